@@ -1,0 +1,48 @@
+# Two commands are all a newcomer needs:
+#   make demo   set up, build a classifier from 47 class names with the embedded models, print where the report is
+#   make test   set up, then run the whole test suite
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test setup check bench docs lock clean
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing from requirements.lock into $(VENV) (about 7 GB with the CUDA libraries of torch) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	@# --no-deps: the lock is complete, and the resolver would bring back the 'dataclasses' backport (docs/decisions/0001).
+	@$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python -e .
+	@touch $@
+
+setup: $(STAMP)
+
+demo: setup
+	@$(BIN)/python -m susx.flows.build --dataset textures --mode retrieve
+
+test: setup
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: setup
+	@$(BIN)/ruff format --check susx tests flows benchmarks
+	@$(BIN)/ruff check susx tests flows benchmarks
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+bench: setup
+	@$(BIN)/python -m benchmarks.run
+
+docs: setup
+	@$(BIN)/mkdocs build --strict
+
+lock:
+	uv pip compile --universal --python-version 3.10 --no-emit-index-url --no-annotate --no-header requirements.in \
+	  | grep -v '^dataclasses==' \
+	  | sed 's/^ml-dtypes==.*/ml-dtypes==0.6.0/' > requirements.lock
+	@# ml-dtypes: the resolver takes 0.4 because of a Python that is not supported here; onnx cannot be imported with it.
+
+clean:
+	rm -rf $(VENV) build site *.egg-info
