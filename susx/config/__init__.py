@@ -1,0 +1,33 @@
+"""Configuration: data sets and profiles, read from YAML at the edge of the program."""
+
+from susx.config.dataset import ClassHints, DatasetConfig, ReaderConfig
+from susx.config.load import config_names, load_dataset, load_profile
+from susx.config.profile import (
+    CurationConfig,
+    DownloadConfig,
+    EncoderConfig,
+    GenerationConfig,
+    LanguageModelConfig,
+    MethodConfig,
+    ProfileConfig,
+    PromptsConfig,
+    RetrievalConfig,
+)
+
+__all__ = [
+    "ClassHints",
+    "CurationConfig",
+    "DatasetConfig",
+    "DownloadConfig",
+    "EncoderConfig",
+    "GenerationConfig",
+    "LanguageModelConfig",
+    "MethodConfig",
+    "ProfileConfig",
+    "PromptsConfig",
+    "ReaderConfig",
+    "RetrievalConfig",
+    "config_names",
+    "load_dataset",
+    "load_profile",
+]

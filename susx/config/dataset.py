@@ -1,0 +1,131 @@
+"""What a data set is: class names in label order, how to talk about them, where its images lie."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+__all__ = ["ClassHints", "DatasetConfig", "ReaderConfig"]
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+MAX_CLASS_NAME = 200
+"""Longest class name in characters; CLIP's context of 77 tokens holds fewer."""
+
+
+class ClassHints(BaseModel):
+    """Words that tell one class from its namesakes when images are searched or drawn."""
+
+    model_config = _STRICT
+
+    search_name: str | None = None
+    """Used in place of the class name in queries (plane -> airplane)."""
+    context: str | None = None
+    """Appended to queries (crane -> "bird")."""
+    exclude: tuple[str, ...] = ()
+    """Captions holding one of these words are dropped."""
+
+
+class ReaderConfig(BaseModel):
+    """How the labelled images of the target are read; only evaluation needs them."""
+
+    model_config = _STRICT
+
+    kind: Literal["demo", "torchvision", "coop", "imagefolder", "csv"]
+    folder: str = ""
+    """Folder below ``--data-root``."""
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Arguments of the reader (torchvision class, split file, column names)."""
+    class_map: dict[str, str] = Field(default_factory=dict)
+    """Folder or file label -> class name, where they differ. Never inferred from a sort order."""
+    counts: dict[str, int] = Field(default_factory=dict)
+    """Published number of images per split, for checking a local copy."""
+
+
+class DatasetConfig(BaseModel):
+    """One data set; ``classes[i]`` is label ``i``."""
+
+    model_config = _STRICT
+
+    name: str
+    title: str = ""
+    classes: tuple[str, ...]
+    photo_prompt: str = "A photo of a {}."
+    """Prompt with one ``{}`` for the class name."""
+    hints: dict[str, ClassHints] = Field(default_factory=dict)
+    cupl: str | None = None
+    """JSON or YAML file of {class: [sentence, ...]}, relative to this file."""
+    questions: tuple[str, ...] = ()
+    """Asked of a language model that writes sentences, each with one ``{}``; general ones when empty."""
+    descriptors: str | None = None
+    """JSON or YAML file of {class: [descriptor, ...]} for visdesc prompts ("long legs"), relative to this file."""
+    prompts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Sentences written by hand for single classes; they replace the generated ones of that class."""
+    reader: ReaderConfig | None = None
+    alternatives: tuple[ReaderConfig, ...] = ()
+    """Other layouts a local copy may have; tried in order where the reader's own is not there."""
+    licence: str = ""
+    source: str = ""
+    """Where a person gets the images."""
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not name or not all(c.isalnum() or c in "-_." for c in name):
+            raise ValueError("a data set's name is made of letters, digits, '-', '_' and '.'")
+        return name
+
+    @field_validator("classes")
+    @classmethod
+    def _check_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        classes = tuple(str(c).strip() for c in classes)
+        if not classes:
+            raise ValueError("the list of classes is empty; name at least one class")
+        seen: dict[str, int] = {}
+        for i, name in enumerate(classes):
+            if not name:
+                raise ValueError(f"class {i} has an empty name")
+            if len(name) > MAX_CLASS_NAME:
+                raise ValueError(
+                    f"class {i} ('{name[:40]}...') has {len(name)} characters; at most {MAX_CLASS_NAME} fit an encoder"
+                )
+            if any(ord(c) < 32 for c in name):
+                raise ValueError(f"class {i} ({name!r}) holds a control character")
+            if name in seen:
+                raise ValueError(f"class '{name}' is listed twice (positions {seen[name]} and {i})")
+            seen[name] = i
+        return classes
+
+    @field_validator("photo_prompt")
+    @classmethod
+    def _check_prompt(cls, prompt: str) -> str:
+        if prompt.count("{}") != 1:
+            raise ValueError(f"the photo prompt must hold '{{}}' exactly once, found {prompt!r}")
+        return prompt
+
+    @field_validator("questions")
+    @classmethod
+    def _check_questions(cls, questions: tuple[str, ...]) -> tuple[str, ...]:
+        for question in questions:
+            if question.count("{}") != 1:
+                raise ValueError(f"a question must hold '{{}}' exactly once, found {question!r}")
+        return questions
+
+    @model_validator(mode="after")
+    def _check_references(self) -> DatasetConfig:
+        known = set(self.classes)
+        for field, keys in (("hints", self.hints), ("prompts", self.prompts)):
+            for key in keys:
+                if key not in known:
+                    raise ValueError(f"{field} names '{key}', which is not among the classes")
+        for reader in self.readers:
+            for target in reader.class_map.values():
+                if target not in known:
+                    raise ValueError(f"class_map leads to '{target}', which is not among the classes")
+        return self
+
+    @property
+    def readers(self) -> tuple[ReaderConfig, ...]:
+        """The reader and its alternatives, in the order they are tried."""
+        return (*((self.reader,) if self.reader else ()), *self.alternatives)

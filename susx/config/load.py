@@ -1,0 +1,165 @@
+"""Reading YAML into configuration, with errors that name the file, the line and the nearest known key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from susx.config.dataset import DatasetConfig
+from susx.config.profile import ProfileConfig
+from susx.errors import ConfigError, did_you_mean
+
+__all__ = ["config_folder", "config_names", "find_dataset", "find_profile", "load_dataset", "load_profile"]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def config_folder(kind: str) -> Path:
+    """Return the folder of ``datasets`` or ``profiles``: ``$SUSX_CONFIGS``, else the one of the installation."""
+    root = os.environ.get("SUSX_CONFIGS")
+    if root:
+        return Path(root) / kind
+    checkout = Path(__file__).resolve().parents[2] / "configs"
+    return (checkout if checkout.is_dir() else Path(__file__).resolve().parents[1] / "configs") / kind
+
+
+def config_names(kind: str) -> list[str]:
+    """Return the sorted names in ``configs/<kind>/``."""
+    return sorted(path.stem for path in config_folder(kind).glob("*.yaml"))
+
+
+def _find(kind: str, name: str) -> Path:
+    path = Path(name)
+    if path.suffix in {".yaml", ".yml"} or path.parent != Path():
+        if not path.is_file():
+            raise ConfigError(
+                f"There is no file '{name}'. Give a YAML file or one of: {', '.join(config_names(kind))}."
+            )
+        return path
+    path = config_folder(kind) / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError(f"Unknown {kind[:-1]} '{name}'.{did_you_mean(name, config_names(kind))}")
+    return path
+
+
+def find_dataset(name: str) -> Path:
+    """Return the YAML of a data set given by name or path.
+
+    Raises:
+        ConfigError: there is none; the nearest name is suggested.
+    """
+    return _find("datasets", name)
+
+
+def find_profile(name: str) -> Path:
+    """Return the YAML of a profile given by name or path (see :func:`find_dataset`)."""
+    return _find("profiles", name)
+
+
+def load_dataset(name: str) -> DatasetConfig:
+    """Read a data set given by name in ``configs/datasets/`` or by the path of a YAML.
+
+    Raises:
+        ConfigError: unknown name, unreadable YAML, unknown key (with its line), bad class names.
+    """
+    path = find_dataset(name)
+    config = _read(path, DatasetConfig, {})
+    files = {"cupl": config.cupl, "descriptors": config.descriptors}
+    relative = {key: file for key, file in files.items() if file and not Path(file).is_absolute()}
+    return config.model_copy(
+        update={key: str((path.parent / file).resolve()) for key, file in relative.items()}
+    )
+
+
+def load_profile(
+    name: str, settings: Sequence[str] = (), overrides: Mapping[str, Any] | None = None
+) -> ProfileConfig:
+    """Read a profile and apply ``key=value`` settings with dotted keys, then typed overrides.
+
+    Raises:
+        ConfigError: unknown profile, key or value.
+    """
+    changes: dict[str, Any] = {}
+    for setting in settings:
+        key, sign, value = setting.partition("=")
+        if not sign or not key:
+            raise ConfigError(f"--set takes key=value (for instance method.alpha=2), found '{setting}'.")
+        changes[key.strip()] = yaml.safe_load(value) if value.strip() else ""
+    changes.update(overrides or {})
+    return _read(find_profile(name), ProfileConfig, changes)
+
+
+def _read(path: Path, model: type[M], changes: Mapping[str, Any]) -> M:
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} must hold a mapping of keys to values, found {type(data).__name__}.")
+    for key, value in changes.items():
+        _set(data, key.split("."), value, key)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, path, text, model, changes)) from error
+
+
+def _set(data: dict[str, Any], keys: list[str], value: Any, whole: str) -> None:
+    for key in keys[:-1]:
+        if data.get(key) is None:
+            data[key] = {}
+        data = data[key]
+        if not isinstance(data, dict):
+            raise ConfigError(f"--set {whole}: '{key}' is a value, not a group of settings.")
+    data[keys[-1]] = value
+
+
+def _explain(
+    error: ValidationError, path: Path, text: str, model: type[BaseModel], changes: Mapping[str, Any]
+) -> str:
+    parts = []
+    for item in error.errors()[:3]:
+        loc = [str(part) for part in item["loc"]]
+        dotted = ".".join(loc) or "file"
+        where = f"--set {dotted}" if dotted in changes else f"{path}{_line(text, loc)}"
+        if item["type"] == "extra_forbidden":
+            hint = did_you_mean(loc[-1], _known_keys(model, loc[:-1]))
+            parts.append(f"{where}: unknown key '{dotted}'.{hint}")
+        elif item["type"] == "missing":
+            parts.append(f"{where}: the key '{dotted}' is missing.")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            found = "" if isinstance(item["input"], dict | list | tuple) else f" (found {item['input']!r})"
+            parts.append(f"{where}: {dotted}: {message}{found}.")
+    return " ".join(parts)
+
+
+def _known_keys(model: type[BaseModel], loc: Iterable[str]) -> list[str]:
+    current: Any = model
+    for part in loc:
+        field = getattr(current, "model_fields", {}).get(part)
+        annotation = getattr(field, "annotation", None)
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        current = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+    return list(getattr(current, "model_fields", {}))
+
+
+def _line(text: str, loc: Sequence[str]) -> str:
+    node = yaml.compose(text)
+    line: int | None = None
+    for part in loc:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        for key, value in node.value:
+            if key.value == part:
+                line, node = key.start_mark.line + 1, value
+                break
+    return f", line {line}" if line else ""

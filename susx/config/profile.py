@@ -1,0 +1,202 @@
+"""What a run uses: encoder, prompts, image source, curation, methods. One YAML per profile."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+__all__ = [
+    "CurationConfig",
+    "DownloadConfig",
+    "EncoderConfig",
+    "GenerationConfig",
+    "LanguageModelConfig",
+    "MethodConfig",
+    "ProfileConfig",
+    "PromptsConfig",
+    "RetrievalConfig",
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EncoderConfig(_Strict):
+    """An open_clip model. Two configurations with the same weights and precision give the same features."""
+
+    model: str
+    """open_clip architecture, ``hf-hub:...``, or ``susx-tiny`` (embedded)."""
+    pretrained: str = ""
+    """open_clip tag or path of a checkpoint; empty for ``hf-hub:`` and the embedded model."""
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    device: str = "auto"
+    batch_size: PositiveInt = 64
+    workers: NonNegativeInt = 0
+
+
+class LanguageModelConfig(_Strict):
+    """Writes CuPL sentences. The key is read from the environment, never from a file."""
+
+    backend: Literal["openai", "transformers"] = "openai"
+    base_url: str | None = None
+    model: str = ""
+    temperature: NonNegativeFloat = 0.99
+    sentences: PositiveInt = 10
+    """Asked for per question and class."""
+    timeout: PositiveFloat = 60.0
+    attempts: PositiveInt = 4
+    """Requests per question, counting those that fail and those whose answer cannot be used."""
+    workers: PositiveInt = 4
+    """Classes asked about at the same time (backend openai)."""
+
+
+class PromptsConfig(_Strict):
+    """Which sentences stand for a class."""
+
+    images: Literal["photo", "cupl"] = "photo"
+    """Sentences that images are drawn or searched with."""
+    classify: Literal["single", "ensemble", "ensemble80", "cupl", "cupl+ensemble", "visdesc", "waffle"] = (
+        "ensemble"
+    )
+    """Sentences whose mean is the text classifier."""
+    sentences: PositiveInt = 10
+    """At most this many sentences of a class share its image budget."""
+    language_model: LanguageModelConfig | None = None
+
+
+class RetrievalConfig(_Strict):
+    """Where images come from in ``--mode retrieve``."""
+
+    backend: Literal["demo", "service", "index", "urls", "features"] = "demo"
+    url: str | None = None
+    """clip-retrieval service (backend service)."""
+    index_name: str | None = None
+    """Name of the index at that service."""
+    folder: str | None = None
+    """clip-retrieval index folder or feature pool (backends index, features)."""
+    urls: str | None = None
+    """Parquet or CSV with columns url and caption (backend urls)."""
+    query: Literal["text", "embedding"] = "embedding"
+    over_fetch: PositiveFloat = 3.0
+    """Candidates asked for per image wanted; dead links, duplicates and other classes take their share."""
+    rank: Literal["caption", "embedding"] = "caption"
+    """Backend urls: by words of the caption, or by embedding after the download."""
+    timeout: PositiveFloat = 30.0
+    attempts: PositiveInt = 5
+    rate_limit: PositiveFloat = 10.0
+    """Queries a second, over all workers of a process."""
+    pool_size: PositiveInt = 8000
+    """Backend demo: images in the embedded pool."""
+
+
+class DownloadConfig(_Strict):
+    """How images are fetched from URLs."""
+
+    allow_private: bool = False
+    """Whether addresses in loopback and private ranges may be fetched."""
+    allow_hosts: tuple[str, ...] = ()
+    """``host:port`` of servers in those ranges that may be fetched all the same."""
+    image_size: PositiveInt = 256
+    timeout: PositiveFloat = 10.0
+    retries: NonNegativeInt = 1
+    processes: PositiveInt = 1
+    threads: PositiveInt = 16
+    max_bytes: PositiveInt = 20_000_000
+    max_pixels: PositiveInt = 50_000_000
+    max_failure_rate: float = Field(0.9, gt=0, le=1)
+    """Stop when more than this share of at least ``min_attempts`` links fails."""
+    min_attempts: PositiveInt = 50
+    respect_opt_out: bool = True
+
+
+class CurationConfig(_Strict):
+    """Which candidates become support images. Every rule that rejects is a counted reason."""
+
+    min_side: PositiveInt = 32
+    phash_distance: NonNegativeInt = 4
+    """Images at most this many of 64 bits apart are near-duplicates (with the embedding rule)."""
+    duplicate_rule: Literal["both", "either", "hash", "embedding"] = "both"
+    """Which of the two measures make a near-duplicate; an image that lacks one is judged by the other."""
+    duplicate_cosine: float = Field(0.985, gt=0, le=1)
+    """Images at least this similar in the encoder's space are near-duplicates (with the hash rule)."""
+    contamination: bool = True
+    """Reject near-duplicates of target val/test images where those are present."""
+    max_nsfw: float = Field(0.5, ge=0, le=1)
+    min_similarity: float | None = None
+    """Reject images whose cosine to their class's text is below; off when None."""
+    clip_safety: bool = False
+    balance: Literal["none", "truncate"] = "none"
+    """truncate: every class keeps as many images as the poorest class has."""
+
+
+class GenerationConfig(_Strict):
+    """Text-to-image diffusion in ``--mode generate``. Sizes in pixels."""
+
+    model: str = "demo"
+    """``demo`` (embedded), a hub id or a path of a diffusers folder."""
+    revision: str | None = None
+    variant: str | None = None
+    scheduler: str | None = None
+    """Name of a diffusers scheduler class; the model's own when None."""
+    steps: PositiveInt = 85
+    guidance: NonNegativeFloat = 9.5
+    width: PositiveInt | None = None
+    height: PositiveInt | None = None
+    negative_prompt: str | None = None
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    device: str = "auto"
+    batch_size: PositiveInt = 8
+    channels_last: bool = False
+    compile: bool = False
+    max_redraws: NonNegativeInt = 3
+    distinctness_margin: float | None = None
+    """Redraw when the similarity to another class's prompt exceeds its own by this; off when None."""
+
+
+class MethodConfig(_Strict):
+    """The classifiers that are fitted, and the hyper-parameters of the ``fixed`` protocol.
+
+    Defaults of alpha, beta and gamma: Tip-Adapter's published 1.0 and 5.5 [Zhang et al. 2022]; gamma 0.1 is the
+    smallest value of the published TIP-X grid.
+    """
+
+    names: tuple[Literal["zero_shot", "calip", "tip_adapter", "tip_x"], ...] = (
+        "zero_shot",
+        "tip_adapter",
+        "tip_x",
+    )
+    alpha: NonNegativeFloat = 1.0
+    beta: PositiveFloat = 5.5
+    gamma: NonNegativeFloat = 0.1
+    temperature: PositiveFloat = 0.5
+    tuning: tuple[Literal["fixed", "support", "val"], ...] = ("fixed", "support", "val")
+    headline: Literal["fixed", "support", "val"] = "support"
+    """The protocol whose TIP-X is the run's product and headline."""
+
+
+class ProfileConfig(_Strict):
+    """Everything a run needs besides the data set."""
+
+    name: str
+    title: str = ""
+    toy: bool = False
+    """Whether the models are the embedded toys; the banner and the report say so."""
+    encoder: EncoderConfig
+    prompts: PromptsConfig = PromptsConfig()
+    retrieval: RetrievalConfig = RetrievalConfig()
+    download: DownloadConfig = DownloadConfig()
+    curation: CurationConfig = CurationConfig()
+    generation: GenerationConfig = GenerationConfig()
+    method: MethodConfig = MethodConfig()
+    per_class: PositiveInt = 16
+    seed: NonNegativeInt = 0

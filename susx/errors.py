@@ -1,0 +1,113 @@
+"""The one error tree of susx.
+
+    SusxError                 anything susx refuses or fails at, with a message a person can act on
+    |-- ConfigError           a data set, profile or flag is wrong (unknown name, unknown key, bad value)
+    |-- InputError            features, images, prompts or class names that cannot be used
+    |   `-- NoSupportError    a method needs support images and none are left
+    |-- MismatchError         two artefacts that do not belong together (encoder of an index, feature width)
+    |-- ModelError            weights that cannot be found, fetched or read
+    |-- RetrievalError        a kNN service, index or URL list that cannot answer
+    |   `-- DownloadError     images that could not be fetched at a plausible rate
+    |-- GenerationError       a diffusion model or language model that cannot produce
+    |-- StoreError            the artefact store cannot be written or read
+    |   `-- DamagedArtefact   a stored file is missing or altered (the reader rebuilds it)
+    `-- ServerError           a Prefect, Ray or HTTP server that cannot be reached
+
+Every message says what was expected, what was found and what to do. ``exit_code`` is what the command
+line returns for it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+from collections.abc import Iterable
+from typing import ClassVar
+
+__all__ = [
+    "ConfigError",
+    "DamagedArtefact",
+    "DownloadError",
+    "GenerationError",
+    "InputError",
+    "MismatchError",
+    "ModelError",
+    "NoSupportError",
+    "RetrievalError",
+    "ServerError",
+    "StoreError",
+    "SusxError",
+    "did_you_mean",
+]
+
+
+class SusxError(Exception):
+    """Base of every error susx raises on purpose."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ConfigError(SusxError):
+    """A data set, profile or flag is wrong."""
+
+
+class InputError(SusxError):
+    """Features, images, prompts or class names that cannot be used."""
+
+
+class NoSupportError(InputError):
+    """A method needs support images and none are left."""
+
+
+class MismatchError(SusxError):
+    """Two artefacts that do not belong together."""
+
+
+class ModelError(SusxError):
+    """Weights that cannot be found, fetched or read."""
+
+
+class RetrievalError(SusxError):
+    """A kNN service, index or URL list that cannot answer."""
+
+
+class DownloadError(RetrievalError):
+    """Images that could not be fetched at a plausible rate."""
+
+
+class GenerationError(SusxError):
+    """A diffusion model or language model that cannot produce."""
+
+
+class StoreError(SusxError):
+    """The artefact store cannot be written or read."""
+
+    @classmethod
+    def of(cls, error: OSError, path: object) -> StoreError:
+        """Say in words what an operating system error at ``path`` means for the store."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            what = "the disk is full"
+            todo = "Free some space ('susx store gc' shows what can go) and run the same command again"
+        elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            what, todo = "it is read-only for this user", "Give a folder you may write to with --store"
+        else:
+            what, todo = str(error), "Check the folder given with --store"
+        return cls(f"The store cannot be used at {path}: {what}. {todo}; finished work is kept.")
+
+
+class DamagedArtefact(StoreError):
+    """A stored file is missing or altered."""
+
+
+class ServerError(SusxError):
+    """A Prefect, Ray or HTTP server that cannot be reached."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the known name nearest to ``word``, else a list of a few names."""
+    names = sorted(known)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    if near:
+        return f" Did you mean '{near[0]}'?"
+    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return f" Known: {shown}." if names else ""

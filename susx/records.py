@@ -1,0 +1,76 @@
+"""Records that travel between the packages: prompts, images and their fate.
+
+The class travels with every record as (``class_id``, ``class_name``); a label is never read back from a folder
+name or a sort order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["Origin", "Prompt", "SupportRow"]
+
+Origin: TypeAlias = Literal["generated", "retrieved", "provided"]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One sentence about one class.
+
+    ``kind`` is photo, ensemble, cupl ...; ``index`` is its place among the sentences of its class and kind.
+    """
+
+    class_name: str
+    text: str
+    kind: str
+    index: int
+
+
+@dataclass(frozen=True)
+class SupportRow:
+    """One candidate support image, kept or rejected.
+
+    Attributes:
+        class_name: the class it stands for (the identity; ids are positions in one data set's list).
+        file: path of the image inside its artefact, or "" when there never was one.
+        digest: sha256 of the image file, or "" when there is none.
+        origin: generated, retrieved or provided.
+        prompt: the sentence it was drawn or searched with.
+        seed: derived seed of a generated image, else None.
+        url, caption, similarity: of a retrieved image (cosine of query and image), else None.
+        model: encoder or diffusion model with its revision or digest.
+        licence, nsfw: where the index has them, else None. ``nsfw`` is a probability or the index's own word.
+        width, height: pixels after decoding, 0 when undecodable.
+        phash: 64-bit perceptual hash in hexadecimal, or "".
+        rejected: "" when kept, else the name of the rule that rejected it.
+        detail: one sentence on the rejection.
+    """
+
+    class_name: str
+    file: str
+    digest: str
+    origin: Origin
+    prompt: str
+    seed: int | None = None
+    url: str | None = None
+    caption: str | None = None
+    similarity: float | None = None
+    model: str = ""
+    licence: str | None = None
+    nsfw: str | None = None
+    width: int = 0
+    height: int = 0
+    phash: str = ""
+    rejected: str = ""
+    detail: str = ""
+
+    def reject(self, rule: str, detail: str = "") -> SupportRow:
+        """Return a copy marked as rejected by ``rule``."""
+        return dataclasses.replace(self, rejected=rule, detail=detail)
+
+    @property
+    def kept(self) -> bool:
+        """Whether no rule has rejected the image so far."""
+        return not self.rejected
