@@ -1,0 +1,1 @@
+"""Features: open_clip encoders and files of features."""

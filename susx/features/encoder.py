@@ -1,0 +1,198 @@
+"""CLIP-like encoders through open_clip's public API: images and sentences to unit vectors."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from susx.config import EncoderConfig
+from susx.errors import InputError, ModelError
+from susx.features.identity import EMBEDDED, EncoderIdentity, identify_encoder
+
+__all__ = ["Encoder", "load_encoder"]
+
+logger = logging.getLogger(__name__)
+
+
+class Encoder:
+    """One open_clip model with its preprocessing and tokenizer.
+
+    Attributes:
+        identity: architecture, weights and digest.
+        dim: width of the joint space.
+        logit_scale: the model's own factor on cosines (100 for OpenAI CLIP).
+    """
+
+    def __init__(
+        self,
+        identity: EncoderIdentity,
+        model: Any,
+        preprocess: Callable[[Image.Image], Tensor],
+        tokenizer: Any,
+        *,
+        device: str,
+        batch_size: int,
+        workers: int,
+    ) -> None:
+        self.identity = identity
+        self.model = model.eval()
+        self.preprocess = preprocess
+        self.tokenizer = tokenizer
+        self.device = torch.device(device)
+        self.batch_size = batch_size
+        self.workers = workers
+        self.logit_scale = float(model.logit_scale.exp().item())
+        self.dim = int(self.encode_texts(["a"]).shape[1])
+
+    @property
+    def id(self) -> str:
+        """Architecture name."""
+        return self.identity.model
+
+    @property
+    def digest(self) -> str:
+        """Sha256 over architecture and weights."""
+        return self.identity.digest
+
+    def encode_images(self, images: Iterable[Image.Image | Path]) -> Float[Tensor, "query dim"]:
+        """Return unit rows for images (pictures or paths), in their order; memory holds two batches at a time.
+
+        Raises:
+            InputError: a path cannot be decoded (curated images always can).
+        """
+        rows = [self._normalise(self._pooled(batch)) for batch in self._batches(images)]
+        return torch.cat(rows) if rows else torch.zeros(0, self.dim)
+
+    def encode_patches(self, images: Iterable[Image.Image | Path]) -> Float[Tensor, "query patches dim"]:
+        """Return unit rows for every patch of every image, projected into the joint space.
+
+        Raises:
+            InputError: the architecture yields no patch tokens (only open_clip's own vision transformers do).
+        """
+        visual = self.model.visual
+        if not hasattr(visual, "forward_intermediates") or getattr(visual, "proj", None) is None:
+            raise InputError(
+                f"The encoder {self.id} yields no patch features; CALIP needs a vision transformer of open_clip's "
+                "own kind (ViT-B-32, ViT-B-16, ViT-L-14 ...)."
+            )
+        rows = []
+        for batch in self._batches(images):
+            with torch.inference_mode(), self._autocast():
+                out = visual.forward_intermediates(
+                    batch, indices=1, output_fmt="NLC", normalize_intermediates=True, intermediates_only=True
+                )
+                rows.append(self._normalise(out["image_intermediates"][-1] @ visual.proj))
+        return torch.cat(rows) if rows else torch.zeros(0, 0, self.dim)
+
+    def encode_texts(self, texts: Sequence[str]) -> Float[Tensor, "prompts dim"]:
+        """Return unit rows for sentences, in their order."""
+        rows = []
+        for start in range(0, len(texts), self.batch_size):
+            tokens = self.tokenizer(list(texts[start : start + self.batch_size])).to(self.device)
+            with torch.inference_mode(), self._autocast():
+                rows.append(self._normalise(self.model.encode_text(tokens)))
+        return torch.cat(rows) if rows else torch.zeros(0, self.dim)
+
+    def _pooled(self, batch: Tensor) -> Tensor:
+        with torch.inference_mode(), self._autocast():
+            return self.model.encode_image(batch)  # type: ignore[no-any-return]
+
+    def _batches(self, images: Iterable[Image.Image | Path]) -> Iterator[Tensor]:
+        # One thread decodes the next batch while the model works on this one.
+        with ThreadPoolExecutor(max(1, self.workers)) as pool:
+            pending = None
+            for chunk in _chunks(images, self.batch_size):
+                following = [pool.submit(self._load, image) for image in chunk]
+                if pending is not None:
+                    yield self._stack(pending)
+                pending = following
+            if pending is not None:
+                yield self._stack(pending)
+
+    def _stack(self, futures: list[Any]) -> Tensor:
+        batch = torch.stack([future.result() for future in futures])
+        dtype = next(self.model.parameters()).dtype if self.identity.precision != "fp32" else torch.float32
+        return batch.to(self.device, dtype)
+
+    def _load(self, image: Image.Image | Path) -> Tensor:
+        if isinstance(image, Image.Image):
+            return self.preprocess(image.convert("RGB"))
+        try:
+            with Image.open(image) as opened:
+                return self.preprocess(opened.convert("RGB"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"The image {image} cannot be decoded: {error}.") from error
+
+    def _normalise(self, rows: Tensor) -> Tensor:
+        return torch.nn.functional.normalize(rows.float(), dim=-1).cpu()
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext()
+
+
+def load_encoder(config: EncoderConfig) -> Encoder:
+    """Load an encoder through open_clip; the most recent ones stay in memory.
+
+    Raises:
+        ModelError: unknown architecture, missing weights, or a checkpoint that does not fit it.
+    """
+    return _load(identify_encoder(config), config)
+
+
+@functools.lru_cache(maxsize=2)
+def _load(identity: EncoderIdentity, config: EncoderConfig) -> Encoder:
+    import open_clip
+
+    device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    if config.model == EMBEDDED:
+        from susx.demo.encoder import register
+
+        register()
+    try:
+        # A tag is passed on as a tag: with it come its own mean, standard deviation and interpolation.
+        by_tag = bool(config.pretrained) and not Path(config.pretrained).suffix
+        pretrained = config.pretrained if by_tag else str(identity.weights)
+        pretrained = "" if config.model.startswith("hf-hub:") else pretrained
+        model, preprocess = open_clip.create_model_from_pretrained(
+            identity.model, pretrained=pretrained, precision=config.precision, device=device
+        )
+        tokenizer = open_clip.get_tokenizer(identity.model)
+    except ModelError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(
+            f"The checkpoint {identity.weights} cannot be loaded as open_clip's '{identity.model}' on {device} "
+            f"({type(error).__name__}: {reason}). Check that encoder.model names the architecture it was trained with."
+        ) from error
+    logger.info("loaded encoder %s on %s", identity, device)
+    return Encoder(
+        identity,
+        model,
+        preprocess,
+        tokenizer,
+        device=device,
+        batch_size=config.batch_size,
+        workers=config.workers,
+    )
+
+
+def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    chunk: list[Any] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

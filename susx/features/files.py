@@ -1,0 +1,149 @@
+"""The project's own feature folder, and reading of any folder of features.
+
+DIR/features.safetensors   text (classes, dim); support, validation and test each as
+                           <split>.features (rows, dim), <split>.labels (rows,) and, where the encoder
+                           yields them, <split>.patches (rows, patches, dim). Splits may be missing.
+DIR/features.json          {"format": "susx-features", "version": 1, "class_names": [...],
+                           "logit_scale": 100.0, "encoder": "...", "source": "..."}
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from susx.errors import InputError
+from susx.features.feature_set import SPLITS, FeatureSet, checked_names, checked_split
+from susx.features.importers.sus_x import looks_like_sus_x, read_sus_x
+from susx.features.importers.tip_adapter import looks_like_tip_adapter, read_tip_adapter
+from susx.methods.rows import checked_unit_rows
+
+__all__ = ["read_features", "read_native", "write_features"]
+
+_TENSORS, _FACTS = "features.safetensors", "features.json"
+_FORMAT, _VERSION = "susx-features", 1
+
+
+def read_features(
+    folder: Path,
+    *,
+    shots: int | None = None,
+    dataset: str | None = None,
+    backbone: str | None = None,
+    support: str | None = None,
+    prompts: str | None = None,
+    text: Path | None = None,
+) -> FeatureSet:
+    """Read a folder of features in whichever of the three layouts it is.
+
+    Args:
+        folder: this project's layout, a Tip-Adapter cache folder or an official SuS-X feature folder.
+        shots: which ``keys_{shots}shots.pt`` of a Tip-Adapter folder; default the most.
+        dataset, backbone, support, prompts: which files of a SuS-X folder that holds several.
+        text: a text classifier kept elsewhere (.npy, .pt), for the two other layouts.
+
+    Raises:
+        InputError: no such folder, no known layout, or unusable contents; names the file.
+        MismatchError: files that do not belong together.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder. Give a folder of features.")
+    if (folder / _TENSORS).exists():
+        return read_native(folder)
+    if looks_like_tip_adapter(folder):
+        return read_tip_adapter(folder, shots=shots, text=text)
+    if looks_like_sus_x(folder):
+        return read_sus_x(
+            folder, dataset=dataset, backbone=backbone, support=support, prompts=prompts, text=text
+        )
+    found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
+    raise InputError(
+        f"{folder}: no features in a known layout. Expected {_TENSORS} (this project), keys_*shots.pt, val_f.pt or "
+        f"test_f.pt (Tip-Adapter), or *_f_test_m*.pt (SuS-X); found {found}."
+    )
+
+
+def read_native(folder: Path) -> FeatureSet:
+    """Read this project's layout.
+
+    Raises:
+        InputError: a missing, damaged or foreign file, or unusable rows.
+        MismatchError: tensors that do not fit each other.
+    """
+    tensors_file, facts_file = folder / _TENSORS, folder / _FACTS
+    try:
+        tensors, facts = load_file(tensors_file), json.loads(facts_file.read_text(encoding="utf-8"))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise InputError(
+            f"{folder}: {_TENSORS} or {_FACTS} cannot be read ({error}). Run susx import-features again."
+        ) from error
+    if facts.get("format") != _FORMAT or facts.get("version") != _VERSION:
+        raise InputError(
+            f"{facts_file}: expected format {_FORMAT} version {_VERSION}, found {facts.get('format')} version "
+            f"{facts.get('version')}. Run susx import-features with this version."
+        )
+    if "text" not in tensors:
+        raise InputError(
+            f"{tensors_file}: holds no text classifier (key 'text'). Run susx import-features again."
+        )
+    text = checked_unit_rows(tensors["text"], f"{tensors_file} text")
+    splits = {}
+    for split in SPLITS:
+        names = [f"{split}.features", f"{split}.labels"]
+        if any(name in tensors for name in names):
+            if not all(name in tensors for name in names):
+                raise InputError(f"{tensors_file}: {names[0]} and {names[1]} go together; only one is there.")
+            splits[split] = checked_split(
+                tensors[names[0]],
+                tensors[names[1]],
+                text,
+                f"{tensors_file} {names[0]}",
+                f"{tensors_file} {names[1]}",
+                tensors.get(f"{split}.patches"),
+            )
+    return FeatureSet(
+        class_names=checked_names(tuple(facts["class_names"]), len(text), str(facts_file)),
+        text=text,
+        logit_scale=float(facts["logit_scale"]),
+        source=str(facts.get("source", "")),
+        encoder=str(facts.get("encoder", "")),
+        support=splits.get("support"),
+        validation=splits.get("validation"),
+        test=splits.get("test"),
+    )
+
+
+def write_features(features: FeatureSet, folder: Path) -> Path:
+    """Write this project's layout and return the folder.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    # Copies: safetensors refuses tensors that share memory, as two splits of one file may.
+    tensors = {"text": features.text.clone(memory_format=torch.contiguous_format)}
+    for split in SPLITS:
+        rows = getattr(features, split)
+        if rows is not None:
+            tensors[f"{split}.features"] = rows.features.clone(memory_format=torch.contiguous_format)
+            tensors[f"{split}.labels"] = rows.labels.clone(memory_format=torch.contiguous_format)
+            if rows.patches is not None:
+                tensors[f"{split}.patches"] = rows.patches.clone(memory_format=torch.contiguous_format)
+    facts = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "class_names": list(features.class_names),
+        "logit_scale": features.logit_scale,
+        "encoder": features.encoder,
+        "source": features.source,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, folder / _TENSORS)
+        (folder / _FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{folder}: features cannot be written ({error}). Choose another folder.") from error
+    return folder

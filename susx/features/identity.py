@@ -1,0 +1,147 @@
+"""Which encoder a configuration means, found without importing torch.
+
+The identity (architecture, digest of the weights, precision) goes into every key that depends on features, so a
+changed weights file makes features stale and a changed device or batch size does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from susx.config import EncoderConfig
+from susx.errors import ModelError, did_you_mean
+from susx.store.fingerprint import FileDigests, digest_json
+from susx.types import Digest, Json
+
+__all__ = ["EMBEDDED", "EncoderIdentity", "identify_encoder"]
+
+EMBEDDED = "susx-tiny"
+"""Name of the embedded tiny CLIP in a profile."""
+
+_file_digests = FileDigests()
+
+
+@dataclass(frozen=True)
+class EncoderIdentity:
+    """An encoder that is present on this machine.
+
+    Attributes:
+        model: open_clip architecture name or ``hf-hub:`` id.
+        weights: local checkpoint file.
+        digest: sha256 over architecture and weights.
+        precision: fp32, fp16 or bf16.
+    """
+
+    model: str
+    weights: Path
+    digest: Digest
+    precision: str
+
+    def as_json(self) -> Json:
+        """Return what a stage key needs of it (no path)."""
+        return {"model": self.model, "digest": self.digest, "precision": self.precision}
+
+    def __str__(self) -> str:
+        return f"{self.model} ({self.digest[:12]}, {self.precision})"
+
+
+def identify_encoder(config: EncoderConfig) -> EncoderIdentity:
+    """Find the weights of an encoder, fetching them where open_clip can, and fingerprint them.
+
+    Raises:
+        ModelError: unknown architecture, or weights that are not there and cannot be fetched.
+    """
+    if config.model == EMBEDDED:
+        from susx.demo.encoder import FOLDER, NAME, WEIGHTS
+
+        if not WEIGHTS.is_file():
+            raise ModelError(f"The embedded encoder's weights are not at {WEIGHTS}. Install susx again.")
+        files = {path.name: _file_digests(path) for path in sorted(FOLDER.iterdir()) if path.is_file()}
+        return EncoderIdentity(NAME, WEIGHTS, digest_json(files), config.precision)
+    weights = _locate(config.model, config.pretrained)
+    digest = digest_json({"model": config.model, "weights": _file_digests(weights)})
+    return EncoderIdentity(config.model, weights, digest, config.precision)
+
+
+@functools.lru_cache(maxsize=16)
+def _locate(model: str, pretrained: str) -> Path:
+    if pretrained and Path(pretrained).suffix:
+        path = Path(pretrained).expanduser()
+        if not path.is_file():
+            raise ModelError(
+                f"The encoder '{model}' asks for the checkpoint {path}, which is not there. Give the path of an "
+                "open_clip checkpoint (.safetensors, .pt, .bin) as encoder.pretrained, or a tag that open_clip knows."
+            )
+        return path
+    import open_clip
+    from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
+
+    if model.startswith("hf-hub:"):
+        return _fetch(
+            model, "", "the Hugging Face hub", lambda: download_pretrained_from_hf(model[len("hf-hub:") :])
+        )
+    if open_clip.get_model_config(model) is None:
+        raise ModelError(
+            f"open_clip knows no architecture '{model}'.{did_you_mean(model, open_clip.list_models())} "
+            "Set encoder.model to one of open_clip.list_models(), or to 'hf-hub:<organisation>/<model>'."
+        )
+    known = open_clip.get_pretrained_cfg(model, pretrained)
+    if not known:
+        from open_clip.pretrained import list_pretrained_tags_by_model
+
+        tags = ", ".join(list_pretrained_tags_by_model(model)) or "none"
+        raise ModelError(
+            f"'{pretrained}' is neither a file nor a set of weights that open_clip knows for '{model}' (known: {tags})."
+        )
+    return _fetch(
+        model, pretrained, known.get("hf_hub") or known.get("url") or "?", lambda: download_pretrained(known)
+    )
+
+
+def _fetch(model: str, pretrained: str, where: str, fetch: Callable[[], str]) -> Path:
+    name = f"{model} / {pretrained}" if pretrained else model
+    try:
+        with _offline_when_unreachable():
+            path = fetch()
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"The weights of the encoder {name} could not be had: looked in open_clip's cache on this machine and at "
+            f"{where} ({type(error).__name__}: {reason}). Connect to the network once so that they are cached, or "
+            "set encoder.pretrained to the path of a checkpoint, or use the embedded models (--profile demo)."
+        ) from error
+    if not path or not Path(path).is_file():
+        raise ModelError(
+            f"The weights of the encoder {name} could not be had from {where}: no file came back."
+        )
+    return Path(path)
+
+
+@contextlib.contextmanager
+def _offline_when_unreachable() -> Iterator[None]:
+    """Let the hub's client answer from its cache at once where the hub's name does not even resolve.
+
+    Its own retries would take most of a minute and fill the terminal before saying the same.
+    """
+    from urllib.parse import urlparse
+
+    from huggingface_hub import constants
+
+    client_log = logging.getLogger("huggingface_hub")
+    level, was_offline = client_log.level, constants.HF_HUB_OFFLINE
+    try:
+        socket.getaddrinfo(urlparse(constants.ENDPOINT).hostname, 443)
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+    client_log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = was_offline
+        client_log.setLevel(level)

@@ -1,0 +1,162 @@
+"""What a method may look at when it is built. There is no slot for test data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from susx.errors import InputError, MismatchError, NoSupportError
+from susx.methods.rows import checked_labels, checked_unit_rows
+
+__all__ = ["Evidence", "ImageFeatures"]
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
+    """Encoded images to classify.
+
+    Rows are brought to float32 and unit norm (with a warning when they were not); zero or NaN rows are
+    refused.
+
+    Attributes:
+        pooled: one row per image.
+        patches: the image's patch tokens in the same space, for methods that need PATCHES.
+    """
+
+    pooled: Float[Tensor, "query dim"]
+    patches: Float[Tensor, "query patches dim"] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pooled", checked_unit_rows(self.pooled, "query features"))
+        if self.patches is not None:
+            object.__setattr__(self, "patches", checked_unit_rows(self.patches, "query patches"))
+            _same("query patches", len(self.patches), "query features", len(self.pooled), "rows")
+
+    def __len__(self) -> int:
+        return self.pooled.shape[0]
+
+    def rows(self, start: int, stop: int) -> ImageFeatures:
+        """Return the images ``start:stop``."""
+        patches = None if self.patches is None else self.patches[start:stop]
+        return _trusted(self.pooled[start:stop], patches)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Class prompts, support images and, optionally, labelled validation images.
+
+    float16 and bfloat16 are brought to float32. Labels index the rows of ``text_classifier``.
+
+    Attributes:
+        text_classifier: one unit row per class.
+        logit_scale: the encoder's own scale of the cosines, 100 for OpenAI CLIP.
+        support_features, support_labels: unit rows and their class; a class may have none.
+        support_patches: patch tokens of the support images.
+        validation_features, validation_labels, validation_patches: labelled images of the target's validation
+            split; read by tuning alone.
+        class_names: for messages; duplicates are refused, as two classes of one name cannot be told apart.
+
+    Raises:
+        InputError: NaN or zero rows, labels out of range, duplicate class names, no classes.
+        MismatchError: widths or lengths that do not fit each other.
+    """
+
+    text_classifier: Float[Tensor, "classes dim"]
+    logit_scale: float = 100.0
+    support_features: Float[Tensor, "support dim"] | None = None
+    support_labels: Int64[Tensor, " support"] | None = None
+    support_patches: Float[Tensor, "support patches dim"] | None = None
+    validation_features: Float[Tensor, "validation dim"] | None = None
+    validation_labels: Int64[Tensor, " validation"] | None = None
+    validation_patches: Float[Tensor, "validation patches dim"] | None = None
+    class_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        text = checked_unit_rows(self.text_classifier, "text classifier")
+        object.__setattr__(self, "text_classifier", text)
+        if not len(text):
+            raise InputError(
+                "The text classifier has no rows; at least one class is needed. Give class names."
+            )
+        if not (self.logit_scale > 0):
+            raise InputError(
+                f"The logit scale must be greater than 0 (100 for OpenAI CLIP), found {self.logit_scale}."
+            )
+        if self.class_names is not None:
+            _check_names(self.class_names, len(text))
+        for split in ("support", "validation"):
+            self._check_split(split)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.text_classifier.shape[0]
+
+    @property
+    def has_support(self) -> bool:
+        """Whether there is at least one support image."""
+        return self.support_features is not None and len(self.support_features) > 0
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are labelled validation images."""
+        return self.validation_features is not None and len(self.validation_features) > 0
+
+    def support(self, method: str) -> tuple[Float[Tensor, "support dim"], Int64[Tensor, " support"]]:
+        """Return support features and labels.
+
+        Raises:
+            NoSupportError: there is none; names the way out.
+        """
+        if not self.has_support or self.support_features is None or self.support_labels is None:
+            raise NoSupportError(
+                f"{method} compares images with support images, and there are none. Generate or retrieve some, give "
+                "labelled shots, or use a method that needs only class names: zero_shot."
+            )
+        return self.support_features, self.support_labels
+
+    def _check_split(self, split: str) -> None:
+        features, labels = getattr(self, f"{split}_features"), getattr(self, f"{split}_labels")
+        if (features is None) != (labels is None):
+            raise MismatchError(
+                f"{split} features and {split} labels go together; only one of them was given."
+            )
+        if features is None or labels is None:
+            return
+        rows = checked_unit_rows(features, f"{split} features")
+        _same(f"{split} features", rows.shape[1], "text classifier", self.text_classifier.shape[1], "columns")
+        _same(f"{split} labels", labels.shape[0], f"{split} features", len(rows), "rows")
+        object.__setattr__(self, f"{split}_features", rows)
+        object.__setattr__(self, f"{split}_labels", checked_labels(labels, self.classes, f"{split} labels"))
+        patches = getattr(self, f"{split}_patches")
+        if patches is not None:
+            _same(f"{split} patches", len(patches), f"{split} features", len(rows), "rows")
+            object.__setattr__(self, f"{split}_patches", checked_unit_rows(patches, f"{split} patches"))
+
+
+def _trusted(pooled: Tensor, patches: Tensor | None) -> ImageFeatures:
+    """Build features from rows that were checked before, without reading them again."""
+    features = object.__new__(ImageFeatures)
+    object.__setattr__(features, "pooled", pooled)
+    object.__setattr__(features, "patches", patches)
+    return features
+
+
+def _check_names(names: tuple[str, ...], classes: int) -> None:
+    _same("class names", len(names), "text classifier", classes, "entries")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"Class names must differ; found more than once: {', '.join(map(repr, twice[:5]))}. Rename or merge them."
+        )
+
+
+def _same(what: str, found: int, other: str, expected: int, unit: str) -> None:
+    if found != expected:
+        raise MismatchError(
+            f"{what} have {found} {unit}, {other} has {expected}: they do not belong together. "
+            "Encode both with the same model and from the same list."
+        )

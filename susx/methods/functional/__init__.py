@@ -1,0 +1,28 @@
+"""Pure functions behind the methods, each with its formula and shapes."""
+
+from susx.methods.functional.affinity import affinity
+from susx.methods.functional.cache_logits import cache_logits, class_sums
+from susx.methods.functional.class_divergence import class_divergence, class_log_signatures
+from susx.methods.functional.kl import kl_divergence
+from susx.methods.functional.ranges import support_affinity_range, support_divergence_range
+from susx.methods.functional.rescale import AffineMap, affine_map, rescale_to_range
+from susx.methods.functional.signature import log_signature
+from susx.methods.functional.weights import Weighting, nominal_count, support_weights
+
+__all__ = [
+    "AffineMap",
+    "Weighting",
+    "affine_map",
+    "affinity",
+    "cache_logits",
+    "class_divergence",
+    "class_log_signatures",
+    "class_sums",
+    "kl_divergence",
+    "log_signature",
+    "nominal_count",
+    "rescale_to_range",
+    "support_affinity_range",
+    "support_divergence_range",
+    "support_weights",
+]

@@ -1,0 +1,247 @@
+"""Properties that every method keeps; a new method is one row in CASES."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from susx.methods import (
+    METHODS,
+    Calip,
+    Evidence,
+    ImageFeatures,
+    Need,
+    TipAdapter,
+    TipX,
+    ZeroShot,
+    load_fitted,
+    save_fitted,
+    state_to_tensors,
+)
+
+DIM, CLASSES, PATCHES = 16, 5, 6
+
+CASES = {
+    "zero_shot": ZeroShot(),
+    "calip": Calip(visual=0.7, textual=0.3),
+    "tip_adapter": TipAdapter(alpha=1.5, beta=3.0),
+    "tip_adapter-sum": TipAdapter(alpha=1.5, beta=3.0, weighting="sum"),
+    "tip_x": TipX(alpha=1.5, beta=3.0, gamma=2.0),
+    "tip_x-sum": TipX(alpha=1.5, beta=3.0, gamma=2.0, weighting="sum"),
+}
+PUBLISHED = {
+    "tip_x-published": TipX(alpha=1.5, beta=3.0, gamma=2.0, weighting="sum", published=True),
+    "tip_x-slips": TipX(alpha=1.5, beta=3.0, gamma=2.0, weighting="sum", published=True, slips=True),
+}
+OFF = {
+    "calip": Calip(visual=0.0, textual=0.0),
+    "tip_adapter": TipAdapter(alpha=0.0),
+    "tip_x": TipX(alpha=0.0, gamma=0.0),
+    "zero_shot": ZeroShot(),
+}
+every = pytest.mark.parametrize("method", CASES.values(), ids=CASES.keys())
+every_and_published = pytest.mark.parametrize(
+    "method", (CASES | PUBLISHED).values(), ids=(CASES | PUBLISHED).keys()
+)
+
+
+def unit(*shape: int, seed: int) -> torch.Tensor:
+    """Random unit rows around a common direction, as encoders give them."""
+    rows = torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) + 0.7
+    return rows / rows.norm(dim=-1, keepdim=True)
+
+
+def evidence(seed: int = 0, *, labels: list[int] | None = None) -> Evidence:
+    chosen = torch.tensor(labels if labels is not None else [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 4, 4, 1])
+    return Evidence(
+        text_classifier=unit(CLASSES, DIM, seed=seed),
+        support_features=unit(len(chosen), DIM, seed=seed + 1),
+        support_labels=chosen,
+        validation_features=unit(9, DIM, seed=seed + 2),
+        validation_labels=torch.arange(9) % CLASSES,
+    )
+
+
+def images(count: int = 7, seed: int = 0) -> ImageFeatures:
+    return ImageFeatures(unit(count, DIM, seed=seed + 3), unit(count, PATCHES, DIM, seed=seed + 4))
+
+
+def logits(method: Any, given: Evidence, query: ImageFeatures) -> torch.Tensor:
+    return method.logits(method.fit(given), query)
+
+
+def test_every_method_is_listed() -> None:
+    """The properties below are checked for every method of the registry."""
+    assert {method.name for method in CASES.values()} == set(METHODS)
+    assert all(METHODS[name]().name == name for name in METHODS)
+
+
+@every_and_published
+def test_logits_are_finite_and_shaped(method: Any) -> None:
+    """Logits are finite float32 of one row per image and one column per class."""
+    found = logits(method, evidence(), images())
+    assert found.shape == (7, CLASSES)
+    assert found.dtype == torch.float32
+    assert torch.isfinite(found).all()
+
+
+@every
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), order=st.permutations(range(7)), size=st.integers(1, 7))
+def test_logits_are_row_wise(method: Any, seed: int, order: list[int], size: int) -> None:
+    """An image's logits do not depend on which images share its batch, nor on their order."""
+    query, chosen = images(seed=seed), torch.tensor(order[:size])
+    assert query.patches is not None
+    together = logits(method, evidence(seed), query)
+    alone = logits(method, evidence(seed), ImageFeatures(query.pooled[chosen], query.patches[chosen]))
+    torch.testing.assert_close(alone, together[chosen], rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", PUBLISHED.values(), ids=PUBLISHED.keys())
+def test_published_logits_depend_on_the_batch(method: Any) -> None:
+    """The published rescaling is not row-wise, which is why it is a switch."""
+    query = images(count=230)
+    together = logits(method, evidence(), query)
+    alone = logits(method, evidence(), query.rows(0, 110))
+    assert (alone[:100] - together[:100]).abs().max() > 1e-2
+
+
+@every
+def test_blocks_do_not_change_logits(method: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows computed block by block equal rows computed at once."""
+    whole = logits(method, evidence(), images())
+    monkeypatch.setattr("susx.methods.blocks._BLOCK_NUMBERS", 1)
+    torch.testing.assert_close(logits(method, evidence(), images()), whole, rtol=1e-5, atol=1e-4)
+
+
+@every_and_published
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), order=st.permutations(range(13)))
+def test_order_of_support_does_not_matter(method: Any, seed: int, order: list[int]) -> None:
+    """Shuffling the support images with their labels changes nothing."""
+    given_ = evidence(seed)
+    assert given_.support_features is not None
+    assert given_.support_labels is not None
+    shuffled = dataclasses.replace(
+        given_,
+        support_features=given_.support_features[torch.tensor(order)],
+        support_labels=given_.support_labels[torch.tensor(order)],
+    )
+    torch.testing.assert_close(
+        logits(method, shuffled, images(seed=seed)),
+        logits(method, given_, images(seed=seed)),
+        rtol=1e-4,
+        atol=1e-3,
+    )
+
+
+@every_and_published
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), order=st.permutations(range(CLASSES)))
+def test_order_of_classes_permutes_columns(method: Any, seed: int, order: list[int]) -> None:
+    """Listing the classes in another order permutes the columns and nothing else."""
+    given_, permuted = evidence(seed), torch.tensor(order)
+    assert given_.support_labels is not None
+    moved = dataclasses.replace(
+        given_,
+        text_classifier=given_.text_classifier[permuted],
+        support_labels=permuted.argsort()[given_.support_labels],
+    )
+    query = images(seed=seed)
+    expected = logits(method, given_, query)[:, permuted]
+    torch.testing.assert_close(logits(method, moved, query), expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_zero_weights_are_zero_shot(name: str) -> None:
+    """With alpha = gamma = 0 (CALIP: both terms) every method is zero-shot CLIP."""
+    expected = logits(ZeroShot(), evidence(), images())
+    torch.testing.assert_close(logits(OFF[name], evidence(), images()), expected, rtol=0, atol=0)
+
+
+@every_and_published
+def test_a_class_without_support_is_legal(method: Any) -> None:
+    """A class without support images still gets finite logits and can be predicted."""
+    given_ = evidence(labels=[0, 1, 3, 4, 4])
+    found = logits(method, given_, ImageFeatures(given_.text_classifier, given_.text_classifier[:, None]))
+    assert torch.isfinite(found).all()
+    assert int(found[2].argmax()) == 2
+
+
+@every_and_published
+def test_state_survives_a_file(method: Any, tmp_path: Any) -> None:
+    """A fitted classifier read back is the same bit for bit, hyper-parameters included."""
+    state = method.fit(evidence())
+    save_fitted(tmp_path / "fitted.safetensors", method, state)
+    again, loaded = load_fitted(tmp_path / "fitted.safetensors")
+    assert again == method
+    before, after = state_to_tensors(state), state_to_tensors(loaded)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    torch.testing.assert_close(
+        again.logits(loaded, images()), method.logits(state, images()), rtol=1e-5, atol=1e-5
+    )
+
+
+@every
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_brought_to_float32(method: Any, dtype: torch.dtype) -> None:
+    """Half precision inputs give float32 logits close to those of float32 inputs."""
+    given_, query = evidence(), images()
+    assert given_.support_features is not None
+    assert query.patches is not None
+    halved = dataclasses.replace(
+        given_,
+        text_classifier=given_.text_classifier.to(dtype),
+        support_features=given_.support_features.to(dtype),
+    )
+    found = logits(method, halved, ImageFeatures(query.pooled.to(dtype), query.patches.to(dtype)))
+    expected = logits(method, given_, query)
+    assert found.dtype == torch.float32
+    assert (found - expected).abs().max() < (0.2 if dtype == torch.float16 else 1.5)
+
+
+@every_and_published
+def test_no_images_give_no_rows(method: Any) -> None:
+    """An empty query set gives an empty matrix of the right width."""
+    assert logits(method, evidence(), images().rows(0, 0)).shape == (0, CLASSES)
+
+
+@every
+def test_one_class_is_legal(method: Any) -> None:
+    """One class: every image belongs to it, and the logits are finite."""
+    given_ = Evidence(
+        unit(1, DIM, seed=0), support_features=unit(3, DIM, seed=1), support_labels=torch.zeros(3).long()
+    )
+    found = logits(method, given_, images())
+    assert found.shape == (7, 1)
+    assert torch.isfinite(found).all()
+
+
+@every
+def test_one_support_image_is_legal(method: Any) -> None:
+    """One support image for all classes: no pair fixes a range, and the logits are finite."""
+    assert torch.isfinite(logits(method, evidence(labels=[2]), images())).all()
+
+
+@every
+def test_arguments_are_left_alone(method: Any) -> None:
+    """Neither fit nor logits writes into what it was given."""
+    given_, query = evidence(), images()
+    before = [
+        t.clone() for t in (given_.text_classifier, given_.support_features, query.pooled) if t is not None
+    ]
+    logits(method, given_, query)
+    after = [t for t in (given_.text_classifier, given_.support_features, query.pooled) if t is not None]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_needs_are_declared() -> None:
+    """What a method declares to need is what it refuses to work without."""
+    assert METHODS["zero_shot"].needs == frozenset()
+    assert METHODS["calip"].needs == {Need.PATCHES}
+    assert METHODS["tip_adapter"].needs == METHODS["tip_x"].needs == {Need.SUPPORT}
