@@ -1,0 +1,147 @@
+"""Checking a local copy of a data set against its description."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from susx.config import DatasetConfig, ReaderConfig
+from susx.datasets.labels import LabelMap
+from susx.datasets.read import READERS
+from susx.datasets.split import TargetSplit
+from susx.errors import ConfigError, SusxError
+
+__all__ = ["DatasetCheck", "SplitCheck", "check_dataset"]
+
+
+@dataclass(frozen=True)
+class SplitCheck:
+    """What one split of the copy holds.
+
+    Attributes:
+        split: val or test.
+        layout: the reader that found it.
+        images: number of images listed.
+        expected: published number, where it is known.
+        per_class: images of every class, in label order.
+        missing: listed files that are not on the disk.
+        notes: what is remarkable but harmless, one sentence each.
+    """
+
+    split: str
+    layout: str
+    images: int
+    expected: int | None
+    per_class: tuple[int, ...]
+    missing: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+    def problems(self, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what is wrong, one sentence each."""
+        found = []
+        if self.expected is not None and self.images != self.expected:
+            found.append(f"{self.split}: {self.images} images listed, {self.expected} published.")
+        if self.missing:
+            shown = ", ".join(str(path) for path in self.missing[:3])
+            found.append(
+                f"{self.split}: {len(self.missing)} listed files are not on the disk, first {shown}."
+            )
+        empty = [name for name, count in zip(classes, self.per_class, strict=True) if not count]
+        if empty:
+            shown = ", ".join(empty[:5]) + (", ..." if len(empty) > 5 else "")
+            found.append(f"{self.split}: {len(empty)} of {len(classes)} classes have no image: {shown}.")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class DatasetCheck:
+    """The splits that were found and what is wrong with the copy."""
+
+    splits: tuple[SplitCheck, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the copy can be used as it is."""
+        return not self.problems
+
+
+def check_dataset(config: DatasetConfig, root: Path | None) -> DatasetCheck:
+    """Read every split of a local copy and compare it with the description: counts, files, label order."""
+    splits: list[SplitCheck] = []
+    problems: list[str] = []
+    if root is not None and not root.is_dir():
+        raise ConfigError(f"The data root {root} is not a folder; give the folder that holds the data sets.")
+    for split in ("val", "test"):
+        for reader in config.readers:
+            try:
+                found = READERS[reader.kind](config, reader, root, split)
+            except SusxError as error:
+                problems.append(f"{split}: {error}")
+                break
+            if found is not None:
+                check = _check(config, reader, root, split, found)
+                splits.append(check)
+                problems.extend(check.problems(config.classes))
+                break
+    if not splits and not problems:
+        where = (
+            " or ".join(sorted({str((root or Path("DATA_ROOT")) / r.folder) for r in config.readers}))
+            or "nowhere"
+        )
+        problems.append(
+            f"No copy of '{config.name}' was found (looked in {where}). Get it from {config.source or 'its authors'}"
+            f"{' (' + config.licence + ')' if config.licence else ''}."
+        )
+    return DatasetCheck(tuple(splits), tuple(problems))
+
+
+def _check(
+    config: DatasetConfig, reader: ReaderConfig, root: Path | None, split: str, found: TargetSplit
+) -> SplitCheck:
+    counts = Counter(found.labels)
+    return SplitCheck(
+        split=split,
+        layout=reader.kind,
+        images=len(found),
+        expected=reader.counts.get(split),
+        per_class=tuple(counts.get(label, 0) for label in range(len(config.classes))),
+        missing=tuple(path for path in found.paths if path is not None and not path.is_file()),
+        notes=(*_folder_order(found), *_file_labels(config, reader, root, split)),
+    )
+
+
+def _folder_order(found: TargetSplit) -> tuple[str, ...]:
+    """Say when folder order is not label order: labels must then not be read from a sort of the folders."""
+    labels: dict[str, set[int]] = {}
+    for path, label in zip(found.paths, found.labels, strict=True):
+        if path is not None:
+            labels.setdefault(path.parent.name, set()).add(label)
+    if len(labels) < 2 or any(len(values) > 1 for values in labels.values()):
+        return ()
+    in_folder_order = [next(iter(labels[name])) for name in sorted(labels)]
+    moved = sum(a != b for a, b in zip(in_folder_order, sorted(in_folder_order), strict=True))
+    if not moved:
+        return ()
+    return (
+        f"Alphabetical folder order differs from label order for {moved} of {len(labels)} classes (read by name).",
+    )
+
+
+def _file_labels(
+    config: DatasetConfig, reader: ReaderConfig, root: Path | None, split: str
+) -> tuple[str, ...]:
+    """Say when the integer labels of a split file are not positions in the class list."""
+    if reader.kind != "coop" or root is None:
+        return ()
+    file = root / reader.folder / str(reader.options.get("file", "split.json"))
+    labels = LabelMap(config.classes, reader.class_map)
+    rows = json.loads(file.read_text(encoding="utf-8"))[str(reader.options.get(split, split))]
+    moved = {str(name) for _, number, name in rows if labels.find(str(name)) not in (None, number)}
+    return (
+        (f"{file.name} numbers {len(moved)} classes otherwise than the class list (read by name).",)
+        if moved
+        else ()
+    )

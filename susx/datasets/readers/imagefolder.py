@@ -1,0 +1,84 @@
+"""Reader of folders of images, one folder per class, with or without a folder per split.
+
+Options: ``val`` and ``test`` name the folder of a split (``.`` for the folder itself); ``val_list`` and ``test_list``
+name a text file of relative image paths, one a line; ``paths`` and ``flags`` name two files of ``id value`` lines
+(relative path, and 1 for training, 0 for test). A copy with none of these is cut by item name (see ``in_share``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from susx.config import DatasetConfig, ReaderConfig
+from susx.datasets.labels import LabelMap
+from susx.datasets.readers.files import assemble, image_files, in_share
+from susx.datasets.split import TargetSplit
+
+__all__ = ["read_imagefolder"]
+
+
+def read_imagefolder(
+    config: DatasetConfig, reader: ReaderConfig, root: Path | None, split: str
+) -> TargetSplit | None:
+    """Read the images of a split; the class of an image is the name of the folder it lies in.
+
+    Raises:
+        ConfigError: a folder that leads to no class.
+    """
+    if root is None or not (root / reader.folder).is_dir():
+        return None
+    folder = root / reader.folder
+    options = {key: str(value) for key, value in reader.options.items()}
+    if "paths" in options:
+        return _assemble(_flagged(folder, options, split), folder / options.get("images", ""), config, reader)
+    if f"{split}_list" in options:
+        file = folder / options[f"{split}_list"]
+        if not file.is_file():
+            return None
+        below = folder / options.get("images", "")
+        lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+        listed = (below / line for line in lines if Path(line).suffix)
+        return _assemble(listed, below, config, reader)
+    if "val" in options or "test" in options:
+        below = folder / options.get(split, "?")
+        return _assemble(_below(below), below, config, reader) if below.is_dir() else None
+    below = folder / options.get("images", "")
+    if not below.is_dir():
+        return None
+    kept = (path for path in _below(below) if in_share(path.relative_to(below).as_posix(), split, reader))
+    return _assemble(kept, below, config, reader)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    # An image that lies in no class folder has no label: previews and contact sheets are common there.
+    return (path for path in image_files(folder) if path.parent != folder)
+
+
+def _flagged(folder: Path, options: dict[str, str], split: str) -> Iterator[Path]:
+    if split != "test" or not (folder / options["paths"]).is_file():
+        return
+    flags = dict(
+        line.split(None, 1) for line in (folder / options["flags"]).read_text().splitlines() if line.strip()
+    )
+    for line in (folder / options["paths"]).read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            number, path = line.split(None, 1)
+            if flags[number].strip() == "0":
+                yield folder / options.get("images", "") / path.strip()
+
+
+def _assemble(
+    paths: Iterator[Path], below: Path, config: DatasetConfig, reader: ReaderConfig
+) -> TargetSplit | None:
+    rows = ((path, _class(path, below), _name(path, below)) for path in paths)
+    return assemble(rows, LabelMap(config.classes, reader.class_map), reader, below)
+
+
+def _class(path: Path, below: Path) -> str:
+    # Nested class folders ("a/abbey", "c/cathedral/indoor") are one class string.
+    return _name(path.parent, below)
+
+
+def _name(path: Path, below: Path) -> str:
+    return path.relative_to(below).as_posix() if path.is_relative_to(below) else path.as_posix()

@@ -1,0 +1,62 @@
+"""Reader of a CSV (or TSV) with one row per image."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from susx.config import DatasetConfig, ReaderConfig
+from susx.datasets.labels import LabelMap
+from susx.datasets.readers.files import assemble, in_share
+from susx.datasets.split import TargetSplit
+from susx.errors import ConfigError
+
+__all__ = ["read_table"]
+
+
+def read_table(
+    config: DatasetConfig, reader: ReaderConfig, root: Path | None, split: str
+) -> TargetSplit | None:
+    """Read ``<root>/<folder>/<options.file>`` (default ``labels.csv``).
+
+    Options: ``path_column`` (path), ``class_column`` (class), ``split_column`` (split; where there is none, items are
+    dealt to the splits by their name), ``val`` and ``test`` (the words in that column), ``images`` (folder of the
+    images), ``delimiter``.
+
+    Raises:
+        ConfigError: a column is missing, or a class is not in the list.
+    """
+    if root is None:
+        return None
+    folder, options = root / reader.folder, reader.options
+    file = folder / str(options.get("file", "labels.csv"))
+    if not file.is_file():
+        return None
+    path_column, class_column = (
+        str(options.get("path_column", "path")),
+        str(options.get("class_column", "class")),
+    )
+    split_column = str(options.get("split_column", "split"))
+    with file.open(newline="", encoding="utf-8") as stream:
+        table = csv.DictReader(stream, delimiter=str(options.get("delimiter", ",")))
+        columns = table.fieldnames or ()
+        for column in (path_column, class_column, *((split_column,) if "split_column" in options else ())):
+            if column not in columns:
+                raise ConfigError(
+                    f"{file} has no column '{column}'; it has: {', '.join(columns) or 'no header'}."
+                )
+        rows = list(table)
+    word = str(options.get(split, split))
+    has_splits = split_column in columns
+    kept = [
+        r
+        for r in rows
+        if (r[split_column] == word if has_splits else in_share(r[path_column], split, reader))
+    ]
+    images = folder / str(options.get("images", ""))
+    return assemble(
+        ((images / row[path_column], row[class_column], row[path_column]) for row in kept),
+        LabelMap(config.classes, reader.class_map),
+        reader,
+        file,
+    )

@@ -1,0 +1,1 @@
+"""Support images: drawn by diffusion or retrieved, decoded safely."""

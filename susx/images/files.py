@@ -1,0 +1,133 @@
+"""Decoding images that nobody vouches for: every file becomes an upright RGB picture or a named reason.
+
+Handled: decompression bombs, HTML served as an image, truncated files, CMYK, 16-bit PNG, palettes and
+transparency (laid on white), animations (their first frame), EXIF rotation.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from susx.errors import InputError
+
+__all__ = ["BadImage", "ImageLimits", "open_image", "save_upright"]
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+"""What is decoded. Formats whose decoders run other programs or fetch files (EPS, PDF, WMF) are not."""
+
+_MARKUP = re.compile(rb"^\s*(<\?xml|<!doctype|<!--|<html|<head|<body|<svg|<script)", re.IGNORECASE)
+_SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
+
+
+class BadImage(InputError):
+    """An image that cannot be used.
+
+    Attributes:
+        reason: ``too-large``, ``not-an-image``, ``truncated``, ``too-many-pixels``, ``unsupported`` or ``empty``.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What is too large to decode.
+
+    Attributes:
+        max_bytes: of the encoded file.
+        max_pixels: width times height; 50 million pixels are 150 MB decoded.
+    """
+
+    max_bytes: int = 20_000_000
+    max_pixels: int = 50_000_000
+
+
+def open_image(source: Path | bytes, limits: ImageLimits | None = None) -> Image.Image:
+    """Decode a file or its bytes to an upright RGB picture.
+
+    Raises:
+        BadImage: it cannot be used; ``reason`` and message say why. Nothing else is raised for bad content.
+    """
+    limits = limits or ImageLimits()
+    name = str(source) if isinstance(source, Path) else "the image"
+    data = _read(source, limits, name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                width, height = image.size
+                if width * height > limits.max_pixels:
+                    raise BadImage(
+                        "too-many-pixels",
+                        f"{name} decodes to {width}x{height} pixels; at most {limits.max_pixels} are decoded.",
+                    )
+                image.load()
+                return _rgb(ImageOps.exif_transpose(image))
+    except BadImage:
+        raise
+    except Image.DecompressionBombError as error:
+        raise BadImage("too-many-pixels", f"{name} is a decompression bomb: {error}") from error
+    except UnidentifiedImageError as error:
+        if _MARKUP.match(data[:512]):
+            raise BadImage("not-an-image", f"{name} is a web page or markup, not an image.") from error
+        raise BadImage("not-an-image", f"{name} is none of {', '.join(FORMATS)}.") from error
+    except (OSError, EOFError, SyntaxError) as error:
+        raise BadImage("truncated", f"{name} is cut off or damaged: {error}.") from error
+    except (
+        Exception
+    ) as error:  # decoders raise what they like on hostile input (struct.error, ZeroDivisionError ...)
+        raise BadImage(
+            "unsupported", f"{name} cannot be decoded ({type(error).__name__}: {error})."
+        ) from error
+
+
+def save_upright(image: Image.Image, path: Path, *, shortest: int | None = None, quality: int = 95) -> None:
+    """Write a picture as JPEG, its shorter side scaled down to ``shortest`` pixels, complete or not at all."""
+    if shortest and min(image.size) > shortest:
+        scale = shortest / min(image.size)
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            image.save(file, format="JPEG", quality=quality)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def _read(source: Path | bytes, limits: ImageLimits, name: str) -> bytes:
+    size = source.stat().st_size if isinstance(source, Path) else len(source)
+    if size == 0:
+        raise BadImage("empty", f"{name} is empty.")
+    if size > limits.max_bytes:
+        raise BadImage("too-large", f"{name} has {size} bytes; at most {limits.max_bytes} are read.")
+    return source.read_bytes() if isinstance(source, Path) else source
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in _SIXTEEN_BIT:
+        # Pillow's own conversion clips every value above 255 to white.
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray((values >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise BadImage("unsupported", "the image holds floating-point values of unknown range.")
+    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")

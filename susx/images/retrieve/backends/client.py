@@ -1,0 +1,54 @@
+"""clip-retrieval's ``ClipClient`` with a timeout, and with answers checked before they are parsed."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from susx.errors import ConfigError
+from susx.images.retrieve.backends.outages import check_answer, fault_of
+
+__all__ = ["timed_client"]
+
+
+@functools.cache
+def timed_client() -> Any:
+    """Load clip-retrieval's client module alone: its package also loads servers and models, for ten seconds."""
+    package = importlib.util.find_spec("clip_retrieval")
+    if package is None or not package.submodule_search_locations:
+        raise ConfigError("The backend 'service' needs the package clip-retrieval, which is not installed.")
+    path = Path(package.submodule_search_locations[0]) / "clip_client.py"
+    spec = importlib.util.spec_from_file_location("susx_clip_client", path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"clip-retrieval has no client at {path}.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    class TimedClient(module.ClipClient):  # type: ignore[misc, name-defined]
+        """The client with our way of sending."""
+
+        timeout = 30.0
+
+        def __search_knn_api__(
+            self, text: str | None = None, image: str | None = None, image_url: str | None = None,
+            embedding_input: list[float] | None = None,
+        ) -> list[dict[str, Any]]:  # fmt: skip
+            query = {
+                "text": text, "image": image, "image_url": image_url, "embedding_input": embedding_input,
+                "deduplicate": self.deduplicate, "use_safety_model": self.use_safety_model,
+                "use_violence_detector": self.use_violence_detector, "indice_name": self.indice_name or None,
+                "use_mclip": self.use_mclip, "aesthetic_score": self.aesthetic_score,
+                "aesthetic_weight": self.aesthetic_weight, "modality": self.modality, "num_images": self.num_images,
+                "num_result_ids": self.num_images,
+            }  # fmt: skip
+            try:
+                response = requests.post(self.url, json=query, timeout=self.timeout)
+            except requests.RequestException as error:
+                raise fault_of(error, self.url, self.timeout) from error
+            return check_answer(response, self.url)
+
+    return TimedClient

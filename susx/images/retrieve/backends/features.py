@@ -1,0 +1,132 @@
+"""A pool of features: ``features.npy`` (unit rows, memory-mapped) and optionally ``rows.csv`` or ``rows.parquet``.
+
+The rows may name a url, an image_path or a caption. A pool without either yields candidates that have features and
+no image; :meth:`FeaturePoolBackend.features` returns those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from susx.errors import MismatchError, RetrievalError
+from susx.images.retrieve.backends.base import TextEncoder
+from susx.images.retrieve.candidates import Candidate, candidate_from_metadata
+from susx.images.retrieve.manifest import IndexManifest, check_encoder
+from susx.images.retrieve.queries import Query
+from susx.types import Json
+
+__all__ = ["FeaturePoolBackend"]
+
+logger = logging.getLogger(__name__)
+
+BLOCK = 65536
+"""Pool rows scored at a time."""
+
+
+class FeaturePoolBackend:
+    """An unlabelled pool of image features of the same encoder."""
+
+    def __init__(self, folder: Path, encoder: TextEncoder) -> None:
+        """Open a pool.
+
+        Raises:
+            RetrievalError: there is no features.npy, or it and the rows do not fit.
+            MismatchError: ``susx_index.json`` names another encoder.
+        """
+        path = folder / "features.npy"
+        if not path.is_file():
+            raise RetrievalError(
+                f"{folder} is no feature pool: there is no features.npy [images, dim] in it."
+            )
+        try:
+            self.pool = np.load(path, mmap_mode="r", allow_pickle=False)
+        except ValueError as error:
+            raise RetrievalError(f"{path} is not a numpy array of features: {error}.") from error
+        if self.pool.ndim != 2 or not len(self.pool):
+            raise RetrievalError(f"{path} must be an array [images, dim]; found shape {self.pool.shape}.")
+        self.folder = folder
+        self.encoder = encoder
+        self.rows = self._read_rows()
+        if manifest := IndexManifest.read(folder):
+            check_encoder(str(folder), manifest.encoder, manifest.digest, encoder.id, encoder.digest)
+        else:
+            logger.warning("The pool %s does not say which encoder made it; assuming %s.", folder, encoder.id)
+
+    def search(self, queries: Sequence[Query]) -> list[list[Candidate]]:
+        """See :class:`susx.images.retrieve.backends.Backend`. Memory: queries x (wanted + 65536) scores."""
+        if not queries:
+            return []
+        vectors = self.encoder.encode_texts([query.text for query in queries])
+        if vectors.shape[1] != self.pool.shape[1]:
+            raise MismatchError(
+                f"The pool {self.folder} holds features of width {self.pool.shape[1]}; the encoder "
+                f"'{self.encoder.id}' makes {vectors.shape[1]}. Use the encoder that made the pool."
+            )
+        scores, places = self._top(vectors, max(query.wanted for query in queries))
+        return [
+            [self._candidate(query, int(p), float(s)) for s, p in zip(row[: query.wanted], at, strict=False)]
+            for query, row, at in zip(queries, scores.tolist(), places.tolist(), strict=True)
+        ]
+
+    def features(self, candidates: Sequence[Candidate]) -> Float[Tensor, "support dim"]:
+        """Return the pool's rows of candidates, normalised, in float32."""
+        places = [int(candidate.item.rpartition(":")[2]) for candidate in candidates]
+        rows = torch.from_numpy(np.asarray(self.pool[places], dtype=np.float32))
+        return torch.nn.functional.normalize(rows, dim=-1)
+
+    def identity(self) -> Json:
+        """Return the digest of the pool's features."""
+        digest = hashlib.sha256()
+        for start in range(0, len(self.pool), BLOCK):
+            digest.update(np.ascontiguousarray(self.pool[start : start + BLOCK]).tobytes())
+        return {"backend": "features", "content": digest.hexdigest()}
+
+    def _top(self, vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        k = min(k, len(self.pool))
+        best = torch.full((len(vectors), 0), 0.0)
+        places = torch.zeros((len(vectors), 0), dtype=torch.long)
+        for start in range(0, len(self.pool), BLOCK):
+            block = torch.from_numpy(np.asarray(self.pool[start : start + BLOCK], dtype=np.float32))
+            scores = vectors @ torch.nn.functional.normalize(block, dim=-1).T
+            best = torch.cat([best, scores], dim=1)
+            places = torch.cat(
+                [places, torch.arange(start, start + len(block)).expand(len(vectors), -1)], dim=1
+            )
+            best, order = best.topk(min(k, best.shape[1]), dim=1)
+            places = places.gather(1, order)
+        return best, places
+
+    def _candidate(self, query: Query, place: int, score: float) -> Candidate:
+        row = self.rows[place] if self.rows else {}
+        return candidate_from_metadata(
+            row,
+            class_name=query.class_name,
+            prompt=query.prompt,
+            query=query.text,
+            item=f"pool:{place}",
+            similarity=score,
+            source="features",
+        )
+
+    def _read_rows(self) -> list[dict[str, Any]]:
+        import pandas as pd
+
+        for name, read in (("rows.parquet", pd.read_parquet), ("rows.csv", pd.read_csv)):
+            path = self.folder / name
+            if path.is_file():
+                rows: list[dict[str, Any]] = read(path).to_dict(orient="records")  # type: ignore[assignment]
+                if len(rows) != len(self.pool):
+                    raise RetrievalError(
+                        f"{path} has {len(rows)} rows and features.npy {len(self.pool)}; they must be the same images."
+                    )
+                return rows
+        return []

@@ -1,0 +1,155 @@
+"""A local clip-retrieval index folder, searched with faiss without loading it whole.
+
+Layout (clip-retrieval's): ``image.index``, ``metadata/*.parquet``, ``img_emb/*.npy``; ours adds ``susx_index.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from susx.errors import MismatchError, RetrievalError
+from susx.images.retrieve.backends.base import TextEncoder
+from susx.images.retrieve.backends.metadata import IndexMetadata
+from susx.images.retrieve.candidates import Candidate
+from susx.images.retrieve.manifest import IndexManifest, check_encoder
+from susx.images.retrieve.queries import Query
+from susx.types import Json
+
+__all__ = ["IndexBackend", "open_faiss"]
+
+logger = logging.getLogger(__name__)
+
+
+def open_faiss(folder: Path) -> Any:
+    """Open ``image.index`` memory-mapped.
+
+    Raises:
+        RetrievalError: there is none, or faiss cannot read it.
+    """
+    import faiss
+
+    path = folder / "image.index"
+    if not path.exists():
+        raise RetrievalError(
+            f"{folder} is no clip-retrieval index: there is no image.index in it. Build one with 'susx index build', "
+            "or set retrieval.folder to the folder that holds image.index and metadata/."
+        )
+    flags = faiss.IO_FLAG_MMAP_IFC
+    if path.is_dir():
+        path, flags = path / "populated.index", faiss.IO_FLAG_ONDISK_SAME_DIR
+    for way in (flags, faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY):
+        # The newer flag maps flat and graph indices too; kinds it does not know are read the older way.
+        try:
+            return faiss.read_index(str(path), way)
+        except RuntimeError as error:
+            problem = error
+    raise RetrievalError(f"faiss cannot read {path}: {problem}. Build the index again.") from problem
+
+
+class IndexBackend:
+    """A clip-retrieval index on this machine."""
+
+    def __init__(self, folder: Path, encoder: TextEncoder, *, name: str = "index") -> None:
+        """Open an index.
+
+        Raises:
+            RetrievalError: the folder is not an index, or index and metadata do not fit.
+            MismatchError: it was built with another encoder.
+        """
+        self.folder = folder
+        self.name = name
+        self.encoder = encoder
+        self.manifest = IndexManifest.read(folder)
+        if self.manifest:
+            check_encoder(
+                str(folder), self.manifest.encoder, self.manifest.digest, encoder.id, encoder.digest
+            )
+        else:
+            logger.warning(
+                "The index %s does not say which encoder built it; assuming %s.", folder, encoder.id
+            )
+        self.index = open_faiss(folder)
+        self.metadata = IndexMetadata(folder)
+        if self.metadata.rows != self.index.ntotal:
+            raise RetrievalError(
+                f"The index {folder} holds {self.index.ntotal} images but its metadata has {self.metadata.rows} rows; "
+                "they belong to different builds. Build the index again."
+            )
+
+    def search(self, queries: Sequence[Query]) -> list[list[Candidate]]:
+        """See :class:`susx.images.retrieve.backends.Backend`."""
+        if not queries:
+            return []
+        vectors = np.ascontiguousarray(
+            self.encoder.encode_texts([q.text for q in queries]).numpy(), np.float32
+        )
+        return self.search_vectors(queries, vectors)
+
+    def search_vectors(self, queries: Sequence[Query], vectors: np.ndarray) -> list[list[Candidate]]:
+        """Search with unit rows, shape [queries, dim], in place of the queries' texts."""
+        if vectors.shape[1] != self.index.d:
+            raise MismatchError(
+                f"The index {self.folder} holds features of width {self.index.d}; the encoder '{self.encoder.id}' "
+                f"makes {vectors.shape[1]}. Use the encoder that built the index."
+            )
+        k = min(max(query.wanted for query in queries), self.index.ntotal)
+        return self._describe(queries, *self.index.search(vectors, k))
+
+    def _describe(
+        self, queries: Sequence[Query], similarities: np.ndarray, positions: np.ndarray
+    ) -> list[list[Candidate]]:
+        hits = [
+            [p for p in row[: query.wanted].tolist() if p >= 0]
+            for query, row in zip(queries, positions, strict=True)
+        ]
+        rows = self.metadata.get([position for found in hits for position in found])
+        known = zip(rows.url, rows.image_path, rows.caption, rows.licence, rows.nsfw, strict=True)
+        return [
+            [
+                self._candidate(query, position, score, *next(known))
+                for position, score in zip(found, scores, strict=False)
+            ]
+            for query, found, scores in zip(queries, hits, similarities.tolist(), strict=True)
+        ]
+
+    def identity(self) -> Json:
+        """Return the index's content digest; of a foreign index, a digest of its faiss file and metadata."""
+        content = self.manifest.content if self.manifest else _fingerprint(self.folder)
+        return {"backend": self.name, "content": content}
+
+    def _candidate(
+        self, query: Query, position: int, score: float, url: str | None, path: str | None,
+        caption: str | None, licence: str | None, nsfw: str | None,
+    ) -> Candidate:  # fmt: skip
+        return Candidate(
+            query.class_name,
+            query.prompt,
+            query.text,
+            url or path or f"{self.name}:{position}",
+            score,
+            url or None,
+            str(self.folder / path) if path and path[0] != "/" else path or None,
+            None,
+            caption or None,
+            licence or None,
+            nsfw or None,
+            self.name,
+        )
+
+
+def _fingerprint(folder: Path) -> str:
+    digest = hashlib.sha256()
+    files = [folder / "image.index", *sorted((folder / "metadata").glob("*.parquet"))]
+    for path in files:
+        for part in sorted(path.iterdir()) if path.is_dir() else [path]:
+            digest.update(f"{part.name}:{part.stat().st_size}:".encode())
+            with part.open("rb") as file:
+                while block := file.read(1 << 22):
+                    digest.update(block)
+    return digest.hexdigest()

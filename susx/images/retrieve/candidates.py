@@ -1,0 +1,109 @@
+"""What a search returns, and its codec.
+
+A candidate carries the image itself (``image``), a path to it, a URL, or, from a pool of features, nothing but its
+place in the pool.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from susx.errors import InputError
+
+__all__ = ["Candidate", "candidate_from_metadata", "read_candidates", "write_candidates"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One search result.
+
+    Attributes:
+        class_name: the class of the query.
+        prompt: the sentence before disambiguation.
+        query: the sentence that was searched.
+        item: identity of the image within its backend (digest, path, URL or row); equal items are one image.
+        similarity: cosine of query and image, or the score of the backend.
+        url, path: where the image is; None where unknown.
+        image: the encoded image where the backend delivers it.
+        caption, licence, nsfw: the index's columns, as text.
+        source: backend and index it came from.
+    """
+
+    class_name: str
+    prompt: str
+    query: str
+    item: str
+    similarity: float
+    url: str | None = None
+    path: str | None = None
+    image: bytes | None = None
+    caption: str | None = None
+    licence: str | None = None
+    nsfw: str | None = None
+    source: str = ""
+
+
+_LICENCE = ("license", "licence")
+_NSFW = ("punsafe", "nsfw")
+
+
+def candidate_from_metadata(metadata: Mapping[str, Any], **known: Any) -> Candidate:
+    """Build a candidate from one row of an index's metadata, whose columns go by several names and cases."""
+    lower = {str(key).lower(): value for key, value in metadata.items()}
+    return Candidate(
+        url=_text(lower.get("url")),
+        path=_text(lower.get("image_path")),
+        caption=_text(lower.get("caption", lower.get("text"))),
+        licence=next((_text(lower[key]) for key in _LICENCE if key in lower), None),
+        nsfw=next((_text(lower[key]) for key in _NSFW if key in lower), None),
+        **known,
+    )
+
+
+def write_candidates(path: Path, candidates: Iterable[Candidate]) -> None:
+    """Write candidates as parquet, complete or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    partial = path.with_name(path.name + ".part")
+    table = pa.Table.from_pylist(
+        [dataclasses.asdict(candidate) for candidate in candidates], schema=_schema()
+    )
+    pq.write_table(table, partial)
+    os.replace(partial, path)
+
+
+def read_candidates(path: Path) -> list[Candidate]:
+    """Read what :func:`write_candidates` wrote.
+
+    Raises:
+        InputError: the file is no such table.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return [Candidate(**row) for row in pq.read_table(path, schema=_schema()).to_pylist()]
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{path} is not a table of candidates ({error}); delete it and search again."
+        ) from error
+
+
+def _schema() -> Any:
+    import pyarrow as pa
+
+    kinds = {"similarity": pa.float64(), "image": pa.binary()}
+    return pa.schema([(f.name, kinds.get(f.name, pa.string())) for f in dataclasses.fields(Candidate)])
+
+
+def _text(value: Any) -> str | None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return str(value) or None

@@ -1,0 +1,39 @@
+"""An encoder as clip-retrieval names it: ``open_clip:<architecture>/<checkpoint>`` plus the architecture's JSON."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+__all__ = ["clip_retrieval_model", "register_model"]
+
+
+def clip_retrieval_model(encoder: Any) -> dict[str, Any] | None:
+    """Return ``clip_model`` and ``config`` for an encoder with an ``identity``, or None where it cannot be loaded.
+
+    Hub ids hold a slash, which clip-retrieval's naming splits; features of other kinds have no identity.
+    """
+    identity = getattr(encoder, "identity", None)
+    if identity is None or "/" in identity.model or identity.precision != "fp32":
+        return None
+    import open_clip
+
+    config = open_clip.get_model_config(identity.model)
+    if config is None:
+        return None
+    return {"clip_model": f"open_clip:{identity.model}/{Path(identity.weights).resolve()}", "config": config}
+
+
+def register_model(clip_model: str, config: dict[str, Any]) -> None:
+    """Make an architecture known to open_clip in this process, by the name that ``clip_model`` gives it."""
+    import open_clip
+
+    name = clip_model.removeprefix("open_clip:").partition("/")[0]
+    if open_clip.get_model_config(name) == config:
+        return
+    with tempfile.TemporaryDirectory() as folder:  # open_clip reads the file at once
+        path = Path(folder) / f"{name}.json"
+        path.write_text(json.dumps(config), encoding="utf-8")
+        open_clip.add_model_config(path)

@@ -1,0 +1,208 @@
+"""Fetching images from links with img2dataset: resumable, limited, counted.
+
+img2dataset runs in a process of its own (``fetch_worker``) and writes the servers' bytes unchanged; decoding and
+resizing are ours (``susx.images.files``), because its own decoder ignores EXIF rotation and clips 16-bit images. Links
+go out in portions; after each portion the failures that may be passing are tried again, and a suspicious failure rate
+stops the whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from susx.config import DownloadConfig
+from susx.errors import DownloadError
+from susx.images.files import BadImage, ImageLimits, open_image, save_upright
+from susx.images.retrieve.guard import FetchGuard
+from susx.images.retrieve.ledger import Download, Ledger, read_ledger, url_key
+from susx.images.retrieve.reasons import TRANSIENT, fetch_reason, probable_cause
+from susx.images.retrieve.worker_process import run_worker
+
+__all__ = ["download", "download_folder", "known_downloads"]
+
+logger = logging.getLogger(__name__)
+
+PORTION = 2000
+"""Links per run of img2dataset; the first portion is smaller so that a hopeless list stops early."""
+
+PAUSE = 1.0
+"""Seconds before failures are tried again, doubled each time, with up to as much jitter."""
+
+
+def download_folder(work: Path, config: DownloadConfig) -> Path:
+    """Return the folder below ``work`` that holds the downloads made under these limits."""
+    limits = [config.image_size, config.max_bytes, config.max_pixels, config.respect_opt_out]
+    key = hashlib.sha256(json.dumps(limits).encode()).hexdigest()[:12]
+    return work / f"downloads-{config.image_size}-{key}"
+
+
+def download(urls: Iterable[str], work: Path, config: DownloadConfig) -> dict[str, Download]:
+    """Fetch every link that is not yet finished and return the fate of all.
+
+    Images that an earlier call finished are not fetched again, even when it was killed; failures that may be passing
+    are. ``file`` of a result is relative to ``download_folder(work, config)``.
+
+    Raises:
+        DownloadError: more than ``max_failure_rate`` of at least ``min_attempts`` links failed (what was fetched so
+            far is kept), or img2dataset itself failed.
+    """
+    from filelock import FileLock
+
+    urls = list(dict.fromkeys(urls))
+    folder = download_folder(work, config)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        ledger = Ledger(folder)
+        for leftover in sorted((folder / "jobs").glob("*")):
+            _harvest(leftover, ledger, config)
+        tried: dict[str, Download] = {}
+        for portion in _portions([url for url in urls if _open(ledger.get(url))], config.min_attempts):
+            for attempt in range(config.retries + 1):
+                again = [u for u in portion if u not in tried or tried[u].reason in TRANSIENT]
+                if not again:
+                    break
+                if attempt:
+                    time.sleep(PAUSE * 2 ** (attempt - 1) * (1 + random.random()))
+                _fetch(again, ledger, config)
+                tried.update({url: fate for url in again if (fate := ledger.get(url))})
+            _check_rate(tried, config)
+        return {url: fate for url in urls if (fate := ledger.get(url))}
+
+
+def known_downloads(urls: Iterable[str], work: Path, config: DownloadConfig) -> dict[str, Download]:
+    """Return the fates of the links that were tried before, without fetching anything."""
+    ledger = read_ledger(download_folder(work, config))
+    return {url: fate for url in urls if (fate := ledger.get(url))}
+
+
+def _open(fate: Download | None) -> bool:
+    return fate is None or fate.reason in TRANSIENT
+
+
+def _portions(urls: Sequence[str], first: int) -> Iterator[Sequence[str]]:
+    start, size = 0, min(PORTION, 2 * first)
+    while start < len(urls):
+        yield urls[start : start + size]
+        start, size = start + size, PORTION
+
+
+def _fetch(urls: Sequence[str], ledger: Ledger, config: DownloadConfig) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    jobs = ledger.folder / "jobs"
+    jobs.mkdir(exist_ok=True)
+    job = Path(tempfile.mkdtemp(dir=jobs))
+    pq.write_table(pa.table({"url": list(urls)}), job / "urls.parquet")
+    guard = FetchGuard(config.allow_private, config.allow_hosts, config.max_bytes, 3 * config.timeout)
+    status, log = run_worker(
+        "susx.images.retrieve.fetch_worker", _arguments(len(urls), job, config), job, guard.to_environment()
+    )
+    if status:
+        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-8:]
+        _harvest(job, ledger, config)
+        raise DownloadError(f"img2dataset ended with status {status}. Its last lines: " + " | ".join(tail))
+    _harvest(job, ledger, config)
+    lost = [url for url in urls if ledger.get(url) is None]
+    ledger.add(Download(url, reason="failed", detail="img2dataset gave no answer for it") for url in lost)
+
+
+def _arguments(count: int, job: Path, config: DownloadConfig) -> dict[str, Any]:
+    return {
+        "url_list": str(job / "urls.parquet"),
+        "input_format": "parquet",
+        "output_folder": str(job / "out"),
+        "output_format": "files",
+        "processes_count": config.processes,
+        "thread_count": config.threads,
+        "number_sample_per_shard": max(2, min(1000, math.ceil(count / config.processes))),
+        "timeout": config.timeout,
+        "retries": 0,
+        "disable_all_reencoding": True,
+        "extract_exif": False,
+        "compute_hash": "sha256",
+        "disallowed_header_directives": None if config.respect_opt_out else [],
+        "user_agent_token": "susx",
+    }
+
+
+def _harvest(job: Path, ledger: Ledger, config: DownloadConfig) -> None:
+    """Move what a run of img2dataset left, finished or killed, into the ledger, and remove the run."""
+    import pyarrow.parquet as pq
+
+    def attempts(url: str) -> int:
+        known = ledger.get(url)
+        return known.attempts + 1 if known else 1
+
+    # The sidecar is written after the image is closed, and carries the digest of the whole image.
+    with ThreadPoolExecutor(4) as pool:
+        fates = pool.map(
+            lambda path: _take(path, ledger.folder, config), sorted((job / "out").glob("*/*.json"))
+        )
+        batch: list[Download] = []
+        for fate in fates:
+            if fate is not None:
+                batch.append(_with_attempts(fate, attempts(fate.url)))
+            if len(batch) >= 256:
+                ledger.add(batch)
+                batch = []
+        ledger.add(batch)
+    for table in sorted((job / "out").glob("*.parquet")):
+        try:
+            rows = pq.read_table(table, columns=["url", "status", "error_message"]).to_pylist()
+        except Exception:  # a table that was being written when the run was killed
+            continue
+        ledger.add(
+            Download(row["url"], "", "", fetch_reason(row["error_message"] or ""), row["error_message"] or "",
+                     attempts(row["url"]))
+            for row in rows
+            if row["status"] != "success"
+        )  # fmt: skip
+    shutil.rmtree(job, ignore_errors=True)
+
+
+def _with_attempts(fate: Download, attempts: int) -> Download:
+    return Download(fate.url, fate.file, fate.source_digest, fate.reason, fate.detail, attempts)
+
+
+def _take(sidecar: Path, folder: Path, config: DownloadConfig) -> Download | None:
+    try:
+        meta = json.loads(sidecar.read_text(encoding="utf-8"))
+        data = sidecar.with_suffix(".jpg").read_bytes()
+    except (ValueError, OSError):
+        return None
+    digest = hashlib.sha256(data).hexdigest()
+    if meta.get("status") != "success" or meta.get("sha256") != digest:
+        return None
+    key = url_key(meta["url"])
+    target = f"{key[:2]}/{key}.jpg"
+    try:
+        image = open_image(data, ImageLimits(config.max_bytes, config.max_pixels))
+    except BadImage as bad:
+        return Download(meta["url"], "", digest, bad.reason, str(bad))
+    save_upright(image, folder / target, shortest=config.image_size)
+    return Download(meta["url"], target, digest)
+
+
+def _check_rate(tried: dict[str, Download], config: DownloadConfig) -> None:
+    failed = Counter(fate.reason for fate in tried.values() if fate.reason)
+    count = sum(failed.values())
+    logger.info("fetched %d of %d links", len(tried) - count, len(tried))
+    if len(tried) >= config.min_attempts and count > config.max_failure_rate * len(tried):
+        raise DownloadError(
+            f"{count} of {len(tried)} links failed, more than download.max_failure_rate = {config.max_failure_rate:g} "
+            f"allows, so the download was stopped. {probable_cause(failed)} What was fetched is kept; running again "
+            "goes on from there."
+        )

@@ -1,0 +1,154 @@
+"""What goes into an index: image files with what is known of them, from a folder, a list of links or tar files."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import json
+import logging
+import os
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from susx.config import DownloadConfig
+from susx.errors import InputError
+from susx.images.files import BadImage, ImageLimits, open_image, save_upright
+from susx.images.retrieve.download import download, download_folder
+from susx.images.retrieve.link_list import read_link_list
+
+__all__ = ["IndexItem", "items_of_folder", "items_of_links", "items_of_tars"]
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+
+
+@dataclass(frozen=True)
+class IndexItem:
+    """One image file. Columns are named as in LAION's tables, which clip-retrieval's server returns."""
+
+    image_path: str
+    caption: str = ""
+    url: str = ""
+    LICENSE: str = ""
+    NSFW: str = ""
+
+    def stamp(self) -> str:
+        """Return what changes when the file or its description does."""
+        status = os.stat(self.image_path)
+        return json.dumps([*dataclasses.astuple(self), status.st_size, status.st_mtime_ns])
+
+
+def items_of_folder(folder: Path) -> list[IndexItem]:
+    """Return the images below a folder in the order of their paths; ``x.txt`` beside ``x.jpg`` is its caption.
+
+    Raises:
+        InputError: there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder} to index.")
+    root = folder.resolve()
+    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not files:
+        raise InputError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))}).")
+    return [IndexItem(str(path), _caption(path)) for path in files]
+
+
+def items_of_links(table: Path, folder: Path, config: DownloadConfig) -> tuple[list[IndexItem], Counter[str]]:
+    """Download a list of links below ``folder`` and return the images and the number of failures by reason.
+
+    Raises:
+        InputError: the table is not a list of links.
+        DownloadError: too many links fail.
+    """
+    rows = read_link_list(table)
+    fates = download([row.url for row in rows], folder, config)
+    place = download_folder(folder, config).resolve()
+    rejected = Counter(fate.reason for fate in fates.values() if fate.reason)
+    items = [
+        IndexItem(str(place / fates[row.url].file), row.caption, row.url, row.licence, row.nsfw)
+        for row in rows
+        if not fates[row.url].reason
+    ]
+    return items, rejected
+
+
+def items_of_tars(pattern: str, folder: Path, config: DownloadConfig) -> tuple[list[IndexItem], Counter[str]]:
+    """Decode the images of WebDataset tar files below ``folder`` and return them and the number of bad ones.
+
+    Members of one sample share their name up to the first dot; ``txt`` is a caption, ``json`` its metadata.
+
+    Raises:
+        InputError: no file matches, or one is not a tar file.
+    """
+    tars = [Path(name) for name in sorted(glob.glob(pattern))]
+    if not tars:
+        raise InputError(f"No file matches {pattern}.")
+    items: list[IndexItem] = []
+    rejected: Counter[str] = Counter()
+    limits = ImageLimits(config.max_bytes, config.max_pixels)
+    for number, tar in enumerate(tars):
+        for key, parts in _samples(tar, config.max_bytes):
+            data = next((parts[kind] for kind in ("jpg", "jpeg", "png", "webp") if kind in parts), None)
+            if data is None:
+                rejected["no-image"] += 1
+                continue
+            target = folder / f"{number:05d}" / f"{len(items):09d}.jpg"
+            try:
+                image = open_image(data, limits)
+            except BadImage as bad:
+                rejected[bad.reason] += 1
+                continue
+            if not target.is_file():
+                save_upright(image, target, shortest=config.image_size)
+            meta = _metadata(parts.get("json", b"{}"))
+            caption = (
+                parts["txt"].decode("utf-8", "replace").strip() if "txt" in parts else meta.get("caption", "")
+            )
+            items.append(
+                IndexItem(str(target.resolve()), caption, meta.get("url", f"{tar.name}#{key}"),
+                          meta.get("license", ""), meta.get("nsfw", ""))
+            )  # fmt: skip
+    return items, rejected
+
+
+def _caption(path: Path) -> str:
+    beside = path.with_suffix(".txt")
+    return beside.read_text(encoding="utf-8", errors="replace").strip() if beside.is_file() else ""
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    try:
+        values: Any = json.loads(data)
+    except ValueError:
+        return {}
+    return (
+        {str(k).lower(): str(v) for k, v in values.items() if v is not None}
+        if isinstance(values, dict)
+        else {}
+    )
+
+
+def _samples(path: Path, max_bytes: int) -> Iterator[tuple[str, dict[str, bytes]]]:
+    try:
+        with tarfile.open(path, "r|*") as tar:
+            current = ""
+            parts: dict[str, bytes] = {}
+            for member in tar:
+                key, _, kind = member.name.partition(".")
+                if not member.isfile() or member.size > max_bytes:
+                    continue
+                if key != current and parts:
+                    yield current, parts
+                    parts = {}
+                current = key
+                file = tar.extractfile(member)
+                parts[kind.lower()] = file.read() if file else b""
+            if parts:
+                yield current, parts
+    except tarfile.TarError as error:
+        raise InputError(f"{path} is not a whole tar file ({error}).") from error

@@ -1,0 +1,145 @@
+"""The features of an index, in parts: each part is finished or absent, so a killed build goes on where it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from susx.images.files import BadImage, ImageLimits, open_image, save_upright
+from susx.images.retrieve.index_items import IndexItem
+
+__all__ = ["Embed", "PartResult", "assemble", "build_parts", "parts_of"]
+
+logger = logging.getLogger(__name__)
+
+PART_SIZE = 10_000
+"""Images of one part: what a kill can cost."""
+
+Embed = Callable[[Path, Path], tuple[list[str], np.ndarray]]
+"""From a folder of images and a scratch folder to file names and their features, shape [images, dim]."""
+
+_PLAIN = {"RGB", "L"}
+_ORIENTATION = 0x0112
+
+
+@dataclasses.dataclass(frozen=True)
+class PartResult:
+    """A finished part: its folder, with ``features.npy``, ``metadata.parquet`` and ``rejected.csv``."""
+
+    folder: Path
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """Images left out, by reason."""
+        lines = (self.folder / "rejected.csv").read_text(encoding="utf-8").splitlines()
+        return Counter(line.partition(",")[0] for line in lines)
+
+
+def parts_of(items: Sequence[IndexItem], size: int = PART_SIZE) -> list[Sequence[IndexItem]]:
+    """Cut the items into parts."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def build_parts(
+    parts: Sequence[Sequence[IndexItem]], build: Path, encoder_digest: str, limits: ImageLimits, embed: Embed
+) -> list[PartResult]:
+    """Compute the parts that ``build`` does not hold yet."""
+    done: list[PartResult] = []
+    for number, items in enumerate(parts):
+        stamps = "\n".join([encoder_digest, *(item.stamp() for item in items)])
+        folder = build / f"part-{number:05d}-{hashlib.sha256(stamps.encode()).hexdigest()[:16]}"
+        if not folder.is_dir():
+            _build(items, folder, limits, embed)
+            logger.info("part %d of %d of the index is done", number + 1, len(parts))
+        done.append(PartResult(folder))
+    return done
+
+
+def _build(items: Sequence[IndexItem], folder: Path, limits: ImageLimits, embed: Embed) -> None:
+    import pandas as pd
+
+    partial = folder.with_name(folder.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "staged").mkdir(parents=True)
+    rejected: list[tuple[str, str]] = []
+    staged: dict[str, IndexItem] = {}
+    for number, item in enumerate(items):
+        name = f"{number:08d}.jpg"
+        try:
+            _stage(Path(item.image_path), partial / "staged" / name, limits)
+            staged[name] = item
+        except (BadImage, OSError) as error:
+            rejected.append((getattr(error, "reason", "missing-file"), item.image_path))
+    names, features = embed(partial / "staged", partial / "scratch") if staged else ([], np.zeros((0, 0)))
+    rejected += [("truncated", staged[name].image_path) for name in staged.keys() - set(names)]
+    np.save(partial / "features.npy", features.astype(np.float16))
+    pd.DataFrame([dataclasses.asdict(staged[name]) for name in names]).to_parquet(
+        partial / "metadata.parquet"
+    )
+    lines = [f"{reason},{path}\n" for reason, path in sorted(rejected)]
+    (partial / "rejected.csv").write_text("".join(lines), encoding="utf-8")
+    for scratch in ("staged", "scratch"):
+        shutil.rmtree(partial / scratch, ignore_errors=True)
+    os.rename(partial, folder)
+
+
+def _stage(source: Path, target: Path, limits: ImageLimits) -> None:
+    """Link a plain upright picture; write anything else (rotated, CMYK, 16-bit, transparent, animated) upright."""
+    try:
+        with Image.open(source) as image:
+            plain = (
+                image.mode in _PLAIN
+                and image.format in {"JPEG", "PNG", "WEBP"}
+                and not getattr(image, "is_animated", False)
+                and "transparency" not in image.info
+                and image.getexif().get(_ORIENTATION, 1) == 1
+                and image.width * image.height <= limits.max_pixels
+            )
+            if plain:
+                # A cut file shows only when all of it is read; an eighth of the size is decoded quickly.
+                image.draft("L", (1, 1))
+                image.load()
+    except Exception:
+        plain = False
+    if plain and source.stat().st_size <= limits.max_bytes:
+        target.symlink_to(source)
+    else:
+        save_upright(open_image(source, limits), target)
+
+
+def assemble(parts: Sequence[PartResult], into: Path, root: Path) -> tuple[str, int, int]:
+    """Lay finished parts out as clip-retrieval does and return content digest, number of images and width.
+
+    Args:
+        parts: finished parts.
+        into: gets ``img_emb/`` and ``metadata/``.
+        root: folder of the index; paths below it are made relative to it.
+    """
+    import pandas as pd
+
+    for name in ("img_emb", "metadata"):
+        shutil.rmtree(into / name, ignore_errors=True)
+        (into / name).mkdir(parents=True)
+    digest = hashlib.sha256()
+    rows = width = 0
+    base = str(root.resolve()) + os.sep
+    for number, part in enumerate(parts):
+        features = np.load(part.folder / "features.npy", allow_pickle=False)
+        if not len(features):
+            continue
+        table = pd.read_parquet(part.folder / "metadata.parquet")
+        table["image_path"] = [path.removeprefix(base) for path in table["image_path"]]
+        table.to_parquet(into / "metadata" / f"metadata_{number:05d}.parquet", index=False)
+        np.save(into / "img_emb" / f"img_emb_{number:05d}.npy", features)
+        digest.update(features.tobytes() + table.to_csv(index=False).encode())
+        rows, width = rows + len(features), features.shape[1]
+    return digest.hexdigest(), rows, width

@@ -1,0 +1,81 @@
+"""``susx_index.json``: which encoder an index was built with, beside clip-retrieval's own files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from susx.errors import MismatchError, RetrievalError
+
+__all__ = ["MANIFEST", "IndexManifest", "check_encoder"]
+
+MANIFEST = "susx_index.json"
+
+
+@dataclass(frozen=True)
+class IndexManifest:
+    """What susx knows of an index.
+
+    Attributes:
+        encoder: id of the encoder.
+        digest: sha256 of its architecture and weights.
+        dim: width of its features.
+        rows: images in the index.
+        rejected: images that could not be decoded or fetched, by reason.
+        content: sha256 over the encoder and the source images' identities (the index's own digest).
+        source: how the images came: images, urls or tars.
+        inputs: sha256 over encoder, paths, sizes and times of the sources; tells whether a build is still current.
+        tool: what computed the features: clip-retrieval or susx.
+    """
+
+    encoder: str
+    digest: str
+    dim: int
+    rows: int
+    rejected: dict[str, int]
+    content: str
+    source: str
+    inputs: str = ""
+    tool: str = ""
+
+    def write(self, folder: Path) -> None:
+        """Write it, complete or not at all."""
+        partial = folder / (MANIFEST + ".part")
+        partial.write_text(
+            json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
+        os.replace(partial, folder / MANIFEST)
+
+    @classmethod
+    def read(cls, folder: Path) -> IndexManifest | None:
+        """Return the manifest, or None for an index that susx did not build.
+
+        Raises:
+            RetrievalError: the file is there but is not a manifest.
+        """
+        path = folder / MANIFEST
+        if not path.is_file():
+            return None
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise RetrievalError(
+                f"{path} is not a manifest of an index ({error}); build the index again."
+            ) from error
+
+
+def check_encoder(where: str, index_encoder: str, index_digest: str, encoder: str, digest: str) -> None:
+    """Refuse an index that another encoder built.
+
+    Raises:
+        MismatchError: names both encoders.
+    """
+    if index_digest != digest:
+        raise MismatchError(
+            f"The index {where} was built with the encoder '{index_encoder}' (sha256 {index_digest[:12]}), but the "
+            f"profile searches with '{encoder}' (sha256 {digest[:12]}); their features do not live in one space. Use "
+            f"the profile of the index's encoder, or build the index again with 'susx index build --encoder {encoder}'."
+        )

@@ -1,0 +1,149 @@
+"""Candidates into image files of an artefact, with one table row each, kept or rejected."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from susx.config import DownloadConfig
+from susx.images.files import BadImage, ImageLimits, open_image, save_upright
+from susx.images.inspect import inspect_file
+from susx.images.retrieve.assign import Assignment
+from susx.images.retrieve.candidates import Candidate
+from susx.images.retrieve.download import download, download_folder, known_downloads
+from susx.images.retrieve.ledger import Download
+from susx.records import SupportRow
+
+__all__ = ["lost_rows", "materialise"]
+
+
+def materialise(
+    candidates: Sequence[Candidate],
+    artefact: Path,
+    work: Path,
+    config: DownloadConfig,
+    *,
+    base: Path | None = None,
+    model: str = "",
+) -> list[SupportRow]:
+    """Bring every candidate's image into ``artefact/images/`` and describe it.
+
+    An image comes from the backend's bytes, else from its path, else from its URL. A candidate of a feature pool that
+    has none of these keeps a row without a file; its digest is that of its place in the pool.
+
+    Args:
+        candidates: of one class or of many.
+        artefact: folder being written.
+        work: folder for downloads that outlive the run.
+        config: limits and sizes.
+        base: folder that relative paths of candidates start from.
+        model: what found the images (encoder id and digest), for the table.
+
+    Returns:
+        One row per candidate, in order.
+
+    Raises:
+        DownloadError: see :func:`susx.images.retrieve.download`.
+    """
+    images = artefact / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    if base is not None:
+        candidates = [dataclasses.replace(c, path=str(base / c.path)) if c.path else c for c in candidates]
+    links = [c.url for c in candidates if c.url and _is_remote(c)]
+    # Failures of an earlier download stand; only links that nobody tried are fetched.
+    fetched = known_downloads(links, work, config) if links else {}
+    if new := [url for url in links if url not in fetched]:
+        fetched |= download(new, work, config)
+    folder = download_folder(work, config)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(lambda c: _row(c, fetched, folder, images, config, model), candidates))
+
+
+def lost_rows(assignment: Assignment, *, model: str = "") -> list[SupportRow]:
+    """Return rejected rows (``other-class``) for images that another class kept."""
+    return [
+        _blank(candidate, model).reject("other-class", f"The image is more similar to '{winner}'.")
+        for lost in assignment.lost.values()
+        for candidate, winner in lost
+    ]
+
+
+def _is_remote(candidate: Candidate) -> bool:
+    return candidate.image is None and not (candidate.path and Path(candidate.path).is_file())
+
+
+def _row(
+    candidate: Candidate,
+    fetched: dict[str, Download],
+    folder: Path,
+    images: Path,
+    config: DownloadConfig,
+    model: str,
+) -> SupportRow:
+    row = _blank(candidate, model)
+    limits = ImageLimits(config.max_bytes, config.max_pixels)
+    if _is_remote(candidate):
+        if not candidate.url:
+            if candidate.path:
+                return row.reject("missing-file", f"There is no file {candidate.path}.")
+            return dataclasses.replace(
+                row, digest=hashlib.sha256(f"{candidate.source}:{candidate.item}".encode()).hexdigest()
+            )
+        fate = fetched[candidate.url]
+        if fate.reason:
+            return row.reject(fate.reason, fate.detail)
+        partial = _partial(images)
+        shutil.copyfile(folder / fate.file, partial)
+        return _adopt(row, images, partial)
+    try:
+        image = open_image(
+            candidate.image if candidate.image is not None else Path(candidate.path or ""), limits
+        )
+    except BadImage as bad:
+        return row.reject(bad.reason, str(bad))
+    except OSError as error:
+        return row.reject("missing-file", f"{candidate.path} cannot be read: {error}.")
+    partial = _partial(images)
+    save_upright(image, partial, shortest=config.image_size)
+    return _adopt(row, images, partial)
+
+
+def _partial(images: Path) -> Path:
+    return images / f".{uuid.uuid4().hex}.part"
+
+
+def _adopt(row: SupportRow, images: Path, file: Path) -> SupportRow:
+    """Move a file to the name of its content and describe it."""
+    facts = inspect_file(file)
+    name = f"{facts.digest[:32]}.jpg"
+    os.replace(file, images / name)
+    return dataclasses.replace(
+        row,
+        file=f"{images.name}/{name}",
+        digest=facts.digest,
+        width=facts.width,
+        height=facts.height,
+        phash=facts.phash,
+    )
+
+
+def _blank(candidate: Candidate, model: str) -> SupportRow:
+    return SupportRow(
+        class_name=candidate.class_name,
+        file="",
+        digest="",
+        origin="retrieved",
+        prompt=candidate.prompt,
+        url=candidate.url,
+        caption=candidate.caption,
+        similarity=candidate.similarity,
+        model=model,
+        licence=candidate.licence,
+        nsfw=candidate.nsfw,
+    )

@@ -1,0 +1,129 @@
+"""Near-duplicates by perceptual hash and embedding, in blocks, so that memory does not grow with pairs.
+
+Hamming distances come from one matrix product: bits as -1/+1 give ``a . b = 64 - 2 distance``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+__all__ = ["Likeness", "NearRule", "first_duplicates", "near_any"]
+
+BLOCK = 1024
+BITS = 64
+
+
+@dataclass(frozen=True)
+class NearRule:
+    """When two images are near-duplicates.
+
+    Attributes:
+        measure: both measures, either, or one of them; an image without a hash is judged by its embedding.
+        distance: at most this many of 64 bits differ.
+        cosine: at least this similar.
+    """
+
+    measure: Literal["both", "either", "hash", "embedding"]
+    distance: int
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """What images are compared by.
+
+    Attributes:
+        bits: -1/+1 rows of the 64-bit hashes; zeros where there is none.
+        features: unit rows; zeros where there is none.
+    """
+
+    bits: Float[Tensor, "support bits"]
+    features: Float[Tensor, "support dim"]
+
+    @classmethod
+    def of(cls, hashes: Sequence[str], features: Float[Tensor, "support dim"]) -> Likeness:
+        """Build from hexadecimal hashes ("" for none) and features of the same images."""
+        words = np.array([int(h or "0", 16) for h in hashes], dtype=">u8")
+        bits = np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1).astype(np.float32) * 2 - 1
+        bits[[not h for h in hashes]] = 0
+        return cls(torch.from_numpy(bits), features.float())
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+    def at(self, places: Tensor | slice) -> Likeness:
+        """Return a selection of the images."""
+        return Likeness(self.bits[places], self.features[places])
+
+    def near(self, other: Likeness, rule: NearRule) -> Bool[Tensor, "support other"]:
+        """Return which pairs are near-duplicates."""
+        shape = (len(self), len(other))
+        if rule.measure == "embedding":
+            return self._similar(other, rule)
+        close = self.bits @ other.bits.T >= BITS - 2 * rule.distance
+        if rule.measure == "hash":
+            return close
+        if rule.measure == "either":
+            return close | self._similar(other, rule)
+        unknown = (self.bits[:, 0] == 0)[:, None] | (other.bits[:, 0] == 0)[None, :]
+        close |= unknown
+        rows, columns = close.any(dim=1), close.any(dim=0)
+        near = torch.zeros(shape, dtype=torch.bool)
+        if bool(rows.any()):
+            # Few images have a hash near any other, so the embeddings of the rest are never multiplied.
+            at = torch.meshgrid(rows.nonzero()[:, 0], columns.nonzero()[:, 0], indexing="ij")
+            near[at] = close[at] & self.at(rows)._similar(other.at(columns), rule)
+        return near
+
+    def _similar(self, other: Likeness, rule: NearRule) -> Tensor:
+        return self.features @ other.features.T >= rule.cosine
+
+
+def near_any(images: Likeness, others: Likeness, rule: NearRule) -> list[int]:
+    """Return, for every image, the place of the first near-duplicate among ``others``, or -1."""
+    found = torch.full((len(images),), -1, dtype=torch.long)
+    for start in range(0, len(images), BLOCK):
+        block = images.at(slice(start, start + BLOCK))
+        for other in range(0, len(others), BLOCK):
+            near = block.near(others.at(slice(other, other + BLOCK)), rule)
+            part = found[start : start + BLOCK]
+            hit = near.any(dim=1) & (part < 0)
+            part[hit] = near[hit].float().argmax(dim=1) + other
+    return [int(place) for place in found]
+
+
+def first_duplicates(images: Likeness, rule: NearRule) -> list[int]:
+    """Walk the images in their order and drop each that is near one kept before it.
+
+    Returns:
+        For every image the place of the kept image it duplicates, or -1 when it is kept.
+    """
+    result = [-1] * len(images)
+    kept: list[int] = []
+    for start in range(0, len(images), BLOCK):
+        block = images.at(slice(start, start + BLOCK))
+        before = (
+            near_any(block, images.at(torch.tensor(kept, dtype=torch.long)), rule)
+            if kept
+            else [-1] * len(block)
+        )
+        inner = block.near(block, rule).numpy()
+        alive: list[int] = []
+        for place in range(len(block)):
+            if before[place] >= 0:
+                result[start + place] = kept[before[place]]
+                continue
+            twins = [other for other in alive if inner[place, other]] if inner[place, :place].any() else []
+            if twins:
+                result[start + place] = start + twins[0]
+            else:
+                alive.append(place)
+        kept.extend(start + place for place in alive)
+    return result

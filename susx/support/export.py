@@ -1,0 +1,111 @@
+"""A support set as other programs read it: an ImageFolder or WebDataset, with a list of origins and licences.
+
+Folders are named by number and class (``003_crane``), because class names may hold slashes and because a sort of the
+folders must not change the labels; ``classes.json`` has the names in label order.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import tarfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from susx.errors import InputError
+from susx.records import SupportRow
+
+__all__ = ["ORIGINS", "export_imagefolder", "export_webdataset"]
+
+ORIGINS = "origins.csv"
+_COLUMNS = (
+    "file", "class_id", "class_name", "digest", "origin", "url", "licence", "caption", "prompt", "seed", "similarity",
+    "model", "nsfw",
+)  # fmt: skip
+
+Locate = Callable[[SupportRow], Path]
+
+
+def export_imagefolder(rows: Sequence[SupportRow], classes: Sequence[str], locate: Locate, out: Path) -> int:
+    """Copy the kept images to ``out/NNN_class/`` and return their number.
+
+    Raises:
+        InputError: ``out`` is not empty, a class is unknown, or an image is not there.
+    """
+    kept = _prepare(rows, classes, out)
+    listed = []
+    for label, row in kept:
+        name = f"{_folder(label, row.class_name)}/{row.digest[:24]}{Path(row.file).suffix or '.jpg'}"
+        (out / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(_found(row, locate), out / name)
+        listed.append((name, label, row))
+    _describe(listed, classes, out)
+    return len(listed)
+
+
+def export_webdataset(
+    rows: Sequence[SupportRow], classes: Sequence[str], locate: Locate, out: Path, *, per_shard: int = 1000
+) -> int:
+    """Write the kept images as ``out/NNNNN.tar`` (jpg, txt, cls, json a sample) and return their number.
+
+    Raises:
+        InputError: see :func:`export_imagefolder`.
+    """
+    kept = _prepare(rows, classes, out)
+    listed = []
+    for start in range(0, len(kept), per_shard):
+        shard = f"{start // per_shard:05d}.tar"
+        with tarfile.open(out / shard, "w", format=tarfile.PAX_FORMAT) as tar:
+            for place, (label, row) in enumerate(kept[start : start + per_shard], start):
+                key = f"{place:08d}"
+                record = {"class_id": label, **{name: getattr(row, name) for name in _COLUMNS[2:]}}
+                parts = {
+                    "jpg": _found(row, locate).read_bytes(),
+                    "txt": (row.caption or row.prompt).encode(),
+                    "cls": str(label).encode(),
+                    "json": json.dumps(record, sort_keys=True).encode(),
+                }
+                for kind, data in parts.items():
+                    member = tarfile.TarInfo(
+                        f"{key}.{kind}"
+                    )  # no time, no owner: equal sets give equal files
+                    member.size = len(data)
+                    tar.addfile(member, io.BytesIO(data))
+                listed.append((f"{shard}/{key}.jpg", label, row))
+    _describe(listed, classes, out)
+    return len(listed)
+
+
+def _prepare(rows: Sequence[SupportRow], classes: Sequence[str], out: Path) -> list[tuple[int, SupportRow]]:
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty; give a new folder to export to.")
+    labels = {name: label for label, name in enumerate(classes)}
+    unknown = sorted({row.class_name for row in rows} - labels.keys())
+    if unknown:
+        raise InputError(f"The table has images of '{unknown[0]}', which is not among the classes.")
+    out.mkdir(parents=True, exist_ok=True)
+    kept = [(labels[row.class_name], row) for row in rows if row.kept and row.file]
+    return sorted(kept, key=lambda entry: (entry[0], entry[1].digest))
+
+
+def _found(row: SupportRow, locate: Locate) -> Path:
+    path = locate(row)
+    if not path.is_file():
+        raise InputError(f"The image {path} of '{row.class_name}' is not there; name the store with --store.")
+    return path
+
+
+def _folder(label: int, name: str) -> str:
+    return f"{label:03d}_{re.sub(r'[^A-Za-z0-9._-]+', '_', name).strip('._') or 'class'}"[:100]
+
+
+def _describe(listed: Sequence[tuple[str, int, SupportRow]], classes: Sequence[str], out: Path) -> None:
+    with (out / ORIGINS).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(_COLUMNS)
+        for name, label, row in listed:
+            writer.writerow([name, label, *(getattr(row, column) for column in _COLUMNS[2:])])
+    (out / "classes.json").write_text(json.dumps(list(classes), indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,59 @@
+"""From the images that no rule rejected to the support set: the best of every sentence in turn, then balance."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from susx.records import SupportRow
+
+__all__ = ["select"]
+
+
+def select(
+    rows: Sequence[SupportRow],
+    scores: Sequence[float],
+    per_class: int,
+    balance: Literal["none", "truncate"],
+    classes: Sequence[str] = (),
+) -> list[SupportRow]:
+    """Keep at most ``per_class`` images of every class; the others are rejected as ``surplus`` or ``unbalanced``.
+
+    A class's sentences take turns, each giving its best remaining image, so that the budget stays split over them
+    and a sentence that lost images to other rules is made up for by the others.
+
+    Args:
+        rows: all rows; the rejected ones pass through.
+        scores: one a row; higher is better.
+        per_class: most images of one class.
+        balance: ``truncate`` lets no class keep more than the poorest of ``classes`` (or of the rows') has.
+        classes: classes that count for the balance even when nothing was found for them.
+    """
+    ranked = _ranked(rows, scores)
+    quota = per_class
+    if balance == "truncate" and ranked:
+        quota = min(per_class, *(len(ranked.get(name, [])) for name in {*ranked, *classes}))
+    result = list(rows)
+    for name, places in ranked.items():
+        for rank, place in enumerate(places):
+            if rank >= per_class:
+                result[place] = rows[place].reject(
+                    "surplus", f"{per_class} better images of '{name}' were found."
+                )
+            elif rank >= quota:
+                result[place] = rows[place].reject("unbalanced", f"The poorest class has {quota} images.")
+    return result
+
+
+def _ranked(rows: Sequence[SupportRow], scores: Sequence[float]) -> Mapping[str, list[int]]:
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        if row.kept:
+            groups[row.class_name, row.prompt].append(place)
+    turns: dict[str, list[tuple[int, float, str, str, int]]] = defaultdict(list)
+    for (name, prompt), places in groups.items():
+        places.sort(key=lambda place: (-scores[place], rows[place].digest, rows[place].file))
+        for turn, place in enumerate(places):
+            turns[name].append((turn, -scores[place], rows[place].digest, prompt, place))
+    return {name: [entry[-1] for entry in sorted(entries)] for name, entries in turns.items()}

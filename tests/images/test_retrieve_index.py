@@ -1,0 +1,110 @@
+"""The local index backend: the right rows with the right metadata, and refusals that say what is wrong."""
+
+import json
+
+import faiss
+import numpy as np
+import pandas as pd
+import pytest
+
+from susx.config import ClassHints, RetrievalConfig
+from susx.errors import ConfigError, MismatchError, RetrievalError
+from susx.images.retrieve import open_backend, queries_for, search
+from susx.images.retrieve.backends.index import IndexBackend
+from susx.images.retrieve.manifest import IndexManifest
+from susx.records import Prompt
+from susx.testing.encoders import WordEncoder
+
+WORDS = [f"word{n}" for n in range(57)]
+
+
+def make_index(folder, encoder, *, manifest=True, rows=None):
+    (folder / "metadata").mkdir(parents=True)
+    vectors = encoder.encode_texts(WORDS).numpy()
+    index = faiss.IndexFlatIP(encoder.dim)
+    index.add(vectors)
+    faiss.write_index(index, str(folder / "image.index"))
+    table = pd.DataFrame(
+        {"url": [f"http://x/{w}" for w in WORDS], "caption": WORDS, "NSFW": "UNLIKELY", "LICENSE": "cc0"}
+    )[:rows]
+    table[:20].to_parquet(folder / "metadata" / "metadata_0.parquet", row_group_size=7)
+    table[20:].to_parquet(folder / "metadata" / "metadata_1.parquet")
+    if manifest:
+        IndexManifest(encoder.id, encoder.digest, encoder.dim, len(WORDS), {}, "c" * 64, "images").write(
+            folder
+        )
+    return vectors
+
+
+def query(text, wanted, hints=None):
+    return queries_for("k", [Prompt("k", text, "photo", 0)], hints, wanted, over_fetch=1)[0]
+
+
+def test_a_batch_of_queries_finds_the_exact_neighbours(tmp_path):
+    """Results equal a brute-force search, across metadata files and row groups, cut to what each query wants."""
+    encoder = WordEncoder()
+    vectors = make_index(tmp_path, encoder)
+    backend = open_backend(RetrievalConfig(backend="index", folder=str(tmp_path)), encoder)
+    queries = [query(f"{word} and word3", 3 + n) for n, word in enumerate(WORDS)]
+    for asked, found in zip(queries, backend.search(queries), strict=True):
+        truth = np.argsort(-(vectors @ encoder.encode_texts([asked.text]).numpy()[0]))[: asked.wanted]
+        assert [c.caption for c in found] == [WORDS[n] for n in truth]
+        assert found[0].url == found[0].item == f"http://x/{found[0].caption}"
+        assert (found[0].licence, found[0].nsfw, found[0].class_name) == ("cc0", "UNLIKELY", "k")
+
+
+def test_excluded_captions_are_dropped(tmp_path):
+    """A caption with an excluded word never becomes a candidate."""
+    encoder = WordEncoder()
+    make_index(tmp_path, encoder)
+    backend = IndexBackend(tmp_path, encoder)
+    (found,) = search(backend, [query("word5", 4, ClassHints(exclude=("word5",)))])
+    assert len(found) == 3
+    assert "word5" not in {c.caption for c in found}
+
+
+def test_another_encoder_is_refused_by_name(tmp_path):
+    """The error names the index's encoder and the profile's."""
+    make_index(tmp_path, WordEncoder())
+    with pytest.raises(MismatchError, match=r"'word-encoder'.*'other'"):
+        IndexBackend(tmp_path, WordEncoder(name="other"))
+
+
+def test_another_width_is_refused_without_a_manifest(tmp_path):
+    """A foreign index is usable when it fits, and refused when the features' widths differ."""
+    make_index(tmp_path, WordEncoder(), manifest=False)
+    assert (
+        IndexBackend(tmp_path, WordEncoder(name="other")).search([query("word1", 1)])[0][0].caption == "word1"
+    )
+    with pytest.raises(MismatchError, match="width 32"):
+        IndexBackend(tmp_path, WordEncoder(dim=8)).search([query("word1", 1)])
+
+
+def test_damaged_or_foreign_folders_are_diagnosed(tmp_path):
+    """No index, too little metadata, a torn manifest and a torn index are four different messages."""
+    with pytest.raises(RetrievalError, match=r"no image.index"):
+        IndexBackend(tmp_path, WordEncoder())
+    make_index(tmp_path / "short", WordEncoder(), rows=50)
+    with pytest.raises(RetrievalError, match="57 images but its metadata has 50"):
+        IndexBackend(tmp_path / "short", WordEncoder())
+    (tmp_path / "short" / "susx_index.json").write_text(json.dumps({"x": 1}))
+    with pytest.raises(RetrievalError, match="not a manifest"):
+        IndexBackend(tmp_path / "short", WordEncoder())
+    make_index(tmp_path / "torn", WordEncoder())
+    data = (tmp_path / "torn" / "image.index").read_bytes()
+    (tmp_path / "torn" / "image.index").write_bytes(data[:100])
+    with pytest.raises(RetrievalError, match="faiss cannot read"):
+        IndexBackend(tmp_path / "torn", WordEncoder())
+    with pytest.raises(ConfigError, match=r"retrieval\.folder"):
+        open_backend(RetrievalConfig(backend="index"), WordEncoder())
+
+
+def test_the_identity_follows_the_content(tmp_path):
+    """Two folders with one content have one identity, manifest or not; another content has another."""
+    for name in ("a", "b"):
+        make_index(tmp_path / name, WordEncoder(), manifest=False)
+    make_index(tmp_path / "c", WordEncoder(dim=8), manifest=False)
+    ids = [
+        IndexBackend(tmp_path / n, WordEncoder(dim=d)).identity() for n, d in (("a", 32), ("b", 32), ("c", 8))
+    ]
+    assert ids[0] == ids[1] != ids[2]

@@ -1,0 +1,86 @@
+"""Exported support sets: labels follow the class list, names with slashes are safe, origins are listed."""
+
+import csv
+import json
+import tarfile
+
+import pytest
+from typer.testing import CliRunner
+
+from susx.commands.support import app
+from susx.errors import InputError
+from susx.records import SupportRow
+from susx.support import export_imagefolder, export_webdataset, read_support, write_support
+
+CLASSES = ("zebra", "a/c", "lion")
+
+
+@pytest.fixture
+def table(tmp_path):
+    rows = []
+    for number, name in enumerate(["a/c", "zebra", "zebra", "a/c"]):
+        file = f"images/{number}.jpg"
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / file).write_bytes(bytes([number]) * 10)
+        rows.append(
+            SupportRow(
+                name, file, f"{number:064x}", "retrieved", "a photo", url=f"http://x/{number}", licence="by"
+            )
+        )
+    rows[3] = rows[3].reject("duplicate")
+    write_support(tmp_path / "support.parquet", rows)
+    return tmp_path / "support.parquet"
+
+
+def test_an_imagefolder_keeps_the_label_order(table, tmp_path):
+    """Folders sort as the class list does, and origins.csv names URL and licence of every kept image."""
+    out = tmp_path / "out"
+    assert export_imagefolder(read_support(table), CLASSES, lambda row: tmp_path / row.file, out) == 3
+    assert sorted(p.name for p in out.iterdir() if p.is_dir()) == ["000_zebra", "001_a_c"]
+    with (out / "origins.csv").open() as file:
+        listed = list(csv.DictReader(file))
+    assert [(row["class_id"], row["class_name"], row["licence"]) for row in listed] == [
+        ("0", "zebra", "by"), ("0", "zebra", "by"), ("1", "a/c", "by"),
+    ]  # fmt: skip
+    assert all((out / row["file"]).is_file() for row in listed)
+    assert json.loads((out / "classes.json").read_text()) == list(CLASSES)
+    with pytest.raises(InputError, match="not empty"):
+        export_imagefolder(read_support(table), CLASSES, lambda row: tmp_path / row.file, out)
+
+
+def test_a_webdataset_is_reproducible(table, tmp_path):
+    """Shards hold jpg, txt, cls and json, and equal sets give equal bytes."""
+    for name in ("one", "two"):
+        export_webdataset(
+            read_support(table), CLASSES, lambda row: tmp_path / row.file, tmp_path / name, per_shard=2
+        )
+    with tarfile.open(tmp_path / "one" / "00001.tar") as tar:
+        assert tar.getnames() == [f"00000002.{kind}" for kind in ("jpg", "txt", "cls", "json")]
+        assert tar.extractfile("00000002.cls").read() == b"1"
+    for shard in ("00000.tar", "00001.tar"):
+        assert (tmp_path / "one" / shard).read_bytes() == (tmp_path / "two" / shard).read_bytes()
+
+
+def test_missing_images_and_unknown_classes_are_named(table, tmp_path):
+    """An image that is gone and a class that the data set does not have stop the export."""
+    with pytest.raises(InputError, match="not there"):
+        export_imagefolder(read_support(table), CLASSES, lambda row: tmp_path / "gone", tmp_path / "a")
+    with pytest.raises(InputError, match="'a/c'"):
+        export_imagefolder(read_support(table), ("zebra",), lambda row: tmp_path / row.file, tmp_path / "b")
+
+
+def test_the_commands_show_and_export(table, tmp_path):
+    """``show`` counts by class and reason, ``export`` writes what the store holds."""
+    shown = CliRunner().invoke(app, ["show", str(table)])
+    assert shown.exit_code == 0
+    assert "duplicate" in shown.stdout
+    lines = {line.split()[0]: line.split()[1:] for line in shown.stdout.splitlines()}
+    assert lines["a/c"] == ["1", "1"]
+    assert lines["total"] == ["3", "1"]
+    counts = json.loads(CliRunner().invoke(app, ["show", str(table.parent), "--json"]).stdout)
+    assert counts["zebra"] == {"kept": 2}
+    done = CliRunner().invoke(
+        app, ["export", str(table), "--out", str(tmp_path / "x"), "--format", "webdataset"]
+    )
+    assert done.exit_code == 0
+    assert "3 images" in done.stdout
