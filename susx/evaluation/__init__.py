@@ -1,0 +1,61 @@
+"""Measuring classifiers: pure functions on logits, labels and features."""
+
+from susx.evaluation.ablation import (
+    AccuracyCurve,
+    AccuracyPlane,
+    MethodFactory,
+    accuracy_plane,
+    kl_ablation,
+    support_size_curve,
+    take_shots,
+)
+from susx.evaluation.calibration import ReliabilityBins, fit_temperature, reliability
+from susx.evaluation.comparison import Comparison, compare
+from susx.evaluation.confusion import ConfusionPair, confusion_matrix, confusion_pairs
+from susx.evaluation.generalisation import Target, columns_of, generalise
+from susx.evaluation.interval import bootstrap_interval
+from susx.evaluation.modality_gap import (
+    CosineHistogram,
+    centroid_gap,
+    cosine_histograms,
+    intra_modal_overlap,
+    overlap,
+)
+from susx.evaluation.per_class import ClassGain, class_gains
+from susx.evaluation.scores import class_accuracy, macro_f1, mean_per_class, top_k_correct
+from susx.evaluation.summary import Scores, score
+
+__all__ = [
+    "AccuracyCurve",
+    "AccuracyPlane",
+    "ClassGain",
+    "Comparison",
+    "ConfusionPair",
+    "CosineHistogram",
+    "MethodFactory",
+    "ReliabilityBins",
+    "Scores",
+    "Target",
+    "accuracy_plane",
+    "bootstrap_interval",
+    "centroid_gap",
+    "class_accuracy",
+    "class_gains",
+    "columns_of",
+    "compare",
+    "confusion_matrix",
+    "confusion_pairs",
+    "cosine_histograms",
+    "fit_temperature",
+    "generalise",
+    "intra_modal_overlap",
+    "kl_ablation",
+    "macro_f1",
+    "mean_per_class",
+    "overlap",
+    "reliability",
+    "score",
+    "support_size_curve",
+    "take_shots",
+    "top_k_correct",
+]

@@ -1,0 +1,65 @@
+"""Two classifiers on the same images: paired bootstrap of the difference and McNemar's exact test.
+
+Efron & Tibshirani, "An Introduction to the Bootstrap", 1993; McNemar, Psychometrika 12, 1947 (the exact, binomial form).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+from torch import Tensor
+
+from susx.errors import InputError, MismatchError
+from susx.seeds import derive_seed
+
+__all__ = ["Comparison", "compare"]
+
+_RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``other`` against ``reference`` on the same ``n`` images.
+
+    Attributes:
+        gain, low, high: difference of top-1 (other minus reference) and its 95 % paired bootstrap interval.
+        p_value: McNemar's exact two-sided p, 1 when the two never differ.
+        won, lost: images that only ``other`` gets right, that only ``reference`` gets right.
+    """
+
+    n: int
+    gain: float
+    low: float
+    high: float
+    p_value: float
+    won: int
+    lost: int
+
+
+def compare(reference: Bool[Tensor, " query"], other: Bool[Tensor, " query"], seed: int = 0) -> Comparison:
+    """Compare two classifiers image by image, given which images each gets right.
+
+    Resampling pairs changes nothing but how often won, lost and equal pairs are drawn, so the bootstrap is drawn
+    from that multinomial: the same distribution as resampling rows, without the rows.
+
+    Raises:
+        MismatchError: the two were not measured on the same number of images.
+        InputError: no images.
+    """
+    from scipy.stats import binomtest
+
+    n = len(reference)
+    if len(other) != n:
+        raise MismatchError(
+            f"A paired comparison needs the same images: {n} in one, {len(other)} in the other."
+        )
+    if not n:
+        raise InputError("Nothing to compare: there are no labelled images.")
+    won, lost = int((other & ~reference).sum()), int((reference & ~other).sum())
+    rng = np.random.default_rng(derive_seed(seed, "paired bootstrap", n))
+    drawn = rng.multinomial(n, [won / n, lost / n, max(0.0, 1 - (won + lost) / n)], _RESAMPLES)
+    low, high = np.quantile((drawn[:, 0] - drawn[:, 1]) / n, [0.025, 0.975])
+    p_value = 1.0 if won + lost == 0 else float(binomtest(won, won + lost, 0.5).pvalue)
+    return Comparison(n, (won - lost) / n, float(low), float(high), p_value, won, lost)

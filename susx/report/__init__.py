@@ -1,0 +1,41 @@
+"""The report of a run: one self-contained HTML page, ``metrics.json`` and ``metrics.parquet``."""
+
+from susx.report.drawings import Bars, ClassChange, Curve, Histogram, Plane, Reliability
+from susx.report.metrics import read_metrics
+from susx.report.model import (
+    ClassCount,
+    Confusion,
+    ImageSource,
+    MethodRow,
+    PublishedNumber,
+    QueryImage,
+    ReportData,
+    RunIdentity,
+    StageRow,
+    SupportImage,
+)
+from susx.report.published import published_for, published_numbers
+from susx.report.write import write_report
+
+__all__ = [
+    "Bars",
+    "ClassChange",
+    "ClassCount",
+    "Confusion",
+    "Curve",
+    "Histogram",
+    "ImageSource",
+    "MethodRow",
+    "Plane",
+    "PublishedNumber",
+    "QueryImage",
+    "Reliability",
+    "ReportData",
+    "RunIdentity",
+    "StageRow",
+    "SupportImage",
+    "published_for",
+    "published_numbers",
+    "read_metrics",
+    "write_report",
+]

@@ -1,0 +1,34 @@
+"""Every figure a report has something for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from susx.report.figures.ablations import bar_figure, curve_figure, plane_figure
+from susx.report.figures.classes import change_figure, count_figure
+from susx.report.figures.distributions import cosine_figure, reliability_figure
+from susx.report.figures.spec import Figure
+from susx.report.model import ReportData
+
+__all__ = ["figures"]
+
+
+def figures(data: ReportData) -> list[Figure]:
+    """Return every figure the data has something for, in the order of the page."""
+    found: list[Figure | None] = [change_figure(data.changes), reliability_figure(data.reliability)]
+    found += [cosine_figure(name, group) for name, group in _grouped(data.histograms, "group")]
+    found += [curve_figure(name, group) for name, group in _grouped(data.curves, "figure")]
+    found += [plane_figure(plane) for plane in data.planes]
+    found += [bar_figure(bars) for bars in data.bars]
+    found.append(count_figure(data.counts))
+    drawn = [figure for figure in found if figure is not None]
+    return [dataclasses.replace(figure, key=f"figure-{i}") for i, figure in enumerate(drawn, 1)]
+
+
+def _grouped(items: Sequence[Any], field: str) -> Iterable[tuple[str, list[Any]]]:
+    groups: dict[str, list[Any]] = {}
+    for item in items:
+        groups.setdefault(getattr(item, field), []).append(item)
+    return groups.items()

@@ -1,0 +1,184 @@
+"""From logits, labels and features to the report's rows and figures: the measuring of ``susx.evaluation``, put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from susx.evaluation.ablation import AccuracyCurve, AccuracyPlane
+from susx.evaluation.calibration import fit_temperature, reliability
+from susx.evaluation.comparison import compare
+from susx.evaluation.confusion import confusion_pairs
+from susx.evaluation.modality_gap import cosine_histograms
+from susx.evaluation.per_class import class_gains
+from susx.evaluation.scores import top_k_correct
+from susx.evaluation.summary import Scores, score
+from susx.report.drawings import Bars, ClassChange, Curve, Histogram, Plane, Reliability
+from susx.report.model import Confusion, MethodRow, QueryImage
+from susx.types import Digest
+
+__all__ = [
+    "bars",
+    "class_changes",
+    "confusions",
+    "cosine_figures",
+    "measured_row",
+    "plane",
+    "reliability_figures",
+    "support_curve",
+]
+
+
+def measured_row(
+    logits: Float[Tensor, "query classes"],
+    labels: Int64[Tensor, " query"],
+    *,
+    prompts: str,
+    source: str,
+    encoder: str,
+    method: str,
+    tuning: str = "",
+    hyper_parameters: Mapping[str, float | int | str | bool] | None = None,
+    zero_shot: Float[Tensor, "query classes"] | None = None,
+    held_out: tuple[Float[Tensor, "val classes"], Int64[Tensor, " val"]] | None = None,
+    seed: int | None = None,
+    version: str = "",
+    digests: Mapping[str, Digest] | None = None,
+) -> MethodRow:
+    """Measure one method on labelled test images.
+
+    Args:
+        logits, labels: of the test images.
+        prompts, source, encoder, method, tuning, hyper_parameters, seed, version, digests: see ``MethodRow``.
+        zero_shot: logits of the reference on the same images, for the paired gain; None leaves the gain out.
+        held_out: logits and labels of other images (the validation split) that the temperature is fitted on; None
+            leaves temperature scaling out. Test images never fit it.
+    """
+    scores = score(logits, labels)
+    temperature = None if held_out is None else fit_temperature(*held_out)
+    gain = None
+    if zero_shot is not None:
+        gain = compare(top_k_correct(zero_shot, labels, 1), top_k_correct(logits, labels, 1), seed or 0)
+    return MethodRow(
+        prompts,
+        source,
+        encoder,
+        method,
+        tuning,
+        dict(hyper_parameters or {}),
+        n=scores.n,
+        top1=scores.top1,
+        low=scores.low,
+        high=scores.high,
+        top5=scores.top5,
+        mean_per_class=scores.mean_per_class,
+        macro_f1=scores.macro_f1,
+        ece=reliability(logits, labels).ece,
+        ece_after=None if temperature is None else reliability(logits, labels, temperature).ece,
+        temperature=temperature,
+        gain=None if gain is None else gain.gain,
+        gain_low=None if gain is None else gain.low,
+        gain_high=None if gain is None else gain.high,
+        p_value=None if gain is None else gain.p_value,
+        seed=seed,
+        version=version,
+        digests=dict(digests or {}),
+    )
+
+
+def confusions(
+    logits: Float[Tensor, "query classes"],
+    labels: Int64[Tensor, " query"],
+    classes: Sequence[str],
+    picture: Callable[[int], QueryImage],
+    most: int = 12,
+    images: int = 6,
+    temperature: float = 1.0,
+) -> tuple[Confusion, ...]:
+    """Return the largest confusions with pictures; ``picture(row)`` gives the image of a test row.
+
+    The confidence is filled in here, at ``temperature``.
+    """
+    found = []
+    for pair in confusion_pairs(logits, labels, most, images, temperature):
+        shown = [(picture(row), sure) for row, sure in zip(pair.rows, pair.confidence, strict=True)]
+        pictures = tuple(QueryImage(image.image, image.name, sure) for image, sure in shown)
+        found.append(Confusion(classes[pair.true], classes[pair.predicted], pair.count, pair.total, pictures))
+    return tuple(found)
+
+
+def class_changes(
+    zero_shot: Float[Tensor, "query classes"],
+    logits: Float[Tensor, "query classes"],
+    labels: Int64[Tensor, " query"],
+    classes: Sequence[str],
+) -> tuple[ClassChange, ...]:
+    """Return accuracy per class under zero-shot and under the method."""
+    return tuple(
+        ClassChange(classes[g.label], g.n, g.before, g.after) for g in class_gains(zero_shot, logits, labels)
+    )
+
+
+def reliability_figures(
+    logits: Float[Tensor, "query classes"],
+    labels: Int64[Tensor, " query"],
+    name: str,
+    temperature: float | None = None,
+) -> tuple[Reliability, ...]:
+    """Return the reliability of a method, and after temperature scaling where there is a temperature."""
+    scaled = [("before scaling", 1.0)] + (
+        [] if temperature is None else [(f"scaled by {temperature:.3g}", temperature)]
+    )
+    found = []
+    for words, value in scaled:
+        bins = reliability(logits, labels, value)
+        found.append(Reliability(f"{name}, {words}", bins.confidence, bins.accuracy, bins.counts, bins.ece))
+    return tuple(found)
+
+
+def cosine_figures(
+    images: Float[Tensor, "query dim"],
+    labels: Int64[Tensor, " query"],
+    text: Float[Tensor, "classes dim"],
+    group: str = "Cosines within and between modalities",
+    seed: int = 0,
+) -> tuple[Histogram, ...]:
+    """Return the modality gap as histograms of one figure, empty bins at both ends cut off."""
+    found = cosine_histograms(images, labels, text, seed=seed)
+    held = [i for h in found for i, count in enumerate(h.counts) if count]
+    first, last = max(min(held) - 1, 0), min(max(held) + 1, len(found[0].counts) - 1)
+    return tuple(
+        Histogram(h.name, h.edges[first : last + 2], h.counts[first : last + 1], h.mean, group) for h in found
+    )
+
+
+def plane(
+    found: AccuracyPlane, figure: str = "Alpha and gamma", chosen: tuple[float, float] | None = None
+) -> Plane:
+    """Return the alpha-gamma plane; ``chosen`` is (alpha, gamma), marked when it is one of the plane's pairs."""
+    alphas, gammas = ({f"{v:.4g}" for v in values} for values in (found.alphas, found.gammas))
+    inside = chosen is not None and f"{chosen[0]:.4g}" in alphas and f"{chosen[1]:.4g}" in gammas
+    return Plane(figure, found.alphas, found.gammas, found.values, chosen=chosen if inside else None)
+
+
+def support_curve(found: AccuracyCurve, name: str, figure: str = "Size of the support set") -> Curve:
+    """Return top-1 over support images per class; the band is the spread of the repeats."""
+    sizes = tuple(float(size) for size in found.sizes)
+    return Curve(
+        figure, name, sizes, found.top1, found.low, found.high, "support images per class", log_x=True
+    )
+
+
+def bars(found: Mapping[str, Scores], figure: str, note: str = "") -> Bars:
+    """Return named scores with their 95 % intervals (with and without the KL term, other data sets)."""
+    scores = tuple(found.values())
+    return Bars(
+        figure,
+        tuple(found),
+        tuple(s.top1 for s in scores),
+        tuple(s.low for s in scores),
+        tuple(s.high for s in scores),
+        note=note,
+    )

@@ -1,0 +1,230 @@
+"""What a report is made of: plain values, filled by a stage from artefacts, drawn by ``write_report``.
+
+Accuracies, intervals, rates and errors are fractions in [0, 1]; times are seconds. ``None`` means "not measured" and is
+shown as a dash, never as zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from susx.records import SupportRow
+from susx.report.drawings import Bars, ClassChange, Curve, Histogram, Plane, Reliability
+from susx.types import Digest
+
+__all__ = [
+    "ClassCount",
+    "Confusion",
+    "ImageSource",
+    "MethodRow",
+    "PublishedNumber",
+    "QueryImage",
+    "ReportData",
+    "RunIdentity",
+    "StageRow",
+    "SupportImage",
+]
+
+ImageSource: TypeAlias = bytes | Path | None
+"""An encoded image (JPEG, PNG, WebP), the file it is in, or None when there never was one."""
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """Which run this is and how to do it again.
+
+    Attributes:
+        dataset, title: name and human title of the data set.
+        mode: generate or retrieve.
+        profile, encoder: names of the profile and of the encoder (model and pretrained tag).
+        command: the exact command line, ready to be pasted into a shell.
+        seed: root seed of the run.
+        version: version of susx, with the commit where it is known.
+        started: ISO 8601 time of the run's start.
+        digests: name -> sha256 of what the numbers depend on (encoder weights, prompts, support, features ...).
+        libraries: name -> version of the libraries used.
+        toy: whether the models are the embedded toy ones; a banner says so on every page.
+        banner: the words of the banner ("" for the standard ones).
+    """
+
+    dataset: str
+    mode: str
+    profile: str
+    encoder: str
+    command: str
+    seed: int
+    version: str
+    started: str
+    title: str = ""
+    digests: Mapping[str, Digest] = field(default_factory=dict)
+    libraries: Mapping[str, str] = field(default_factory=dict)
+    toy: bool = False
+    banner: str = ""
+
+
+@dataclass(frozen=True)
+class MethodRow:
+    """One measured combination: prompts x source x encoder x method x tuning protocol.
+
+    Attributes:
+        prompts, source, encoder, method, tuning: the five axes (``tuning`` is fixed, support, val, or "" for a method
+            without hyper-parameters).
+        hyper_parameters: name -> chosen value.
+        n: number of labelled test images.
+        top1, low, high: accuracy and its 95 % bootstrap interval.
+        top5, mean_per_class, macro_f1: further scores.
+        ece, ece_after, temperature: expected calibration error before and after temperature scaling.
+        gain, gain_low, gain_high, p_value: paired difference of top-1 to zero-shot with its 95 % bootstrap interval
+            and McNemar's exact p.
+        seed, version, digests: provenance of this row, where it differs from the run's or stands on its own.
+    """
+
+    prompts: str
+    source: str
+    encoder: str
+    method: str
+    tuning: str = ""
+    hyper_parameters: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+    n: int = 0
+    top1: float | None = None
+    low: float | None = None
+    high: float | None = None
+    top5: float | None = None
+    mean_per_class: float | None = None
+    macro_f1: float | None = None
+    ece: float | None = None
+    ece_after: float | None = None
+    temperature: float | None = None
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    p_value: float | None = None
+    seed: int | None = None
+    version: str = ""
+    digests: Mapping[str, Digest] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """``method`` with its tuning protocol, as figures name it."""
+        return f"{self.method} ({self.tuning})" if self.tuning else self.method
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """What one stage did: units computed and cached, seconds taken, seconds after the run's start."""
+
+    stage: str
+    computed: int
+    cached: int
+    seconds: float
+    start: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class SupportImage:
+    """One candidate support image: its record (provenance, fate) and its pixels."""
+
+    row: SupportRow
+    image: ImageSource = None
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    """Candidates of one class: how many were kept, by origin, and how many each rule rejected."""
+
+    class_name: str
+    origins: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> int:
+        """Number of images kept."""
+        return sum(self.origins.values())
+
+    @property
+    def rejected(self) -> int:
+        """Number of images rejected."""
+        return sum(self.reasons.values())
+
+
+@dataclass(frozen=True)
+class QueryImage:
+    """One test image beside a confusion; ``confidence`` is the probability of the predicted class."""
+
+    image: ImageSource
+    name: str = ""
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """``count`` of the ``total`` test images of class ``true`` were called ``predicted``."""
+
+    true: str
+    predicted: str
+    count: int
+    total: int
+    images: tuple[QueryImage, ...] = ()
+
+
+@dataclass(frozen=True)
+class PublishedNumber:
+    """A number measured by other people; ``value`` is a fraction, ``source`` says whose it is."""
+
+    dataset: str
+    backbone: str
+    method: str
+    value: float
+    source: str
+    setting: str = ""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything ``write_report`` draws. Empty parts are left out or explained, never invented.
+
+    Attributes:
+        no_accuracy: one sentence on why there are no accuracies (no labelled test split ...), "" when there are.
+        headline: index into ``methods`` of the row to show on top; None takes TIP-X as tuned without labels (support,
+            then fixed), else the first row. Never the best one: that would be choosing on test labels.
+        counts: per class, in label order; made from ``support`` when empty.
+        published: reference numbers; None looks the data set up in the shipped file.
+        notes: sentences to be shown with the results (limits, warnings, what was left out).
+    """
+
+    run: RunIdentity
+    classes: tuple[str, ...]
+    methods: tuple[MethodRow, ...] = ()
+    stages: tuple[StageRow, ...] = ()
+    support: tuple[SupportImage, ...] = ()
+    counts: tuple[ClassCount, ...] = ()
+    confusions: tuple[Confusion, ...] = ()
+    changes: tuple[ClassChange, ...] = ()
+    histograms: tuple[Histogram, ...] = ()
+    reliability: tuple[Reliability, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    planes: tuple[Plane, ...] = ()
+    bars: tuple[Bars, ...] = ()
+    published: tuple[PublishedNumber, ...] | None = None
+    headline: int | None = None
+    no_accuracy: str = ""
+    notes: tuple[str, ...] = ()
+
+    def headline_row(self) -> MethodRow | None:
+        """Return the row to show on top, None when nothing was measured."""
+        if self.headline is not None:
+            return self.methods[self.headline]
+        measured = [row for row in self.methods if row.top1 is not None]
+        for tuning in ("support", "fixed"):
+            for row in measured:
+                if (row.method, row.tuning) == ("tip_x", tuning):
+                    return row
+        return measured[0] if measured else None
+
+    def zero_shot_row(self) -> MethodRow | None:
+        """Return the first measured zero-shot row, the reference of every gain."""
+        return next((row for row in self.methods if row.method == "zero_shot" and row.top1 is not None), None)

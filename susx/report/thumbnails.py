@@ -1,0 +1,67 @@
+"""Images as small data URIs: what keeps a report with thousands of pictures below 15 MB and offline."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
+
+from susx.report.model import ImageSource
+
+__all__ = ["Thumbnail", "budget_side", "thumbnail"]
+
+_LOG = logging.getLogger(__name__)
+
+_QUALITY = 82
+_SIDES = ((1000, 96), (2400, 72), (6000, 56))
+"""Largest number of pictures -> longest side in pixels; a JPEG of 96 px takes some 3 kB, of 56 px some 1.5 kB."""
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A data URI with the pixel size it is shown at."""
+
+    uri: str
+    width: int
+    height: int
+
+
+def budget_side(pictures: int) -> int:
+    """Return the longest side at which ``pictures`` thumbnails together stay near 6 MB."""
+    for limit, side in _SIDES:
+        if pictures <= limit:
+            return side
+    return 48
+
+
+def thumbnail(source: ImageSource, side: int) -> Thumbnail | None:
+    """Shrink an image to at most ``side`` pixels; smaller ones keep their size.
+
+    Returns None (and logs why) for a missing or undecodable image: a broken support image is a normal row of a report.
+    """
+    if source is None:
+        return None
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
+            opened.draft("RGB", (side, side))
+            image = _flattened(opened)
+        image.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        name = f"{len(source)} bytes" if isinstance(source, bytes) else str(source)
+        _LOG.warning("no thumbnail of %s: %s", name, error)
+        return None
+    uri = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return Thumbnail(uri, image.width, image.height)
+
+
+def _flattened(image: Image.Image) -> Image.Image:
+    """Return the image in RGB, transparency on white as a browser would show it."""
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,154 @@
+"""A report is three files; the page is complete, offline and honest about what is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pandas
+import pytest
+
+from susx.errors import StoreError
+from susx.report import MethodRow, ReportData, write_report
+from susx.report.sample import sample_report
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of six classes."""
+    folder = tmp_path_factory.mktemp("report")
+    write_report(sample_report(classes=6, per_class=4), folder)
+    return folder
+
+
+def test_three_files_and_no_leftovers(folder: Path) -> None:
+    """The page, the JSON and the parquet file are there and nothing else."""
+    assert sorted(p.name for p in folder.iterdir()) == ["metrics.json", "metrics.parquet", "report.html"]
+
+
+def test_page_refers_to_nothing_outside(folder: Path) -> None:
+    """No attribute of the page leads out of it, and its policy forbids requests."""
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    targets = re.findall(r'(?:src|href)="([^"]{0,40})', page)
+    assert targets
+    assert all(t.startswith(("data:", "#")) for t in targets)
+    assert "default-src 'none'" in page
+
+
+def test_headline_is_never_the_best_on_test(folder: Path) -> None:
+    """The default headline is TIP-X tuned without labels although the row tuned on val is higher."""
+    data = sample_report(classes=6, per_class=4)
+    row = data.headline_row()
+    assert row is not None
+    assert (row.method, row.tuning) == ("tip_x", "support")
+    assert max(r.top1 or 0 for r in data.methods) > (row.top1 or 0)
+
+
+def test_parquet_has_one_row_per_method_with_provenance(folder: Path) -> None:
+    """Each line of the table carries the five axes, seed, version and digests."""
+    frame = pandas.read_parquet(folder / "metrics.parquet")
+    found = json.loads((folder / "metrics.json").read_text())
+    assert len(frame) == len(found["methods"]) == 5
+    axes = {
+        "prompts",
+        "source",
+        "encoder",
+        "method",
+        "tuning",
+        "seed",
+        "version",
+        "digests",
+        "dataset",
+        "command",
+    }
+    assert axes <= set(frame.columns)
+    assert frame["top1"].tolist() == [row["top1"] for row in found["methods"]]
+    assert json.loads(frame["digests"][0]) == found["run"]["digests"]
+
+
+def test_without_target_split_the_page_says_so(tmp_path: Path) -> None:
+    """No accuracies: the reason stands where the number would, and the files are still written."""
+    full = sample_report(classes=3, per_class=2)
+    data = ReportData(
+        full.run, full.classes, support=full.support, no_accuracy="dtd is not in the data folder."
+    )
+    page = write_report(data, tmp_path).read_text(encoding="utf-8")
+    assert "dtd is not in the data folder." in page
+    assert "No accuracies" in page
+    assert "nan" not in page.lower().split("</style>")[1].split("<script")[0]
+    assert pandas.read_parquet(tmp_path / "metrics.parquet").empty
+
+
+def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
+    """A class name that looks like markup stays text in the page."""
+    full = sample_report(classes=3, per_class=2)
+    evil = "<img src=x onerror=\"alert(1)\"> & 'q'"
+    support = tuple(
+        dataclasses.replace(s, row=dataclasses.replace(s.row, class_name=evil)) for s in full.support
+    )
+    changes = tuple(dataclasses.replace(c, class_name=evil) for c in full.changes[:1])
+    data = dataclasses.replace(full, classes=(evil,), support=support, changes=changes)
+    page = write_report(data, tmp_path).read_text(encoding="utf-8")
+    assert "<img src=x" not in page
+    assert json.loads((tmp_path / "metrics.json").read_text())["classes"] == [evil]
+
+
+def test_unreadable_picture_becomes_a_tile_without_one(tmp_path: Path) -> None:
+    """Broken bytes and a missing file do not stop the report; their tiles say that there is no picture."""
+    full = sample_report(classes=1, per_class=2)
+    broken = dataclasses.replace(full.support[0], image=b"not an image")
+    gone = dataclasses.replace(full.support[1], image=tmp_path / "gone.jpg")
+    page = write_report(dataclasses.replace(full, support=(broken, gone)), tmp_path / "out").read_text(
+        encoding="utf-8"
+    )
+    assert page.count('class="nopicture"') == 2
+
+
+def test_not_a_number_becomes_null(tmp_path: Path) -> None:
+    """JSON has no NaN: strict readers must be able to read metrics.json."""
+    full = sample_report(classes=1, per_class=1)
+    row = MethodRow("photo", "retrieved", "tiny", "tip_x", top1=float("nan"), n=3)
+    write_report(dataclasses.replace(full, methods=(row,)), tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text())["methods"][0]["top1"] is None
+
+
+def test_unwritable_folder_is_one_readable_error(tmp_path: Path) -> None:
+    """A file where the folder should be is refused with its name."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="file"):
+        write_report(sample_report(classes=1, per_class=1), tmp_path / "file")
+
+
+def test_a_hundred_classes_stay_below_15_megabytes(tmp_path: Path) -> None:
+    """1,600 kept photographs of 320 px and 500 rejected ones are thumbnailed into one page."""
+    few = sample_report(classes=1, per_class=16, side=320)
+    names = tuple(f"class {i}" for i in range(100))
+    support = tuple(
+        dataclasses.replace(s, row=dataclasses.replace(s.row, class_name=name))
+        for name in names
+        for s in few.support
+    )
+    page = write_report(dataclasses.replace(few, classes=names, support=support), tmp_path)
+    assert page.stat().st_size < 15e6
+    # every readable candidate is there, none was left out to save room
+    readable = sum(s.image is not None for s in support)
+    assert page.read_text(encoding="utf-8").count("data:image/jpeg") >= readable
+
+
+def test_thousands_of_pictures_are_counted_not_drawn(tmp_path: Path) -> None:
+    """Beyond the limit each class shows a share and the page says how many it leaves out."""
+    few = sample_report(classes=1, per_class=1, side=16)
+    row = few.support[0].row
+    names = tuple(f"class {i}" for i in range(60))
+    support = tuple(
+        dataclasses.replace(few.support[0], row=dataclasses.replace(row, class_name=n))
+        for n in names
+        for _ in range(110)
+    )
+    page = write_report(dataclasses.replace(few, classes=names, support=support), tmp_path).read_text(
+        encoding="utf-8"
+    )
+    assert page.count("more kept, left out to keep this page small") == 60
+    assert "6,600" in page
