@@ -1,0 +1,16 @@
+"""The classifier as a product: saved, loaded, asked, exported and served."""
+
+from susx.classifier.artefact import ClassifierFacts, StoredClassifier, read_classifier, save_classifier
+from susx.classifier.classifier import Classifier, Neighbour, Prediction, Scored, load_classifier
+
+__all__ = [
+    "Classifier",
+    "ClassifierFacts",
+    "Neighbour",
+    "Prediction",
+    "Scored",
+    "StoredClassifier",
+    "load_classifier",
+    "read_classifier",
+    "save_classifier",
+]

@@ -1,0 +1,244 @@
+"""The classifier as a folder: what it knows, what it was made of, and how to load it anywhere.
+
+classifier.json          classes, encoder, prompts, method, calibration, licences, digests of the other files
+classifier.safetensors   method with hyper-parameters and fitted state
+support.safetensors      features of the support images, for explanations (absent without support)
+support.jsonl            provenance of the support images, a row a line, in the order of the features
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Float
+from pydantic import ValidationError
+from torch import Tensor
+
+import susx
+from susx.config import EncoderConfig
+from susx.errors import DamagedArtefact, InputError, MismatchError, StoreError
+from susx.methods import load_fitted, save_fitted
+from susx.records import SupportRow
+from susx.store import digest_file
+
+__all__ = ["FORMAT", "ClassifierFacts", "StoredClassifier", "read_classifier", "save_classifier"]
+
+FORMAT = 1
+_JSON, _STATE, _SUPPORT, _TABLE = (
+    "classifier.json",
+    "classifier.safetensors",
+    "support.safetensors",
+    "support.jsonl",
+)
+
+
+@dataclass(frozen=True)
+class ClassifierFacts:
+    """What a classifier is made of.
+
+    Attributes:
+        class_names: column i of the logits is class i.
+        encoder: how to load the encoder (device and batch size are the user's, not the classifier's).
+        encoder_digest: sha256 over its architecture and weights; another encoder is refused.
+        dataset: name of the data set whose class names these are.
+        prompts: kind of the sentences of the text classifier, and ``prompts_digest`` over them.
+        tuning: protocol that chose the hyper-parameters.
+        temperature: the logits are divided by it before the softmax; 1 when uncalibrated.
+        calibrated_on: the labelled images the temperature was fitted on ("val", "support"), or "".
+        licences: notes on what was used, for whoever ships the classifier.
+        toy: whether the encoder is the embedded one.
+    """
+
+    class_names: tuple[str, ...]
+    encoder: EncoderConfig
+    encoder_digest: str
+    dataset: str = ""
+    prompts: str = ""
+    prompts_digest: str = ""
+    tuning: str = "fixed"
+    temperature: float = 1.0
+    calibrated_on: str = ""
+    licences: tuple[str, ...] = ()
+    toy: bool = False
+
+
+@dataclass(frozen=True)
+class StoredClassifier:
+    """Everything in the folder: facts, method, fitted state, support features and their rows."""
+
+    facts: ClassifierFacts
+    method: Any
+    state: Any
+    support: Float[Tensor, "support dim"] | None
+    rows: tuple[SupportRow, ...]
+
+
+def save_classifier(
+    folder: Path,
+    facts: ClassifierFacts,
+    method: Any,
+    state: Any,
+    *,
+    support_features: Float[Tensor, "support dim"] | None = None,
+    support_rows: Sequence[SupportRow] = (),
+    force: bool = False,
+) -> Path:
+    """Write a classifier; the folder is complete or not there at all.
+
+    Args:
+        folder: where to; made with its parents.
+        facts: what it is made of.
+        method, state: a method and what its ``fit`` returned.
+        support_features, support_rows: kept support images, unit rows and their provenance, in the same order.
+        force: replace an existing classifier.
+
+    Raises:
+        StoreError: the folder holds something else, or a classifier and no ``force``, or cannot be written.
+        MismatchError: numbers of classes, features and rows that do not fit each other.
+    """
+    _check_shapes(facts, state, support_features, support_rows)
+    if folder.exists() and not (folder / _JSON).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise StoreError(f"{folder} exists and is no classifier; give another folder.")
+    if (folder / _JSON).exists() and not force:
+        raise StoreError(f"{folder} holds a classifier already; give another folder, or force to replace it.")
+    partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
+    try:
+        partial.mkdir(parents=True)
+        _write(partial, facts, method, state, support_features, support_rows)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    except OSError as error:
+        raise StoreError(f"The classifier cannot be written to {folder}: {error}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def read_classifier(folder: Path) -> StoredClassifier:
+    """Read and verify a classifier; every file must have the digest it was written with.
+
+    Raises:
+        InputError: the folder is no classifier, or one of a later version of susx.
+        DamagedArtefact: a file is missing or altered.
+    """
+    data = _facts_json(folder)
+    for name, digest in data["files"].items():
+        path = folder / name
+        if not path.is_file() or digest_file(path) != digest:
+            state = "altered" if path.is_file() else "missing"
+            raise DamagedArtefact(f"{path} is {state}; copy the whole classifier again, or build it anew.")
+    from safetensors.torch import load_file
+
+    method, state = load_fitted(folder / _STATE)
+    try:
+        facts = ClassifierFacts(
+            class_names=tuple(data["class_names"]),
+            encoder=EncoderConfig.model_validate(data["encoder"]["config"]),
+            encoder_digest=data["encoder"]["digest"],
+            temperature=float(data["calibration"]["temperature"]),
+            calibrated_on=data["calibration"]["on"],
+            prompts=data["prompts"]["kind"],
+            prompts_digest=data["prompts"]["digest"],
+            licences=tuple(data["licences"]),
+            **{name: data[name] for name in ("dataset", "tuning", "toy")},
+        )
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise InputError(
+            f"{folder / _JSON} is not a classifier's description: {error}. Build it anew."
+        ) from error
+    support = load_file(folder / _SUPPORT)["image"] if _SUPPORT in data["files"] else None
+    rows: tuple[SupportRow, ...] = ()
+    if _TABLE in data["files"]:
+        lines = (folder / _TABLE).read_text(encoding="utf-8").splitlines()
+        rows = tuple(SupportRow(**json.loads(line)) for line in lines)
+    _check_shapes(facts, state, support, rows)
+    return StoredClassifier(facts, method, state, support, rows)
+
+
+def _facts_json(folder: Path) -> dict[str, Any]:
+    path = folder / _JSON
+    if not path.is_file():
+        raise InputError(
+            f"There is no classifier in {folder} (expected {_JSON}). Give the 'classifier' folder of a build."
+        )
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        version = data["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a classifier's description ({error}). Build it anew.") from error
+    if version != FORMAT:
+        raise InputError(
+            f"{path} has format {version}, this susx {susx.__version__} reads {FORMAT}. Use the susx that wrote it"
+            f" ({data.get('susx', 'unknown')})."
+        )
+    if not isinstance(data.get("files"), dict):
+        raise InputError(f"{path} does not list its files. Build it anew.")
+    return data  # type: ignore[no-any-return]
+
+
+def _write(
+    folder: Path,
+    facts: ClassifierFacts,
+    method: Any,
+    state: Any,
+    features: Tensor | None,
+    rows: Sequence[SupportRow],
+) -> None:
+    from safetensors.torch import save_file
+
+    save_fitted(folder / _STATE, method, state)
+    if features is not None and len(features):
+        save_file({"image": features.float().contiguous()}, folder / _SUPPORT)
+        lines = (json.dumps(dataclasses.asdict(row), ensure_ascii=False, sort_keys=True) for row in rows)
+        (folder / _TABLE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    files = {path.name: digest_file(path) for path in sorted(folder.iterdir())}
+    text = json.dumps(_description(facts, method, files), indent=1, ensure_ascii=False)
+    (folder / _JSON).write_text(text + "\n", encoding="utf-8")
+
+
+def _description(facts: ClassifierFacts, method: Any, files: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "susx": susx.__version__,
+        "dataset": facts.dataset,
+        "class_names": list(facts.class_names),
+        "encoder": {
+            "config": facts.encoder.model_dump(include={"model", "pretrained", "precision"}),
+            "digest": facts.encoder_digest,
+        },
+        "prompts": {"kind": facts.prompts, "digest": facts.prompts_digest},
+        "method": {"name": method.name, "hyper_parameters": dataclasses.asdict(method)},
+        "tuning": facts.tuning,
+        "calibration": {"temperature": facts.temperature, "on": facts.calibrated_on},
+        "licences": list(facts.licences),
+        "toy": facts.toy,
+        "files": dict(files),
+    }
+
+
+def _check_shapes(
+    facts: ClassifierFacts, state: Any, features: Tensor | None, rows: Sequence[SupportRow]
+) -> None:
+    classes = len(state.text)
+    if len(facts.class_names) != classes:
+        raise MismatchError(
+            f"{len(facts.class_names)} class names, but the method was fitted on {classes} classes."
+        )
+    if (0 if features is None else len(features)) != len(rows):
+        raise MismatchError(
+            f"{0 if features is None else len(features)} support features, but {len(rows)} rows of provenance."
+        )
+    if features is not None and features.shape[1] != state.text.shape[1]:
+        raise MismatchError(
+            f"Support features have {features.shape[1]} columns, the text classifier has {state.text.shape[1]}."
+        )
+    if not facts.temperature > 0:
+        raise InputError(f"The calibration temperature must be greater than 0, found {facts.temperature}.")

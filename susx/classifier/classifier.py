@@ -1,0 +1,179 @@
+"""A loaded classifier: images in, classes with calibrated probabilities and the nearest support images out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from susx.classifier.artefact import ClassifierFacts, StoredClassifier, read_classifier
+from susx.errors import InputError, MismatchError
+from susx.features.encoder import Encoder, load_encoder
+from susx.methods import ImageFeatures, Need
+from susx.records import SupportRow
+
+__all__ = ["Classifier", "Neighbour", "Prediction", "Scored", "load_classifier"]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A class and its calibrated probability."""
+
+    class_name: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A support image near the classified one: its cosine and where it came from."""
+
+    similarity: float
+    row: SupportRow
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is said about one image.
+
+    Attributes:
+        image: the name it was given (path, or its number).
+        classes: the best classes, best first; empty when the image could not be read.
+        neighbours: the nearest support images, nearest first: the explanation.
+        error: why the image could not be read, else None.
+    """
+
+    image: str
+    classes: tuple[Scored, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    error: str | None = None
+
+
+class Classifier:
+    """A classifier and its encoder. The encoder is loaded when the first image comes.
+
+    Attributes:
+        stored: what the folder holds.
+        device, batch_size, workers: how the encoder runs; they do not change the result.
+    """
+
+    def __init__(
+        self, stored: StoredClassifier, *, device: str = "auto", batch_size: int = 64, workers: int = 2
+    ) -> None:
+        self.stored = stored
+        self._settings = {"device": device, "batch_size": batch_size, "workers": workers}
+        self._encoder: Encoder | None = None
+
+    @property
+    def facts(self) -> ClassifierFacts:
+        """What the classifier is made of."""
+        return self.stored.facts
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Class of every column of the logits."""
+        return self.stored.facts.class_names
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder the classifier was made with.
+
+        Raises:
+            ModelError: its weights cannot be found.
+            MismatchError: the weights found are others than those the classifier was made with.
+        """
+        if self._encoder is None:
+            encoder = load_encoder(self.facts.encoder.model_copy(update=self._settings))
+            if encoder.digest != self.facts.encoder_digest:
+                raise MismatchError(
+                    f"The classifier was made with {self.facts.encoder.model} {self.facts.encoder_digest[:12]}, but the"
+                    f" weights found here are {encoder.digest[:12]}: its numbers would mean nothing. Install the weights"
+                    " it was made with, or build it anew."
+                )
+            self._encoder = encoder
+        return self._encoder
+
+    def logits(self, features: ImageFeatures) -> Float[Tensor, "query classes"]:
+        """Return the method's scores.
+
+        Raises:
+            MismatchError: features of another width.
+        """
+        return self.stored.method.logits(self.stored.state, features)  # type: ignore[no-any-return]
+
+    def probabilities(self, features: ImageFeatures) -> Float[Tensor, "query classes"]:
+        """Return softmax(logits / temperature) with the temperature of the calibration."""
+        return torch.softmax(self.logits(features).double() / self.facts.temperature, dim=1).float()
+
+    def encode(self, images: Iterable[Image.Image | Path]) -> ImageFeatures:
+        """Return features of readable images, with patch tokens where the method needs them."""
+        if Need.PATCHES in self.stored.method.needs:
+            pictures = list(images)
+            return ImageFeatures(self.encoder.encode_images(pictures), self.encoder.encode_patches(pictures))
+        return ImageFeatures(self.encoder.encode_images(images))
+
+    def predict(
+        self, images: Iterable[str | Path | Image.Image], top_k: int = 5, explain: int = 3
+    ) -> list[Prediction]:
+        """Classify images, given as paths or pictures, in their order.
+
+        Args:
+            images: files that cannot be read give a prediction with ``error`` and no classes.
+            top_k: number of classes, at most all.
+            explain: number of nearest support images.
+        """
+        from susx.classifier.predict import predict_stream
+
+        return list(predict_stream(self, images, top_k=top_k, explain=explain))
+
+    def predict_features(
+        self, names: Sequence[str], features: ImageFeatures, top_k: int = 5, explain: int = 3
+    ) -> list[Prediction]:
+        """Classify encoded images; ``names[i]`` is the name of row i."""
+        if top_k < 1 or explain < 0:
+            raise InputError(f"top_k must be at least 1 and explain at least 0, found {top_k} and {explain}.")
+        if not len(features):
+            return []
+        best = self.probabilities(features).topk(min(top_k, len(self.class_names)), dim=1)
+        near = self._nearest(features.pooled, explain)
+        return [
+            Prediction(
+                name,
+                tuple(Scored(self.class_names[c], p) for p, c in zip(values, columns, strict=True)),
+                near[i] if near else (),
+            )
+            for i, (name, values, columns) in enumerate(
+                zip(names, best.values.tolist(), best.indices.tolist(), strict=True)
+            )
+        ]
+
+    def _nearest(self, rows: Float[Tensor, "query dim"], count: int) -> list[tuple[Neighbour, ...]]:
+        support = self.stored.support
+        if support is None or not count:
+            return []
+        best = (rows @ support.T).topk(min(count, len(support)), dim=1)
+        found: list[tuple[Neighbour, ...]] = []
+        for values, places in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+            found.append(
+                tuple(Neighbour(v, self.stored.rows[j]) for v, j in zip(values, places, strict=True))
+            )
+        return found
+
+
+def load_classifier(folder: str | Path, **settings: Any) -> Classifier:
+    """Load a classifier from its folder.
+
+    Args:
+        folder: what ``save_classifier`` wrote.
+        settings: device, batch_size, workers (see :class:`Classifier`).
+
+    Raises:
+        InputError: the folder is no classifier.
+        DamagedArtefact: a file is missing or altered.
+    """
+    return Classifier(read_classifier(Path(folder)), **settings)

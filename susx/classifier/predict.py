@@ -1,0 +1,157 @@
+"""Classifying a stream of images: decoding runs ahead of the encoder, broken images stay in the stream."""
+
+from __future__ import annotations
+
+import glob
+import struct
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, TypeAlias
+
+from PIL import Image, UnidentifiedImageError
+
+from susx.classifier.classifier import Classifier, Prediction
+from susx.errors import InputError
+
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "as_record", "decode", "expand", "predict_stream"]
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Files of a folder with other endings are passed over; a file that is named is always tried."""
+
+MAX_PIXELS = 100_000_000
+"""Larger images are refused rather than decoded; Pillow warns at 89 million."""
+
+_LARGEST_BLOCK = 16
+
+Decoded: TypeAlias = "Image.Image | str"
+
+
+def expand(arguments: Iterable[str]) -> Iterator[Path]:
+    """Yield the files that arguments mean: files, folders (all images below, sorted), and glob patterns.
+
+    Raises:
+        InputError: a folder without images, or a pattern without matches.
+    """
+    for argument in arguments:
+        path = Path(argument)
+        if path.is_dir():
+            yield from _below(path)
+        elif not path.exists() and glob.has_magic(argument):
+            matches = sorted(glob.glob(argument, recursive=True))
+            if not matches:
+                raise InputError(f"No file matches '{argument}'.")
+            yield from (Path(match) for match in matches if not Path(match).is_dir())
+        else:
+            yield path
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    found = False
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+            found = True
+            yield path
+    if not found:
+        raise InputError(f"The folder {folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
+
+
+def predict_stream(
+    classifier: Classifier, images: Iterable[str | Path | Image.Image], *, top_k: int = 5, explain: int = 3
+) -> Iterator[Prediction]:
+    """Yield one prediction per image, in order; memory holds a bounded number of decoded images.
+
+    The first predictions come after one batch; blocks then grow to 16 batches, so that the encoder's own pipeline
+    seldom runs empty.
+    """
+    encoder = classifier.encoder
+    workers = max(2, encoder.workers)
+    size = encoder.batch_size
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        stream = _decoded(pool, images, ahead=4 * workers)
+        while block := list(_predict_block(classifier, stream, size, top_k, explain)):
+            yield from block
+            size = min(2 * size, _LARGEST_BLOCK * encoder.batch_size)
+
+
+def _predict_block(
+    classifier: Classifier, stream: Iterator[tuple[str, Decoded]], size: int, top_k: int, explain: int
+) -> Iterator[Prediction]:
+    order: list[Prediction | None] = []
+    names: list[str] = []
+
+    def readable() -> Iterator[Image.Image]:
+        # The encoder pulls pictures as it needs them; those that cannot be read are noted in passing.
+        for name, decoded in islice(stream, size):
+            if isinstance(decoded, str):
+                order.append(Prediction(name, error=decoded))
+            else:
+                order.append(None)
+                names.append(name)
+                yield decoded
+
+    features = classifier.encode(readable())
+    good = iter(classifier.predict_features(names, features, top_k, explain) if names else ())
+    for prediction in order:
+        yield prediction if prediction is not None else next(good)
+
+
+def _decoded(
+    pool: ThreadPoolExecutor, images: Iterable[str | Path | Image.Image], ahead: int
+) -> Iterator[tuple[str, Decoded]]:
+    waiting: deque[tuple[str, Future[Decoded]]] = deque()
+    for number, image in enumerate(images):
+        name = f"image {number}" if isinstance(image, Image.Image) else str(image)
+        waiting.append((name, pool.submit(decode, image)))
+        if len(waiting) > ahead:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for first, future in waiting:
+        yield first, future.result()
+
+
+def decode(image: str | Path | Image.Image | IO[bytes], max_pixels: int = MAX_PIXELS) -> Decoded:
+    """Return the picture as RGB, or a sentence that says why it cannot be read."""
+    if isinstance(image, Image.Image):
+        return image.convert("RGB")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(image) as opened:
+                if opened.width * opened.height > max_pixels:
+                    return f"the image has {opened.width} x {opened.height} pixels; at most {max_pixels} are read"
+                return opened.convert("RGB")
+    except Image.DecompressionBombError:
+        return f"the image has more than {max_pixels} pixels"
+    except UnidentifiedImageError:
+        return "the file is not an image of a known format"
+    except FileNotFoundError:
+        return "there is no such file"
+    except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError) as error:
+        return f"the image cannot be decoded ({' '.join(str(error).split())[:120] or type(error).__name__})"
+
+
+def as_record(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as JSON values: image, and either error or class, probability, top and nearest."""
+    if prediction.error is not None:
+        return {"image": prediction.image, "error": prediction.error}
+    return {
+        "image": prediction.image,
+        "class": prediction.classes[0].class_name,
+        "probability": round(prediction.classes[0].probability, 6),
+        "top": [{"class": s.class_name, "probability": round(s.probability, 6)} for s in prediction.classes],
+        "nearest": [
+            {
+                "class": n.row.class_name,
+                "similarity": round(n.similarity, 6),
+                "file": n.row.file,
+                "origin": n.row.origin,
+                "prompt": n.row.prompt,
+                **({"url": n.row.url} if n.row.url else {}),
+            }
+            for n in prediction.neighbours
+        ],
+    }

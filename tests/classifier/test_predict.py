@@ -1,0 +1,222 @@
+"""Classifying files, folders, patterns and standard input, with broken images among them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+
+import pytest
+import torch
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+import susx
+from susx.classifier import load_classifier
+from susx.classifier.predict import decode, expand, predict_stream
+from susx.commands.export import export
+from susx.commands.predict import predict
+from susx.config import EncoderConfig
+from susx.errors import InputError, MismatchError
+from susx.features.encoder import load_encoder
+from susx.methods import ImageFeatures
+
+CLASSES = ("banded", "bubbly", "chequered", "cracked", "dotted", "grid", "striped", "zigzagged")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, class_names, draw):
+    base = tmp_path_factory.mktemp("images")
+    (base / "sub").mkdir()
+    for name in class_names:
+        draw(name, 0).save(base / f"{name}.png")
+    draw("grid", 1).save(base / "sub" / "grid é [1].jpg")
+    (base / "notes.txt").write_text("not an image")
+    return base
+
+
+@pytest.fixture(scope="module")
+def classifier(classifier_folder):
+    return susx.load_classifier(classifier_folder, batch_size=4)
+
+
+def command(function):
+    app = typer.Typer()
+    app.command()(function)
+    return lambda *arguments, **more: CliRunner().invoke(app, [str(a) for a in arguments], **more)
+
+
+def test_most_textures_are_recognised_and_explained(classifier, class_names, draw):
+    """Probabilities sum to 1 over all classes, best first; neighbours are the nearest support images with their rows."""
+    images = [draw(name, i) for name in class_names for i in range(4)]
+    found = classifier.predict(images, top_k=8, explain=2)
+    right = sum(p.classes[0].class_name == class_names[i // 4] for i, p in enumerate(found))
+    assert right >= 20
+    for p in found:
+        values = [s.probability for s in p.classes]
+        assert sum(values) == pytest.approx(1, abs=1e-5)
+        assert values == sorted(values, reverse=True)
+        assert p.neighbours[0].similarity >= p.neighbours[1].similarity
+        assert p.neighbours[0].row.url.startswith("https://example.org/")
+    assert [p.image for p in found[:2]] == ["image 0", "image 1"]
+
+
+def test_predictions_equal_those_of_encoder_and_method(classifier, class_names, draw):
+    """The pipeline adds nothing: same features, same logits, calibrated by the stored temperature."""
+    images = [draw(name, 2) for name in class_names]
+    features = ImageFeatures(load_encoder(EncoderConfig(model="susx-tiny")).encode_images(images))
+    expected = torch.softmax(classifier.logits(features).double() / 1.5, dim=1).max(dim=1)
+    found = classifier.predict(images, top_k=1)
+    assert [p.classes[0].probability for p in found] == pytest.approx(expected.values.tolist(), abs=1e-5)
+    assert [p.classes[0].class_name for p in found] == [class_names[i] for i in expected.indices.tolist()]
+
+
+def test_broken_images_stay_in_their_place(classifier, folder, tmp_path):
+    """Each has a sentence that says what is wrong; the others are classified as ever."""
+    whole = (folder / "grid.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "empty.png").write_bytes(b"")
+    grid, dotted = folder / "grid.png", folder / "dotted.png"
+    paths = [
+        tmp_path / "cut.png",
+        grid,
+        tmp_path / "text.png",
+        tmp_path / "gone.png",
+        dotted,
+        tmp_path / "empty.png",
+        tmp_path,
+    ]
+    found = classifier.predict(paths * 3)
+    assert [p.image for p in found] == [str(p) for p in paths * 3]
+    assert [p.error is None for p in found] == [False, True, False, False, True, False, False] * 3
+    alone = classifier.predict([grid])[0]
+    assert found[1].classes[0].class_name == alone.classes[0].class_name
+    assert found[1].classes[0].probability == pytest.approx(alone.classes[0].probability, abs=1e-5)
+    assert "no such file" in found[3].error
+    assert "not an image" in found[2].error
+
+
+def test_only_broken_images_are_no_trouble(classifier, tmp_path):
+    """A block without a single readable picture."""
+    assert [p.error is None for p in predict_stream(classifier, [tmp_path / "a", tmp_path / "b"])] == [
+        False,
+        False,
+    ]
+    assert classifier.predict([]) == []
+
+
+def test_every_mode_of_picture_is_read(classifier, tmp_path, draw):
+    """Grey, palette, transparent, CMYK and 16 bit."""
+    for mode in ("L", "P", "RGBA", "CMYK", "I;16"):
+        picture = Image.new("I;16", (20, 10)) if mode == "I;16" else draw("grid", 0).convert(mode)
+        picture.save(tmp_path / f"{mode[0]}{len(mode)}.{'tif' if mode in ('CMYK', 'I;16') else 'png'}")
+    assert [p.error for p in classifier.predict(sorted(tmp_path.iterdir()))] == [None] * 5
+
+
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path):
+    """The limit is on what the header says."""
+    Image.new("1", (3000, 2000)).save(tmp_path / "large.png")
+    assert "3000 x 2000" in decode(tmp_path / "large.png", max_pixels=1_000_000)
+
+
+def test_another_encoder_is_refused(classifier_folder, tmp_path, draw):
+    """The digest in the artefact is the encoder's own."""
+    data = json.loads((classifier_folder / "classifier.json").read_text())
+    copy = tmp_path / "c"
+    copy.mkdir()
+    for file in classifier_folder.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    data["encoder"]["digest"] = "0" * 64
+    (copy / "classifier.json").write_text(json.dumps(data))
+    with pytest.raises(MismatchError, match="its numbers would mean nothing"):
+        load_classifier(copy).predict([draw("grid", 0)])
+
+
+def test_arguments_are_files_folders_and_patterns(folder):
+    """A folder gives its images, sorted, however deep; a name with brackets that exists is a name."""
+    names = [p.name for p in expand([str(folder)])]
+    assert names == [*(f"{n}.png" for n in CLASSES[:7]), "grid é [1].jpg", "zigzagged.png"]
+    assert [p.name for p in expand([str(folder / "*ed.png")])] == [
+        f"{n}.png" for n in CLASSES if n.endswith("ed")
+    ]
+    assert [p.name for p in expand([str(folder / "sub" / "grid é [1].jpg")])] == ["grid é [1].jpg"]
+    assert [p.name for p in expand([str(folder / "**" / "*.jpg")])] == ["grid é [1].jpg"]
+    with pytest.raises(InputError, match="No file matches"):
+        list(expand([str(folder / "*.webp")]))
+    (folder / "none").mkdir(exist_ok=True)
+    with pytest.raises(InputError, match="holds no images"):
+        list(expand([str(folder / "none")]))
+
+
+def test_the_command_writes_json_lines_and_its_exit_code_tells(classifier_folder, folder, tmp_path):
+    """0 when all were read, 1 when some were not, 3 when none was."""
+    run = command(predict)
+    good = run(folder / "grid.png", folder / "sub", "--classifier", classifier_folder, "--top-k", 2)
+    assert good.exit_code == 0, good.output
+    records = [json.loads(line) for line in good.stdout.splitlines()]
+    assert len(records) == 2
+    assert set(records[0]) == {"image", "class", "probability", "top", "nearest"}
+    assert len(records[0]["top"]) == 2
+    some = run(folder / "grid.png", folder / "notes.txt", "--classifier", classifier_folder)
+    assert some.exit_code == 1
+    assert "1 of 2 images could not be read" in some.stderr
+    assert json.loads(some.stdout.splitlines()[1])["error"]
+    assert run(folder / "notes.txt", "--classifier", classifier_folder).exit_code == 3
+
+
+def test_the_command_reads_paths_from_standard_input_and_writes_a_table(classifier_folder, folder, tmp_path):
+    """CSV with a header, one row per image, errors in the last column."""
+    out = tmp_path / "o.csv"
+    lines = f"{folder / 'grid.png'}\n\n{folder / 'gone.png'}\n"
+    done = command(predict)(
+        "-", "--classifier", classifier_folder, "--format", "csv", "--out", out, "--top-k", 3, input=lines
+    )
+    assert done.exit_code == 1
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    assert [bool(row["error"]) for row in rows] == [False, True]
+    assert rows[0]["class_3"]
+    assert rows[0]["nearest"].count("|") == 2
+
+
+def test_the_command_refuses_nothing_and_no_classifier(classifier_folder, folder, tmp_path):
+    """Without images and without a classifier there is nothing to do."""
+    assert isinstance(command(predict)("--classifier", classifier_folder).exception, InputError)
+    assert isinstance(
+        command(predict)("-", "--classifier", classifier_folder, input="").exception, InputError
+    )
+    assert isinstance(command(predict)(folder, "--classifier", tmp_path).exception, InputError)
+
+
+def test_export_writes_both_formats(classifier_folder, tmp_path):
+    """An existing file is kept without --force."""
+    run = command(export)
+    done = run("--classifier", classifier_folder, "--format", "onnx", "--out", tmp_path / "m.onnx")
+    assert done.exit_code == 0, done.output
+    assert "differs from the library by at most" in done.stdout
+    assert (
+        run("--classifier", classifier_folder, "--format", "onnx", "--out", tmp_path / "m.onnx").exit_code
+        != 0
+    )
+    head = run(
+        "--classifier",
+        classifier_folder,
+        "--format",
+        "open_clip_head",
+        "--out",
+        tmp_path / "h.safetensors",
+        "--text-only",
+    )
+    assert head.exit_code == 0
+    assert os.path.getsize(tmp_path / "h.safetensors") > 0
+
+
+def test_importing_susx_does_not_import_torch():
+    """``susx.load_classifier`` is there, and loads what it needs when it is used."""
+    import subprocess
+    import sys
+
+    code = "import sys, susx; assert 'torch' not in sys.modules; assert callable(susx.load_classifier)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,264 @@
+"""The service: a real process on a free loopback port, under load and under abuse."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+import uvicorn
+from PIL import Image
+
+from susx.classifier import load_classifier
+from susx.classifier.batching import Busy, InferenceWorker
+from susx.classifier.serve import Limits, create_app
+
+LIMITS = Limits(max_bytes=300_000, max_pixels=1_000_000, timeout=120)
+
+
+def png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "png")
+    return stream.getvalue()
+
+
+class Service:
+    """The service on a free loopback port, in a thread of this process."""
+
+    def __init__(self, folder):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.address = self.socket.getsockname()
+        self.url = "http://{}:{}".format(*self.address)
+        app = create_app(load_classifier(folder, batch_size=32), LIMITS)
+        self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
+        self.thread.start()
+        while not self.server.started and self.thread.is_alive():
+            time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def service(classifier_folder):
+    running = Service(classifier_folder)
+    assert running.server.started
+    yield running
+    running.server.should_exit = True
+    running.thread.join(60)
+    assert not running.thread.is_alive()
+
+
+@pytest.fixture
+def client(service):
+    with httpx.Client(base_url=service.url, timeout=300, trust_env=False) as client:
+        yield client
+
+
+def test_an_image_is_answered_with_classes_and_explanation(client, draw):
+    """As the body and as a form field, with the same answer."""
+    data = png(draw("grid", 3))
+    body = client.post("/predict?top_k=2&explain=1", content=data, headers={"Content-Type": "image/png"})
+    form = client.post("/predict?top_k=2&explain=1", files={"image": ("my grid.png", data, "image/png")})
+    assert body.status_code == form.status_code == 200
+    answer = body.json()
+    assert len(answer["top"]) == 2
+    assert len(answer["nearest"]) == 1
+    assert answer["class_name"] == answer["top"][0]["class_name"]
+    assert form.json()["image"] == "my grid.png"
+    assert form.json()["probability"] == pytest.approx(answer["probability"], abs=1e-5)
+
+
+REFUSED = {
+    "garbage": ({"content": b"not an image"}, 400, "known format"),
+    "nothing": ({"content": b""}, 400, "empty"),
+    "too many bytes": ({"content": b"x" * 400_000}, 413, "300000 bytes"),
+    "too many bytes in pieces": ({"content": iter([b"x" * 100_000] * 5)}, 413, "300000 bytes"),
+    "too many pixels": ({"content": png(Image.new("1", (2000, 2000)))}, 413, "2000 x 2000"),
+    "cut off": ({"content": png(Image.effect_noise((200, 200), 50))[:5000]}, 400, "cannot be decoded"),
+    "another type": (
+        {"content": b"{}", "headers": {"Content-Type": "application/json"}},
+        415,
+        "application/json",
+    ),
+    "a form without image": ({"files": {"file": ("a.png", b"x", "image/png")}}, 400, "field 'image'"),
+    "a broken form": ({"content": b"xx", "headers": {"Content-Type": "multipart/form-data"}}, 400, "form"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_bad_requests_get_a_clear_refusal(client, kind):
+    """A 4xx status and a sentence; the service goes on."""
+    request, status, message = REFUSED[kind]
+    answer = client.post("/predict", **request)
+    assert answer.status_code == status, answer.text
+    assert message in answer.json()["detail"]
+    assert client.get("/healthz").status_code == 200
+
+
+def test_bad_parameters_and_methods_are_refused(client, draw):
+    """top_k of 0, explain that is no number, GET."""
+    data = png(draw("grid", 0))
+    assert client.post("/predict?top_k=0", content=data).status_code == 422
+    assert client.post("/predict?explain=x", content=data).status_code == 422
+    assert client.get("/predict").status_code == 405
+    assert client.post("/predict?top_k=1000", content=data).status_code == 200
+
+
+def test_two_hundred_clients_each_get_their_own_answer(service, classifier_folder, draw, class_names):
+    """Good and bad images at once, 200 connections; no answer is lost, swapped or a 5xx."""
+    pictures = {(n, i): draw(n, i) for n in class_names for i in range(10)}
+    alone = load_classifier(classifier_folder).predict(list(pictures.values()), top_k=1, explain=1)
+    expected = {
+        key: (p.classes[0].class_name, p.classes[0].probability, p.neighbours[0].row.file)
+        for key, p in zip(pictures, alone, strict=True)
+    }
+    data = {key: png(picture) for key, picture in pictures.items()}
+    keys = list(data)
+    bad = [
+        (b"garbage", 400),
+        (b"x" * 400_000, 413),
+        (png(Image.new("1", (3000, 3000))), 413),
+        (data[keys[0]][:200], 400),
+    ]
+
+    async def one(client, number):
+        results = []
+        for turn in range(3):
+            if (number + turn) % 4 == 3:
+                content, status = bad[(number // 4 + turn) % len(bad)]
+                answer = await client.post("/predict", content=content)
+                results.append(answer.status_code == status)
+            else:
+                key = keys[(number * 7 + turn * 13) % len(keys)]
+                answer = await client.post("/predict?top_k=1&explain=1", content=data[key])
+                found = answer.json()
+                name, probability, near = expected[key]
+                results.append(
+                    answer.status_code == 200
+                    and found["class_name"] == name
+                    and abs(found["probability"] - probability) < 1e-4
+                    and found["nearest"][0]["file"] == near
+                )
+        return results
+
+    async def all_of_them():
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
+        async with httpx.AsyncClient(
+            base_url=service.url, limits=limits, timeout=120, trust_env=False
+        ) as client:
+            return await asyncio.gather(*(one(client, number) for number in range(200)))
+
+    results = asyncio.run(all_of_them())
+    assert len(results) == 200
+    assert all(all(r) for r in results)
+    metrics = httpx.get(f"{service.url}/metrics", trust_env=False).text
+    served = {m[0]: float(m[1]) for m in re.findall(r'susx_requests_total\{status="(\d+)"\} (\S+)', metrics)}
+    assert served["200"] >= 450
+    assert served["400"] + served["413"] >= 150
+    assert not [status for status in served if status.startswith("5")]
+    assert "susx_batch_images_bucket" in metrics
+
+
+def test_clients_that_hang_up_are_no_trouble(service, client, draw):
+    """Half a body and gone, and a request whose answer nobody waits for."""
+    for _ in range(5):
+        with socket.create_connection(service.address) as connection:
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf")
+    data = png(draw("grid", 0))
+    for _ in range(5):
+        with socket.create_connection(service.address) as connection:
+            connection.sendall(
+                b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(data) + data
+            )
+    assert client.post("/predict", content=data).status_code == 200
+
+
+def test_the_page_describes_the_service(client):
+    """Sizes, statuses and the forms of the body are in the OpenAPI description."""
+    description = client.get("/openapi.json").json()
+    operation = description["paths"]["/predict"]["post"]
+    assert {"200", "400", "408", "413", "415", "422", "503"} <= set(operation["responses"])
+    assert "multipart/form-data" in operation["requestBody"]["content"]
+    assert client.get("/docs").status_code == 200
+    assert client.get("/healthz").json()["classes"] == 8
+
+
+def test_an_upload_that_does_not_arrive_is_given_up(classifier_folder):
+    """408 after the timeout, over a body that stalls half way."""
+
+    async def stalled():
+        yield b"half"
+        await asyncio.sleep(3600)
+
+    async def post():
+        app = create_app(load_classifier(classifier_folder), Limits(timeout=0.2))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://susx") as client:
+            return await client.post("/predict", content=stalled())
+
+    answer = asyncio.run(asyncio.wait_for(post(), 300))
+    assert answer.status_code == 408
+    assert "0.2 seconds" in answer.json()["detail"]
+
+
+@pytest.mark.nightly
+def test_the_command_serves_until_it_is_told_to_end(classifier_folder, draw):
+    """A process of its own: the line with the address comes when it is true, SIGTERM ends it without a traceback."""
+    code = "import sys; from susx.cli import main; main(sys.argv[1:])"
+    arguments = [sys.executable, "-c", code, "serve", "--classifier", str(classifier_folder), "--port", "0"]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+        url = next(found[0] for line in process.stderr if (found := re.findall(r"http://[\d.]+:\d+", line)))
+        answer = httpx.post(f"{url}/predict", content=png(draw("grid", 0)), timeout=120, trust_env=False)
+        process.send_signal(signal.SIGTERM)
+        rest = process.stderr.read()
+    assert answer.status_code == 200
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert "Traceback" not in rest
+
+
+def test_a_port_in_use_is_said_in_a_sentence(classifier_folder):
+    """Exit code 2 and the way out."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code = "import sys; from susx.cli import main; main(sys.argv[1:])"
+        arguments = ["serve", "--classifier", str(classifier_folder), "--port", str(taken.getsockname()[1])]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120
+        )
+    assert done.returncode == 2
+    assert "--port 0" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_queue_is_said_to_be_full(classifier_folder, draw):
+    """Before the worker runs, pictures wait; one too many is refused and the others are answered later."""
+    worker = InferenceWorker(load_classifier(classifier_folder), max_waiting=3)
+    futures = [worker.submit(draw("grid", i), str(i), 1, 0) for i in range(3)]
+    with pytest.raises(Busy):
+        worker.submit(draw("grid", 3), "3", 1, 0)
+    futures[1].cancel()
+    worker.start()
+    assert futures[0].result(120).image == "0"
+    assert futures[2].result(120).image == "2"
+    worker.stop()
+    assert not worker.alive
+
+
+def test_one_picture_cannot_spoil_the_batch_of_others(classifier_folder, draw):
+    """A picture that the encoder cannot take fails alone."""
+    worker = InferenceWorker(load_classifier(classifier_folder))
+    good = [worker.submit(draw("grid", i), str(i), 1, 0) for i in range(2)]
+    wrong = worker.submit(Image.new("RGB", (0, 0)), "wrong", 1, 0)
+    more = worker.submit(draw("dotted", 0), "more", 1, 0)
+    worker.start()
+    assert [f.result(120).image for f in (*good, more)] == ["0", "1", "more"]
+    assert wrong.exception(120) is not None
+    worker.stop()
