@@ -1,0 +1,164 @@
+"""Jobs as Prefect tasks: one task per class, or per shard of classes where there are many.
+
+The store is looked at first: where an artefact is missing or damaged the task runs with ``refresh_cache``, whatever
+Prefect remembers. Where all of a shard is there, the task is run at once in this process (it only records
+``Cached``), also when the real work is done elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefect.exceptions import MissingResult
+from prefect.states import State
+from prefect.task_runners import TaskRunner
+from prefect.utilities.annotations import quote
+
+from susx.errors import DamagedArtefact, SusxError
+from susx.flows.progress import Progress
+from susx.flows.runners import device_options
+from susx.flows.tasks import as_outcome, shard_task
+from susx.stages.stage import Stage, lookup
+from susx.store import ArtefactStore, Job, Outcome, Ref
+
+__all__ = ["MAX_TASKS", "PrefectExecutor", "StageRecord"]
+
+MAX_TASKS = 48
+"""Most tasks of one stage in one run; more classes than this share tasks."""
+
+
+@dataclass
+class StageRecord:
+    """What one stage did in this run."""
+
+    stage: str
+    start: float
+    seconds: float = 0.0
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def count(self, status: str) -> int:
+        """Return the number of outcomes of a status."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    def account(self) -> Json:
+        """Return what the report and ``run.json`` tell of the stage."""
+        return {
+            "stage": self.stage, "computed": self.count("computed"), "cached": self.count("cached"),
+            "seconds": round(self.seconds, 2), "start": round(self.start, 2), "counts": self.counts,
+            "rebuilt": [outcome.rebuilt for outcome in self.outcomes if outcome.rebuilt],
+        }  # fmt: skip
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the sums of the integer counts of all outcomes."""
+        total: dict[str, int] = {}
+        for outcome in self.outcomes:
+            for name, value in outcome.counts.items():
+                if isinstance(value, int) and not isinstance(value, bool):
+                    total[name] = total.get(name, 0) + value
+        return total
+
+
+@dataclass
+class PrefectExecutor:
+    """Carries out jobs as tasks of the running flow.
+
+    Attributes:
+        store: where artefacts lie; all workers must reach it under the same path or address.
+        progress: shown while long stages run.
+        runner: an open task runner that does the work; None: the flow's own.
+        records: what every stage did, in order.
+    """
+
+    store: ArtefactStore
+    progress: Progress
+    runner: TaskRunner[Any] | None = None
+    records: list[StageRecord] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+
+    def run(self, stage: Stage, jobs: Sequence[Job]) -> list[Ref]:
+        """Carry out the jobs of one stage.
+
+        Raises:
+            SusxError: a job failed; the finished ones stay in the store.
+        """
+        record = StageRecord(stage.name, time.perf_counter() - self.started)
+        begun = time.perf_counter()
+        size = -(-len(jobs) // MAX_TASKS)
+        shards = [list(jobs[i : i + size]) for i in range(0, len(jobs), size)]
+        known = [self._known(shard) for shard in shards]
+        failure: BaseException | None = None
+        with self.progress.stage(stage, len(jobs), cached=all(k is not None for k in known)) as advance:
+            waiting = [
+                self._submit(stage, shard) if done is None else self._note(stage, shard)
+                for shard, done in zip(shards, known, strict=True)
+            ]
+            for shard, done, future in zip(shards, known, waiting, strict=True):
+                if done is None:
+                    future.wait()
+                    if not future.state.is_completed():
+                        failure = failure or _failure(future.state)
+                        continue
+                    done = self._outcomes(shard, future.state)
+                record.outcomes += done
+                advance(len(shard))
+        record.seconds = time.perf_counter() - begun
+        self.records.append(record)
+        if failure is not None:
+            raise failure
+        return [outcome.ref for outcome in record.outcomes]
+
+    def _known(self, shard: list[Job]) -> list[Outcome] | None:
+        """Return the outcomes of a shard that is done, or None."""
+        known = []
+        for job in shard:
+            try:
+                done = lookup(job, self.store)
+            except DamagedArtefact:
+                return None
+            if done is None:
+                return None
+            known.append(done)
+        return known
+
+    def _note(self, stage: Stage, shard: list[Job]) -> None:
+        """Record a task run for work that is done."""
+        done = shard_task(stage, shard, fresh=True, results=None)
+        done(stage.name, quote(shard), self.store.address, return_state=True)
+
+    def account(self) -> list[Json]:
+        """Return what each stage did so far."""
+        return [record.account() for record in self.records]
+
+    def _submit(self, stage: Stage, shard: list[Job]) -> Any:
+        if self.runner is None:
+            work = shard_task(stage, shard, fresh=False, results=None)
+            return work.submit(stage.name, quote(shard), self.store.address)
+        work = shard_task(stage, shard, fresh=False, results=self.store.root / "prefect")
+        parameters = {"stage": stage.name, "jobs": quote(shard), "store": self.store.address}
+        with device_options(self.runner, stage):
+            return self.runner.submit(work, parameters)
+
+    def _outcomes(self, shard: list[Job], state: State[Any]) -> list[Outcome]:
+        try:
+            return [as_outcome(data) for data in state.result()]
+        except (OSError, ValueError, MissingResult) as error:
+            # The result was written on a machine whose disk this one does not see; the store says the same.
+            known = self._known(shard)
+            if known is None:
+                raise SusxError(
+                    f"The work of {shard[0].stage} '{shard[0].subject}' was done, but its artefact is not in "
+                    f"{self.store.address}. All workers need the same store: a shared folder or an object store."
+                ) from error
+            return known
+
+
+def _failure(state: State[Any]) -> BaseException:
+    try:
+        state.result()
+    except BaseException as error:
+        return error
+    return SusxError(f"A task ended as {state.name}: {state.message}")

@@ -1,0 +1,82 @@
+"""Progress on the terminal (rich) and, where a Prefect server is used, as an artifact of the run."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+
+from susx.stages.stage import Stage
+
+__all__ = ["Progress"]
+
+Advance = Callable[[int], None]
+
+_PAUSE = 5.0
+"""Least seconds between two updates of a progress artifact: each is a request to the server."""
+
+
+class Progress:
+    """One bar per stage while it runs."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        """Show bars on ``console``; None shows nothing."""
+        self.console = console
+
+    def __reduce__(self) -> tuple[type[Progress], tuple[()]]:
+        """Stay behind when a flow is sent to workers: a console holds locks, and theirs is not this one."""
+        return Progress, ()
+
+    @contextlib.contextmanager
+    def stage(self, stage: Stage, total: int, *, cached: bool = False) -> Iterator[Advance]:
+        """Show progress of ``total`` jobs of a stage; call the given function with the number of jobs done."""
+        with contextlib.ExitStack() as stack:
+            shown = []
+            if self.console is not None and self.console.is_terminal:
+                shown.append(stack.enter_context(_bar(self.console, stage, total)))
+            if not cached and (stage.device or stage.network):
+                shown.append(stack.enter_context(_artifact(stage, total)))
+
+            def advance(done: int) -> None:
+                for show in shown:
+                    show(done)
+
+            yield advance
+
+
+@contextlib.contextmanager
+def _bar(console: Console, stage: Stage, total: int) -> Iterator[Advance]:
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    )  # fmt: skip
+    with RichProgress(*columns, console=console, transient=True) as bars:
+        bar = bars.add_task(stage.title, total=total)
+        yield lambda done: bars.advance(bar, done)
+
+
+@contextlib.contextmanager
+def _artifact(stage: Stage, total: int) -> Iterator[Advance]:
+    """Publish a progress artifact. Nobody can look at a temporary server's, so there is none there."""
+    from prefect.artifacts import create_progress_artifact, update_progress_artifact
+    from prefect.settings import PREFECT_API_URL
+
+    if not PREFECT_API_URL.value():
+        yield lambda done: None
+        return
+    artifact = create_progress_artifact(
+        0.0, key=f"susx-progress-{stage.name}", description=stage.title, _sync=True
+    )
+    finished, last = 0, time.monotonic()
+
+    def advance(done: int) -> None:
+        nonlocal finished, last
+        finished += done
+        if finished >= total or time.monotonic() - last >= _PAUSE:
+            last = time.monotonic()
+            update_progress_artifact(artifact, 100.0 * finished / total, _sync=True)
+
+    yield advance

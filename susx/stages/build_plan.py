@@ -1,0 +1,69 @@
+"""What a build is determined by (:class:`BuildPlan`) and what comes of it (:class:`BuildResult`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from susx.config import DatasetConfig, ProfileConfig
+from susx.stages.registry import STAGES
+from susx.store import Job, Ref
+from susx.types import Json
+
+__all__ = ["BuildPlan", "BuildResult"]
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """Everything a build is determined by.
+
+    Attributes:
+        dataset, profile: what and with what.
+        sources: ``retrieve``, ``generate`` or both.
+        encoder: identity of the encoder (for keys).
+        generator: identity of the diffusion model; None without ``generate``.
+        backend: identity of the retrieval backend; None without ``retrieve``.
+        splits: identity of each target split that is there; empty: nothing is measured.
+        data_root: folder of the target's images.
+        run: facts for the report that change nothing else (command line ...).
+    """
+
+    dataset: DatasetConfig
+    profile: ProfileConfig
+    sources: tuple[str, ...]
+    encoder: Json
+    generator: Json = None
+    backend: Json = None
+    splits: Mapping[str, Json] = field(default_factory=dict)
+    data_root: Path | None = None
+    run: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return self.dataset.classes
+
+    def job(
+        self,
+        stage: str,
+        subject: str,
+        params: Mapping[str, Json],
+        inputs: Mapping[str, Ref],
+        **execution: Json,
+    ) -> Job:
+        """Return a job of this build."""
+        return Job(stage, STAGES[stage].version, self.dataset.name, subject, params, inputs, execution)
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """The artefacts of a build by what they are."""
+
+    text: Ref
+    support: Ref
+    classifiers: Mapping[str, Ref]
+    logits: Mapping[str, Ref]
+    package: Ref
+    report: Ref
+    images: Mapping[str, Ref]

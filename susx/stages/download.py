@@ -1,0 +1,40 @@
+"""Stage ``download``: the links of all classes in one go; per class, ``fetch`` then finds them on this machine.
+
+One downloader for all classes is much faster than one a class. What it fetched lies outside the artefact, in the store's
+``downloads`` folder, where no later run fetches it again; the artefact is the account of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from susx.config import DownloadConfig
+from susx.stages.fetch import downloads
+from susx.store import ArtefactStore, Job
+from susx.types import Json
+
+__all__ = ["run"]
+
+
+def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
+    """Write ``account.json``: reason -> number of links (``fetched`` for those that gave an image).
+
+    Raises:
+        DownloadError: suspiciously many links failed; what was fetched is kept.
+    """
+    from susx.images.retrieve import download, read_candidates
+
+    ref = job.inputs["candidates"]
+    links: dict[str, None] = {}
+    for path in sorted(store.folder(ref).glob("*.parquet")):
+        for candidate in read_candidates(path):
+            local = candidate.path and Path(candidate.path).is_file()
+            if candidate.url and candidate.image is None and not local:
+                links[candidate.url] = None
+    fates = download(links, downloads(store), DownloadConfig(**job.execution["download"])) if links else {}
+    account = Counter(fate.reason or "fetched" for fate in fates.values())
+    (out / "account.json").write_text(json.dumps(account, sort_keys=True), encoding="utf-8")
+    return {"links": len(links), **account}

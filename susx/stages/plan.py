@@ -1,0 +1,134 @@
+"""From what a person asked for to a :class:`BuildPlan`: names resolved, weights and sources fingerprinted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from susx.config import DatasetConfig, load_dataset, load_profile
+from susx.datasets import read_split
+from susx.errors import ConfigError, did_you_mean
+from susx.features.identity import identify_encoder
+from susx.stages.build_plan import BuildPlan
+from susx.stages.sources import drawing_digest, identify_backend, identify_generator
+from susx.store import digest_json
+from susx.types import Json
+
+__all__ = ["MODES", "BuildOptions", "plan_build"]
+
+MODES = ("retrieve", "generate")
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What a person asks a build for; None leaves the profile's value.
+
+    Attributes:
+        dataset: name in ``configs/datasets/`` or path of a YAML.
+        mode: ``retrieve``, ``generate`` or both with a comma.
+        profile: name in ``configs/profiles/`` or path of a YAML.
+        prompts: sentences that images are searched or drawn with, and classified by (photo, ensemble, cupl).
+        per_class: support images per class.
+        store, data_root: folders.
+        seed: root seed.
+        settings: ``key=value`` with dotted keys of the profile.
+        evaluate: whether to measure on the target split where it is there.
+    """
+
+    dataset: str
+    mode: str = "retrieve"
+    profile: str = "demo"
+    prompts: str | None = None
+    per_class: int | None = None
+    store: str = "susx-store"
+    data_root: str | None = None
+    seed: int | None = None
+    settings: tuple[str, ...] = ()
+    evaluate: bool = True
+
+    def command(self) -> str:
+        """Return the command line that asks for the same."""
+        import shlex
+
+        words = ["python", "-m", "susx.flows.build", "--dataset", self.dataset, "--mode", self.mode]
+        words += ["--profile", self.profile]
+        for flag, value in (
+            ("--prompts", self.prompts), ("--per-class", self.per_class), ("--data-root", self.data_root),
+            ("--seed", self.seed),
+        ):  # fmt: skip
+            words += [flag, str(value)] if value is not None else []
+        words += ["--store", self.store] if self.store != "susx-store" else []
+        for setting in self.settings:
+            words += ["--set", setting]
+        words += [] if self.evaluate else ["--no-evaluate"]
+        return shlex.join(words)
+
+
+_PROMPTS: Mapping[str, Mapping[str, Any]] = {
+    "photo": {"prompts.images": "photo", "prompts.classify": "single"},
+    "ensemble": {"prompts.images": "photo", "prompts.classify": "ensemble"},
+    "cupl": {"prompts.images": "cupl", "prompts.classify": "cupl+ensemble"},
+}
+
+
+def plan_build(options: BuildOptions) -> BuildPlan:
+    """Resolve the options of a build.
+
+    Raises:
+        ConfigError: an unknown name or a bad value.
+        ModelError: an encoder or diffusion model that is not there.
+        RetrievalError, MismatchError: an index that cannot be used.
+    """
+    sources = tuple(dict.fromkeys(part.strip() for part in options.mode.split(",")))
+    for source in sources:
+        if source not in MODES:
+            raise ConfigError(
+                f"Unknown mode '{source}'.{did_you_mean(source, MODES)} Modes may be joined by a comma."
+            )
+    overrides: dict[str, Any] = {}
+    if options.prompts is not None:
+        if options.prompts not in _PROMPTS:
+            raise ConfigError(
+                f"Unknown prompts '{options.prompts}'.{did_you_mean(options.prompts, _PROMPTS)}"
+            )
+        overrides |= _PROMPTS[options.prompts]
+    for key, value in (("per_class", options.per_class), ("seed", options.seed)):
+        overrides |= {key: value} if value is not None else {}
+    dataset = load_dataset(options.dataset)
+    profile = load_profile(options.profile, options.settings, overrides)
+    encoder = identify_encoder(profile.encoder)
+    root = Path(options.data_root).expanduser() if options.data_root else None
+    return BuildPlan(
+        dataset=dataset,
+        profile=profile,
+        sources=sources,
+        encoder=encoder.as_json(),
+        generator=identify_generator(profile.generation) if "generate" in sources else None,
+        backend=identify_backend(profile.retrieval, encoder) if "retrieve" in sources else None,
+        splits=_splits(dataset, root) if options.evaluate else {},
+        data_root=root,
+        run={"command": options.command(), "mode": ",".join(sources), "evaluate": options.evaluate},
+    )
+
+
+def _splits(dataset: DatasetConfig, root: Path | None) -> dict[str, Json]:
+    found = {}
+    for name in ("val", "test"):
+        split = read_split(dataset, root, name)  # type: ignore[arg-type]
+        if split is not None and len(split):
+            found[name] = _split_identity(dataset, split)
+    return found
+
+
+def _split_identity(dataset: DatasetConfig, split: Any) -> Json:
+    """Fingerprint a split by names, classes, sizes and times of its files; reading every image would take too long."""
+    rows = []
+    for name, path, label in zip(split.names, split.paths, split.labels, strict=True):
+        stat = path.stat() if path is not None else None
+        rows.append(
+            [name, dataset.classes[label], stat.st_size if stat else 0, stat.st_mtime_ns if stat else 0]
+        )
+    drawn = {"drawing": drawing_digest()} if any(path is None for path in split.paths) else {}
+    return {"images": len(rows), "content": digest_json(sorted(rows)), **drawn}

@@ -1,0 +1,128 @@
+"""From the artefacts of a build to what the report draws."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import susx
+from susx.config import DatasetConfig
+from susx.datasets import read_split
+from susx.report import MethodRow, QueryImage, ReportData, RunIdentity, StageRow, SupportImage
+from susx.report.measured import measured_row
+from susx.stages import classify, curate
+from susx.stages.report_figures import figures
+from susx.store import ArtefactStore, Job, Ref
+from susx.support import read_support
+
+__all__ = ["report_data"]
+
+
+def report_data(job: Job, store: ArtefactStore) -> ReportData:
+    """Collect identity, accuracies, stages, figures and support images of a build."""
+    params, profile, run = job.params, job.params["profile"], job.execution["run"]
+    encoder = profile["encoder"]
+    identity = RunIdentity(
+        dataset=job.dataset, mode=" + ".join(params["sources"]), profile=profile["name"],
+        encoder=" / ".join(filter(None, (encoder["model"], encoder["pretrained"]))), command=run["command"],
+        seed=profile["seed"], version=susx.__version__,
+        started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        title=job.execution["dataset"]["title"], toy=profile["toy"],
+        digests={name: ref.digest for name, ref in job.inputs.items() if "/" not in name},
+    )  # fmt: skip
+    rows = _methods(job, store)
+    return ReportData(
+        run=identity,
+        classes=tuple(params["classes"]),
+        methods=rows,
+        stages=tuple(
+            StageRow(s["stage"], s["computed"], s["cached"], s["seconds"], s["start"])
+            for s in run.get("stages", ())
+        ),
+        support=tuple(_support(job, store)),
+        no_accuracy="" if rows else _why_no_accuracy(run["evaluate"]),
+        notes=(_what_val_means(),) if any(row.tuning == "val" for row in rows) else (),
+        **(figures(job, store, rows, functools.partial(_test_image, job)) if rows else {}),
+    )
+
+
+def _methods(job: Job, store: ArtefactStore) -> tuple[MethodRow, ...]:
+    from safetensors.torch import load_file
+
+    profile, rows, zero_shot = job.params["profile"], [], None
+    names = [name.removeprefix("logits/") for name in job.inputs if name.startswith("logits/")]
+    for name in sorted(names, key=lambda name: not name.startswith("zero_shot")):
+        fitted = json.loads(
+            store.path(job.inputs[f"classifier/{name}"], "fit.json").read_text(encoding="utf-8")
+        )
+        found = load_file(store.path(job.inputs[f"logits/{name}"], classify.FILE))
+        searched = fitted["method"] not in {"zero_shot", "calip"}
+        rows.append(
+            measured_row(
+                found["test"], found["test_labels"], prompts=profile["prompts"]["classify"],
+                source=" + ".join(job.params["sources"]) if fitted["method"] != "zero_shot" else "names only",
+                encoder=profile["encoder"]["model"], method=fitted["method"],
+                tuning=fitted["tuning"] if searched else "", hyper_parameters=_shown(fitted["hyper_parameters"]),
+                zero_shot=zero_shot, seed=profile["seed"], version=susx.__version__,
+                held_out=(found["val"], found["val_labels"]) if "val" in found else None,
+                digests={"classifier": job.inputs[f"classifier/{name}"].digest, "support": job.inputs["support"].digest},
+            )
+        )  # fmt: skip
+        if name.startswith("zero_shot"):
+            zero_shot = found["test"]
+    order = {name: at for at, name in enumerate(("zero_shot", "calip", "tip_adapter", "tip_x"))}
+    return tuple(sorted(rows, key=lambda row: (order.get(row.method, 9), row.tuning)))
+
+
+def _shown(values: dict[str, Any]) -> dict[str, Any]:
+    """Leave out switches that are off: they are the rule."""
+    return {name: value for name, value in values.items() if value is not False and value is not None}
+
+
+def _support(job: Job, store: ArtefactStore) -> list[SupportImage]:
+    ref = job.inputs["support"]
+    sources = json.loads(store.path(ref, "sources.json").read_text(encoding="utf-8"))
+    rows = read_support(store.path(ref, curate.TABLE))
+    return [SupportImage(row, _file(store, sources.get(row.digest))) for row in rows]
+
+
+def _file(store: ArtefactStore, source: str | None) -> Path | None:
+    if source is None:
+        return None
+    stage, key, name = source.split("/", 2)
+    path = store.path(Ref(stage, "", key, ""), name)
+    return path if path.is_file() else None
+
+
+@functools.lru_cache(maxsize=1)
+def _split(dataset: str, data_root: str) -> Any:
+    return read_split(DatasetConfig(**json.loads(dataset)), Path(data_root) if data_root else None, "test")
+
+
+def _test_image(job: Job, row: int) -> QueryImage:
+    """Return one test image as PNG bytes, to be shown beside a confusion."""
+    split = _split(json.dumps(job.execution["dataset"]), job.execution["data_root"])
+    if split is None:
+        return QueryImage(None)
+    image = split.image(row)
+    image.thumbnail((128, 128))
+    data = io.BytesIO()
+    image.save(data, format="PNG")
+    return QueryImage(data.getvalue(), split.names[row])
+
+
+def _why_no_accuracy(asked: bool) -> str:
+    if not asked:
+        return "Measuring was switched off (--no-evaluate)."
+    return "The target's test images are not on this machine; give their folder with --data-root to measure."
+
+
+def _what_val_means() -> str:
+    return (
+        "Rows tuned on val used the target's labelled validation images and are not name-only; rows tuned on support or "
+        "fixed used class names alone. Temperatures are fitted on the validation split, never on test."
+    )

@@ -1,0 +1,112 @@
+"""A kNN endpoint on loopback that answers whatever a test tells it to, one behaviour per request."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+
+__all__ = ["ScriptedKnn"]
+
+RESULTS = [
+    {"id": 3, "similarity": 0.31, "url": "http://example.org/3.jpg", "caption": "three", "NSFW": "UNLIKELY"}
+]
+
+
+class ScriptedKnn:
+    """Answers ``POST /knn-service`` by a script; after its end the last behaviour repeats.
+
+    Behaviours: ``ok``, ``empty``, ``html``, ``malformed``, ``object``, ``hang``, ``drop`` (closes the connection), or
+    a status such as ``502`` or ``429``.
+
+    Attributes:
+        queries: the JSON bodies that came.
+    """
+
+    def __init__(self, *script: str, indices: Sequence[str] = ("demo",), manifest: Any = None) -> None:
+        self.script = list(script)
+        self.indices = list(indices)
+        self.manifest = manifest
+        self.queries: list[Any] = []
+        self.lock = threading.Lock()
+        self.closing = threading.Event()
+        outer = self
+
+        class Handler(_Handler):
+            state = outer
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Address of the endpoint."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/knn-service"
+
+    def next(self, query: Any) -> str:
+        """Note a query and return how to answer it."""
+        with self.lock:
+            self.queries.append(query)
+            return self.script[min(len(self.queries), len(self.script)) - 1]
+
+    def __enter__(self) -> ScriptedKnn:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    state: ScriptedKnn
+
+    def do_GET(self) -> None:
+        if self.path == "/indices-list":
+            self._send(200, json.dumps(self.state.indices).encode())
+        elif self.path == "/susx-index" and self.state.manifest is not None:
+            self._send(200, json.dumps(self.state.manifest).encode())
+        else:
+            self._send(404, b"<html>not here</html>")
+
+    def do_POST(self) -> None:
+        query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        behaviour = self.state.next(query)
+        bodies = {
+            "ok": json.dumps(RESULTS).encode(),
+            "empty": b"[]",
+            "html": b"<!DOCTYPE html><html><body>Welcome</body></html>",
+            "malformed": b'[{"id": 3, "simil',
+            "object": b'{"message": "no"}',
+        }
+        if behaviour == "hang":
+            self.state.closing.wait(60)
+        elif behaviour == "drop":
+            self.close_connection = True
+            self.connection.close()
+        elif behaviour.isdigit():
+            self._send(int(behaviour), b"<html><h1>Bad Gateway</h1></html>", **{"Retry-After": "0"})
+        else:
+            self._send(200, bodies[behaviour])
+
+    def _send(self, status: int, body: bytes, **headers: str) -> None:
+        try:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Stay silent."""

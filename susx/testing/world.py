@@ -1,0 +1,90 @@
+"""A small world to build in: four textures, a pool of 240 images, two images a class, no Prefect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from susx.stages.executors import InlineExecutor, PlanExecutor, PlannedJob
+from susx.stages.graph import build
+from susx.stages.plan import BuildOptions, plan_build
+from susx.store import ArtefactStore, Outcome
+
+__all__ = ["CLASSES", "SETTINGS", "World", "build_world", "new_world"]
+
+CLASSES = ["banded", "dotted", "grid", "woven"]
+SETTINGS = ("retrieval.pool_size=240", "retrieval.over_fetch=2")
+
+
+@dataclass
+class World:
+    """A data set's YAML, a store, and the options of a build."""
+
+    folder: Path
+    description: dict[str, Any]
+    options: BuildOptions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.options = BuildOptions(
+            str(self.yaml), per_class=2, store=str(self.folder / "store"), settings=SETTINGS
+        )
+        self.write()
+
+    @property
+    def yaml(self) -> Path:
+        """File of the data set's description."""
+        return self.folder / "small.yaml"
+
+    @property
+    def store(self) -> ArtefactStore:
+        """The world's artefact store."""
+        return ArtefactStore(self.options.store)
+
+    def write(self, **changes: Any) -> None:
+        """Change the data set's description."""
+        self.description = {**self.description, **changes}
+        self.yaml.write_text(yaml.safe_dump(self.description, sort_keys=False), encoding="utf-8")
+
+    def set(self, *settings: str, **options: Any) -> None:
+        """Change settings of the profile and options of the build."""
+        self.options = replace(self.options, settings=(*self.options.settings, *settings), **options)
+
+    def build(self) -> list[Outcome]:
+        """Build without Prefect; the result stays in ``result``."""
+        executor = InlineExecutor(self.store)
+        self.result = build(plan_build(self.options), executor)
+        return executor.outcomes
+
+    def computed(self) -> set[tuple[str, str]]:
+        """Build and return the (stage, subject) pairs that were computed."""
+        return {(o.ref.stage, o.ref.subject) for o in self.build() if o.status == "computed"}
+
+    def plan(self) -> list[PlannedJob]:
+        """Return what a build would do."""
+        executor = PlanExecutor(self.store)
+        build(plan_build(self.options), executor)
+        return executor.planned
+
+    def artefact(self, stage: str, subject: str) -> Path:
+        """Return the folder of the latest artefact of a unit of work."""
+        for entry in self.plan():
+            if (entry.job.stage, entry.job.subject) == (stage, subject):
+                return self.store._folder(stage, entry.job.key)
+        raise LookupError(f"{stage} {subject}")
+
+
+def new_world(folder: Path) -> World:
+    """Return a world in an empty folder, not built yet."""
+    description = {
+        "name": "small", "photo_prompt": "{} texture.", "classes": CLASSES,
+        "reader": {"kind": "demo", "options": {"val": 2, "test": 3}},
+    }  # fmt: skip
+    return World(folder, description)
+
+
+def build_world(world: World) -> None:
+    """Build a world; a function of a module, so that another process can be asked for it."""
+    world.build()

@@ -1,0 +1,114 @@
+"""A tiny data set for flows, and real servers on loopback that are stopped by their process id."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = ["retrieval.pool_size=240", "retrieval.over_fetch=2"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def process(command: list[str], env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen]:
+    """Run a process until the block ends."""
+    with log.open("wb") as output:
+        running = subprocess.Popen(command, env=dict(env), stdout=output, stderr=output, cwd=ROOT)
+        try:
+            yield running
+        finally:
+            running.terminate()
+            try:
+                running.wait(30)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
+
+
+def wait_for(ready: Callable[[], bool], seconds: float, what: str) -> None:
+    end = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(0.5)
+
+
+@contextlib.contextmanager
+def prefect_server(env: dict[str, str], log: Path) -> Iterator[subprocess.Popen]:
+    """Start ``prefect server start`` and point ``env`` at it."""
+    port = free_port()
+    env["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--no-ui",
+    ]
+    with process(command, env, log) as server:
+
+        def healthy() -> bool:
+            assert server.poll() is None, log.read_text()
+            try:
+                return urllib.request.urlopen(env["PREFECT_API_URL"] + "/health", timeout=5).status == 200
+            except OSError:
+                return False
+
+        wait_for(healthy, 400, "the Prefect server did not start: " + str(log))
+        yield server
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """The YAML of a data set of three textures."""
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "name": "small", "photo_prompt": "{} texture.", "classes": ["banded", "dotted", "woven"],
+                "reader": {"kind": "demo", "options": {"val": 2, "test": 3}},
+            }
+        )
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """An environment with a Prefect home of its own and no telemetry."""
+    drop = ("PREFECT_", "SUSX_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
+    return kept | {
+        "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
+        "PREFECT_CLIENT_MAX_RETRIES": "1", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "400",
+        "OMP_NUM_THREADS": "1", "PWD": str(ROOT), "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "COLUMNS": "200",
+    }  # fmt: skip
+
+
+def build_command(small: Path, store: str, *more: str) -> list[str]:
+    settings = [word for setting in SETTINGS for word in ("--set", setting)]
+    return [
+        sys.executable, "-m", "susx.flows.build", "--dataset", str(small), "--mode", "retrieve", "--per-class", "2",
+        *settings, "--store", store, *more,
+    ]  # fmt: skip
