@@ -1,0 +1,36 @@
+"""Best-of-several timing, and peak memory in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def best_of(repeats: int, work: Callable[[], Result]) -> tuple[float, float, Result]:
+    """Return the least wall seconds, the least processor seconds (all threads) and the last result."""
+    wall = processor = float("inf")
+    for _ in range(repeats):
+        start, start_processor = time.perf_counter(), time.process_time()
+        result = work()
+        wall = min(wall, time.perf_counter() - start)
+        processor = min(processor, time.process_time() - start_processor)
+    return wall, processor, result
+
+
+def in_new_process(script: str, *arguments: str) -> dict[str, Any]:
+    """Run ``benchmarks/<script>`` and return the JSON object it prints last."""
+    path = Path(__file__).with_name(script)
+    done = subprocess.run(
+        [sys.executable, str(path), *arguments],
+        capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )  # fmt: skip
+    return json.loads(done.stdout.strip().splitlines()[-1])

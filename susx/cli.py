@@ -1,0 +1,136 @@
+"""The command ``susx``. Each group of commands is a module in ``susx/commands``, imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+try:  # typer carries a click of its own since 0.25
+    from typer._click import Command, Context
+    from typer._click.exceptions import ClickException
+except ImportError:  # pragma: no cover
+    from click import ClickException, Command, Context  # type: ignore[assignment]
+
+from susx.errors import SusxError
+
+__all__ = ["main", "run_command"]
+
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "build": (
+        "susx.commands.build",
+        "build",
+        "Build a classifier from class names, measure it, write a report.",
+    ),
+    "status": (
+        "susx.commands.status",
+        "status",
+        "Say which stages of a build are fresh, stale or missing, and why.",
+    ),
+    "evaluate": ("susx.commands.features", "evaluate", "Run the methods on files of features."),
+    "import-features": (
+        "susx.commands.features",
+        "import_features",
+        "Convert other projects' feature caches.",
+    ),
+    "predict": ("susx.commands.predict", "predict", "Classify images with a classifier that was built."),
+    "serve": ("susx.commands.serve", "serve", "Serve a classifier over HTTP."),
+    "export": ("susx.commands.export", "export", "Export a classifier as ONNX or an open_clip head."),
+    "datasets": ("susx.commands.datasets", "app", "List, check and make data sets."),
+    "prompts": ("susx.commands.prompts", "app", "Write and review sentences about classes."),
+    "index": ("susx.commands.index", "app", "Build, serve and inspect retrieval indices."),
+    "support": ("susx.commands.support", "app", "Show and export support sets."),
+    "report": ("susx.commands.report", "app", "Compare runs and print tables."),
+    "store": ("susx.commands.store", "app", "List, verify and clean the artefact store."),
+    "doctor": (
+        "susx.commands.doctor",
+        "doctor",
+        "Check this environment and say what to do about each finding.",
+    ),
+}
+"""Command -> (module, function or typer app, help shown before the module is imported)."""
+
+
+class _LazyGroup(TyperGroup):
+    """Imports a command's module only when the command is used: ``susx --help`` needs no torch."""
+
+    _listing = False
+
+    def format_commands(self, ctx: Context, formatter: Any) -> None:
+        """Write the list of commands without importing them."""
+        self._listing = True
+        try:
+            super().format_commands(ctx, formatter)
+        finally:
+            self._listing = False
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """Return the commands whose modules are there."""
+        return [name for name, (module, _, _) in COMMANDS.items() if importlib.util.find_spec(module)]
+
+    def get_command(self, ctx: Context, name: str) -> Command | None:
+        """Return a command; while help is listed, a stand-in that knows its text."""
+        if name not in COMMANDS:
+            return None
+        module, attribute, text = COMMANDS[name]
+        if self._listing:
+            return TyperCommand(name, short_help=text, help=text)
+        found: Any = getattr(importlib.import_module(module), attribute)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(add_completion=False, rich_markup_mode=None)
+            single.command(name, help=found.__doc__)(found)
+            found = single
+        command = typer.main.get_command(found)
+        command.name = name
+        return command
+
+
+app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def _root() -> None:
+    """Name-only image classification: from class names to a classifier and a report."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a refusal is one paragraph on standard error and exit code 2."""
+    try:
+        code = app(args=arguments, standalone_mode=False)
+        if isinstance(code, int) and code:  # what typer.Exit asked for
+            sys.exit(code)
+    except SusxError as error:
+        _say(str(error))
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        _say("Interrupted. Finished work is kept; the same command goes on from there.")
+        sys.exit(130)
+    except KeyboardInterrupt:
+        _say("Interrupted. Finished work is kept; the same command goes on from there.")
+        sys.exit(130)
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
+    except ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+
+
+def run_command(name: str) -> None:
+    """Run one command with this process's arguments (``python -m susx.flows.build ...``)."""
+    main([name, *sys.argv[1:]])
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, highlight=False, soft_wrap=False).print(f"[bold red]susx:[/] {_plain(text)}")
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

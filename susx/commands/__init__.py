@@ -1,0 +1,1 @@
+"""The commands of ``susx``, one module per group; see :mod:`susx.cli`."""

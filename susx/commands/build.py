@@ -1,0 +1,70 @@
+"""``susx build``: the main job."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["build"]
+
+
+def build(
+    dataset: Annotated[str, typer.Option(help="Name in configs/datasets/, or the path of a YAML.")],
+    mode: Annotated[str, typer.Option(help="retrieve, generate, or both joined by a comma.")] = "retrieve",
+    profile: Annotated[str, typer.Option(help="Name in configs/profiles/, or the path of a YAML.")] = "demo",
+    prompts: Annotated[
+        str | None, typer.Option(help="photo, ensemble or cupl; the profile's own when not given.")
+    ] = None,
+    per_class: Annotated[int | None, typer.Option(help="Support images per class.")] = None,
+    store: Annotated[
+        str, typer.Option(help="Folder of the artefact store, or s3://bucket/prefix.", envvar="SUSX_STORE")
+    ] = "susx-store",
+    data_root: Annotated[
+        str | None, typer.Option(help="Folder that holds the target's images.", envvar="SUSX_DATA")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Root seed.")] = None,
+    set_: Annotated[
+        list[str], typer.Option("--set", help="key=value with a dotted key of the profile; repeatable.")
+    ] = [],  # noqa: B006
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what is stale and why; run nothing.")
+    ] = False,
+    evaluate: Annotated[bool, typer.Option(help="Measure on the test split where it is there.")] = True,
+    runner: Annotated[str, typer.Option(help="Where tasks run: local, processes or ray.")] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help="Ray cluster, as host:6379; this machine when not given.")
+    ] = None,
+) -> None:
+    """Build a support set for a list of class names, fit TIP-X and its peers, measure them, and write a report."""
+    from susx.commands.console import output, print_banner, print_plan, print_summary
+    from susx.stages.plan import BuildOptions, plan_build
+    from susx.store import open_store
+
+    options = BuildOptions(
+        dataset, mode, profile, prompts, per_class, store, data_root, seed, tuple(set_), evaluate
+    )
+    plan = plan_build(options)
+    console = output()
+    print_banner(console, plan)
+    if dry_run:
+        from susx.stages.executors import PlanExecutor
+        from susx.stages.graph import build as walk
+
+        executor = PlanExecutor(open_store(store))
+        walk(plan, executor)
+        print_plan(console, executor.planned)
+        return
+    open_store(store).check_writable()
+    print_summary(console, _run(plan, store, console, runner, ray_address))
+
+
+def _run(plan: Any, store: str, console: Any, runner: str, ray_address: str | None) -> Any:
+    """Run the flow on what was planned. Prefect's own tracebacks are kept out of the terminal: ours say it in words."""
+    from susx.flows.build import build_flow
+    from susx.flows.local import planned_run
+
+    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine", "prefect.task_engine"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return planned_run(build_flow, plan, store, console, runner=runner, ray_address=ray_address)

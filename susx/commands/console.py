@@ -1,0 +1,96 @@
+"""What ``susx build`` and ``susx status`` print."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from susx.stages.build_plan import BuildPlan
+from susx.stages.executors import PlannedJob
+
+__all__ = ["output", "print_banner", "print_plan", "print_summary"]
+
+TOY = "The models of this profile are the embedded toys: the numbers show how susx works, not how well CLIP does."
+
+
+def output() -> Console:
+    """Return the console of standard output."""
+    return Console(highlight=False)
+
+
+def print_banner(console: Console, plan: BuildPlan) -> None:
+    """Say what is about to be built, and that toys are toys."""
+    what = f"{len(plan.classes)} classes, {plan.profile.per_class} images a class, {' + '.join(plan.sources)}"
+    console.print(f"[bold]susx[/] {escape(plan.dataset.name)}: {what}, profile {escape(plan.profile.name)}")
+    if plan.profile.toy:
+        console.print(f"[yellow]{TOY}[/]")
+
+
+def print_plan(console: Console, planned: Sequence[PlannedJob]) -> None:
+    """Print one line per stage and state, with the reasons; single classes are named where they are few."""
+    table = Table(title="What a build would do", title_justify="left")
+    for name, justify in (
+        ("stage", "left"),
+        ("state", "left"),
+        ("jobs", "right"),
+        ("which", "left"),
+        ("why", "left"),
+    ):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = defaultdict(list)
+    for entry in planned:
+        groups[entry.job.stage, entry.state, entry.reasons].append(entry.job.subject or "all")
+    colour = {"fresh": "green", "stale": "yellow", "missing": "cyan", "running": "blue"}
+    for (stage, state, reasons), subjects in groups.items():
+        which = ", ".join(subjects[:4]) + (", ..." if len(subjects) > 4 else "")
+        table.add_row(
+            stage,
+            f"[{colour[state]}]{state}[/]",
+            str(len(subjects)),
+            escape(which),
+            escape("; ".join(reasons)),
+        )
+    console.print(table)
+    counts = Counter(entry.state for entry in planned)
+    console.print(", ".join(f"{number} {state}" for state, number in counts.items()) + ".")
+
+
+def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
+    """Print stages, accuracies and where the report is."""
+    table = Table(title="Stages", title_justify="left")
+    table.add_column("stage")
+    for name in ("computed", "cached", "seconds"):
+        table.add_column(name, justify="right")
+    table.add_column("counts", overflow="fold")
+    for stage in summary["stages"]:
+        counts = ", ".join(f"{value} {name}" for name, value in stage["counts"].items())
+        table.add_row(
+            stage["stage"],
+            str(stage["computed"] or ""),
+            str(stage["cached"] or ""),
+            f"{stage['seconds']:.1f}",
+            counts,
+        )
+    console.print(table)
+    for stage in summary["stages"]:
+        for reason in stage["rebuilt"][:3]:
+            console.print(f"[yellow]{stage['stage']} was made again: {escape(reason)}[/]")
+    if summary["methods"]:
+        table = Table(title="Accuracy on the test split", title_justify="left")
+        for name in ("method", "tuning"):
+            table.add_column(name)
+        for name in ("top-1 %", "95 % interval", "images"):
+            table.add_column(name, justify="right")
+        for row in summary["methods"]:
+            interval = f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
+            table.add_row(row["method"], row["tuning"], f"{100 * row['top1']:.2f}", interval, str(row["n"]))
+        console.print(table)
+    else:
+        console.print(summary["no_accuracy"])
+    console.print(f"Classifier: {escape(summary['classifier'])}", soft_wrap=True)
+    console.print(f"Report: [bold]{escape(summary['report'])}[/]", soft_wrap=True)

@@ -1,0 +1,51 @@
+"""``susx export``: a classifier for programs that do not have susx."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["export"]
+
+
+class Format(str, Enum):
+    """What can be written."""
+
+    onnx = "onnx"
+    open_clip_head = "open_clip_head"
+
+
+def export(
+    classifier: Annotated[Path, typer.Option("--classifier", help="Folder of the classifier.")],
+    form: Annotated[
+        Format, typer.Option("--format", help="onnx: features to logits; open_clip_head: linear head.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    text_only: Annotated[
+        bool, typer.Option("--text-only", help="Head of the text classifier alone.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+) -> None:
+    """Export a classifier as ONNX (checked against the library with onnxruntime) or as an open_clip head."""
+    from susx.classifier import read_classifier
+    from susx.classifier.export import export_onnx, export_open_clip_head
+    from susx.errors import ConfigError
+
+    if out.exists() and not force:
+        raise ConfigError(f"{out} exists; give --force to write over it.")
+    stored = read_classifier(classifier)
+    if form is Format.onnx:
+        difference = export_onnx(stored, out)
+        typer.echo(
+            f"{out}: {stored.method.name}, {len(stored.facts.class_names)} classes; differs from the library by at most {difference:.1e} in a logit."
+        )
+    else:
+        export_open_clip_head(stored, out, text_only=text_only)
+        typer.echo(
+            f"{out}: linear head of {len(stored.facts.class_names)} classes for {stored.facts.encoder.model}."
+        )
+    for note in stored.facts.licences:
+        typer.echo(f"licence: {note}")

@@ -1,0 +1,185 @@
+"""``susx evaluate`` and ``susx import-features``: methods on files of features, with no images at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from susx.commands.feature_rows import Row
+    from susx.features.feature_set import FeatureSet
+
+__all__ = ["evaluate", "import_features"]
+
+Folder = Annotated[
+    Path, typer.Option("--features", help="Folder of features: this project's, Tip-Adapter's or SuS-X's.")
+]
+Text = Annotated[Path | None, typer.Option(help="Text classifier kept elsewhere (.npy or .pt).")]
+Dataset = Annotated[
+    str | None, typer.Option(help="Data set: of a SuS-X folder, and for Tip-Adapter's search scales.")
+]
+Backbone = Annotated[str | None, typer.Option(help="Backbone, where a SuS-X folder holds several.")]
+Support = Annotated[str | None, typer.Option(help="Support set of a SuS-X folder: lc_photo, sd_cupl ...")]
+Prompts = Annotated[
+    str | None, typer.Option(help="Text classifier of a SuS-X folder: combined, cupl, ensemble ...")
+]
+
+
+def evaluate(
+    features: Folder,
+    pool: Annotated[
+        Path | None, typer.Option(help="Folder with features.npy to retrieve the support from.")
+    ] = None,
+    per_class: Annotated[int, typer.Option(help="Images per class retrieved from the pool.")] = 16,
+    exclusive: Annotated[bool, typer.Option(help="Let a pool image support one class only.")] = False,
+    methods: Annotated[str, typer.Option(help="Joined by commas; default all that the features allow.")] = "",
+    tuning: Annotated[str, typer.Option(help="fixed, support, val; joined by commas.")] = "fixed,support,val",
+    shots: Annotated[str, typer.Option(help="Few-shot: numbers of labelled shots, as 1,2,4,8,16.")] = "",
+    shrinkage: Annotated[
+        float, typer.Option(help="Of tuning 'support' towards the fixed values, 0 to 1.")
+    ] = 0.0,
+    seed: Annotated[
+        int, typer.Option(help="Of folds, and of the halves of a validation split without test.")
+    ] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the rows to this file as well.")] = None,
+    text: Text = None,
+    dataset: Dataset = None,
+    backbone: Backbone = None,
+    support: Support = None,
+    prompts: Prompts = None,
+) -> None:
+    """Measure methods on features: top-1 with its 95 % interval, per method and tuning protocol.
+
+    Where there is no test split, the validation split is halved by class: one half for tuning 'val', one to
+    measure on.
+    """
+    from susx.commands.feature_rows import evidence_of, few_shot_rows, halve, rows_of, usable_methods
+    from susx.errors import ConfigError, InputError
+    from susx.features.feature_set import Split
+    from susx.features.files import read_features
+    from susx.features.pool_search import read_pool, retrieve_from_pool
+
+    if pool is not None and shots:
+        raise ConfigError("--pool and --shots are two sources of support: give one of them.")
+    held = read_features(
+        features, dataset=dataset, backbone=backbone, support=support, prompts=prompts, text=text
+    )
+    validation, test, split = held.validation, held.test, "test"
+    if test is None:
+        if validation is None:
+            raise InputError(
+                f"{features}: neither test nor validation images to measure on. Add a labelled split."
+            )
+        (validation, test), split = halve(validation, seed), f"half of validation (seed {seed})"
+    images, source = held.support, "the folder's"
+    if pool is not None:
+        rows = read_pool(pool)
+        found = retrieve_from_pool(held.text, rows, per_class, exclusive=exclusive)
+        images, source = Split(rows[found.rows].float(), found.labels), f"pool, {per_class} a class"
+    evidence = evidence_of(held, images, validation)
+    chosen = usable_methods(_listed(methods), evidence, test)
+    options: dict[str, Any] = {"dataset": dataset or features.name, "shrinkage": shrinkage, "seed": seed}
+    table = list(
+        rows_of(evidence, test, ["zero_shot"] if shots else chosen, _listed(tuning), source, **options)
+    )
+    if shots:
+        table += few_shot_rows(evidence, test, chosen, _listed(tuning), _numbers(shots), **options)
+    _print(table, held, split)
+    if json is not None:
+        _write(json, table, held, split)
+
+
+def import_features(
+    features: Folder,
+    out: Annotated[Path, typer.Option(help="Folder to write features.safetensors and features.json to.")],
+    shots: Annotated[
+        int | None, typer.Option(help="Which keys_{shots}shots.pt of a Tip-Adapter folder.")
+    ] = None,
+    text: Text = None,
+    dataset: Dataset = None,
+    backbone: Backbone = None,
+    support: Support = None,
+    prompts: Prompts = None,
+) -> None:
+    """Convert a folder of features, from Tip-Adapter or SuS-X, to this project's safetensors."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from susx.features.feature_set import SPLITS
+    from susx.features.files import read_features, write_features
+
+    held = read_features(
+        features, shots=shots, dataset=dataset, backbone=backbone, support=support, prompts=prompts, text=text
+    )
+    write_features(held, out)
+    sizes = ", ".join(
+        f"{len(getattr(held, name))} {name}" for name in SPLITS if getattr(held, name) is not None
+    )
+    Console(highlight=False).print(
+        f"{escape(str(out))}: {held.classes} classes, {sizes or 'no images'} from {escape(held.source)}",
+        soft_wrap=True,
+    )
+
+
+def _listed(words: str) -> list[str]:
+    return [word.strip() for word in words.split(",") if word.strip()]
+
+
+def _numbers(words: str) -> list[int]:
+    """Return the numbers of a list such as 1,2,4.
+
+    Raises:
+        ConfigError: an entry is no positive number.
+    """
+    from susx.errors import ConfigError
+
+    entries = _listed(words)
+    if not entries or not all(entry.isdigit() and int(entry) > 0 for entry in entries):
+        raise ConfigError(f"--shots expects numbers from 1 up, joined by commas, found '{words}'.")
+    return [int(entry) for entry in entries]
+
+
+def _print(rows: list[Row], held: FeatureSet, split: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{held.source}: top-1 on {split}", title_justify="left")
+    for name in ("method", "tuning", "support"):
+        table.add_column(name)
+    for name in ("top-1 %", "95 % interval", "n"):
+        table.add_column(name, justify="right")
+    table.add_column("hyper-parameters", overflow="fold")
+    for row in rows:
+        chosen = ", ".join(f"{name} {value:.4g}" for name, value in row.hyper_parameters.items())
+        chosen = chosen or (f"{len(row.runs)} seeds" if row.runs else "")
+        interval = f"{100 * row.low:.2f} to {100 * row.high:.2f}"
+        table.add_row(
+            row.method, row.tuning, row.support, f"{100 * row.top1:.2f}", interval, str(row.n), chosen
+        )
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # Into a file or a pipe the table keeps one line per row.
+        console = Console(highlight=False, width=130)
+    console.print(table)
+    for note in sorted({row.note for row in rows} - {""}):
+        console.print(note)
+
+
+def _write(file: Path, rows: list[Row], held: FeatureSet, split: str) -> None:
+    """Write the rows as JSON.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    import dataclasses
+    import json
+
+    from susx.errors import InputError
+
+    facts = {"source": held.source, "split": split, "rows": [dataclasses.asdict(row) for row in rows]}
+    try:
+        file.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file}: cannot be written ({error}). Choose another file.") from error

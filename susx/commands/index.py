@@ -1,0 +1,114 @@
+"""``susx index build | serve | info``: retrieval indices over one's own images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from susx.features.encoder import Encoder
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Build, serve and inspect retrieval indices.")
+
+Profile = Annotated[str, typer.Option(help="Profile whose encoder is used.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--encoder", help="open_clip architecture, or susx-tiny; in place of the profile's."),
+]
+Pretrained = Annotated[str, typer.Option(help="With --encoder: open_clip tag or path of a checkpoint.")]
+
+
+@app.command()
+def build(
+    folder: Annotated[Path, typer.Argument(help="Folder of the index; made if need be.")],
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of images; x.txt beside x.jpg is its caption.")
+    ] = None,
+    urls: Annotated[
+        Path | None, typer.Option(help="Parquet or CSV with the columns url and caption.")
+    ] = None,
+    tars: Annotated[str | None, typer.Option(help="Glob of WebDataset tar files.")] = None,
+    profile: Profile = "demo",
+    encoder: Model = None,
+    pretrained: Pretrained = "",
+    tool: Annotated[str, typer.Option(help="What computes features: auto, clip-retrieval or susx.")] = "auto",
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Fetch links to loopback and private addresses as well.")
+    ] = False,
+) -> None:
+    """Build an index in clip-retrieval's layout. A killed build goes on where it was; a current index is left alone."""
+    from susx.config import load_profile
+    from susx.errors import ConfigError
+    from susx.images.retrieve.index_build import build_index
+
+    if tool not in ("auto", "clip-retrieval", "susx"):
+        raise ConfigError(f"--tool is auto, clip-retrieval or susx; found '{tool}'.")
+    download = load_profile(profile).download
+    if allow_private:
+        download = download.model_copy(update={"allow_private": True})
+    manifest = build_index(
+        folder, _encoder(profile, encoder, pretrained), images=images, urls=urls, tars=tars, download=download,
+        tool=tool,  # type: ignore[arg-type]
+    )  # fmt: skip
+    rejected = ", ".join(f"{count} {reason}" for reason, count in manifest.rejected.items()) or "none"
+    typer.echo(f"{folder}: {manifest.rows} images, {manifest.dim} dimensions, encoder {manifest.encoder}")
+    typer.echo(f"Left out: {rejected}")
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(help="Folder of the index.")],
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 is every interface.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 1234,
+    name: Annotated[str, typer.Option(help="Name of the index at the service.")] = "susx",
+    profile: Profile = "demo",
+    encoder: Model = None,
+    pretrained: Pretrained = "",
+) -> None:
+    """Serve an index with clip-retrieval's own HTTP server until interrupted."""
+    from susx.images.retrieve.index_server import serve as run
+    from susx.images.retrieve.index_server import server_job
+
+    job = server_job(folder, _encoder(profile, encoder, pretrained), host=host, port=port, name=name)
+    typer.echo(f"Loading {folder}; queries will go to http://{host}:{port}/knn-service")
+    run(job)
+
+
+@app.command()
+def info(folder: Annotated[Path, typer.Argument(help="Folder of the index.")]) -> None:
+    """Print encoder, size, dimension and columns of an index."""
+    from susx.images.retrieve.backends.index import open_faiss
+    from susx.images.retrieve.backends.metadata import IndexMetadata
+    from susx.images.retrieve.manifest import IndexManifest
+
+    index, metadata, manifest = open_faiss(folder), IndexMetadata(folder), IndexManifest.read(folder)
+    lower = {column.lower(): column for column in metadata.columns}
+    lines = {
+        "encoder": f"{manifest.encoder} (sha256 {manifest.digest[:12]})" if manifest else "not recorded",
+        "images": str(index.ntotal),
+        "dimension": str(index.d),
+        "kind": type(index).__name__,
+        "features by": manifest.tool if manifest else "unknown",
+        "left out": ", ".join(f"{n} {why}" for why, n in manifest.rejected.items()) or "none"
+        if manifest
+        else "unknown",
+        "columns": ", ".join(metadata.columns),
+        "licence column": next((lower[name] for name in ("license", "licence") if name in lower), "none"),
+        "NSFW column": next((lower[name] for name in ("punsafe", "nsfw") if name in lower), "none"),
+    }
+    for key, value in lines.items():
+        typer.echo(f"{key + ':':<16}{value}")
+
+
+def _encoder(profile: str, model: str | None, pretrained: str) -> Encoder:
+    from susx.config import EncoderConfig, load_profile
+    from susx.features.encoder import load_encoder
+
+    config = EncoderConfig(model=model, pretrained=pretrained) if model else load_profile(profile).encoder
+    return load_encoder(config)

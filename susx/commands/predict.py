@@ -1,0 +1,111 @@
+"""``susx predict``: classify images, one record a line, broken images included."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from susx.classifier import Prediction
+
+__all__ = ["predict"]
+
+
+class Format(str, Enum):
+    """Forms of the output."""
+
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+def predict(
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files, folders, glob patterns; - reads paths from standard input."),
+    ] = None,
+    classifier: Annotated[Path, typer.Option("--classifier", help="Folder of the classifier.")] = Path(
+        "classifier"
+    ),
+    form: Annotated[Format, typer.Option("--format", help="jsonl or csv.")] = Format.jsonl,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; default: standard output.")
+    ] = None,
+    top_k: Annotated[int, typer.Option("--top-k", min=1, help="Classes per image.")] = 5,
+    explain: Annotated[int, typer.Option("--explain", min=0, help="Nearest support images per image.")] = 3,
+    batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 64,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Threads that decode images.")] = 2,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda.")] = "auto",
+) -> None:
+    """Classify images with a classifier that was built. Exits 1 when some images could not be read, 3 when none could."""
+    from susx.classifier import load_classifier
+    from susx.classifier.predict import expand, predict_stream
+    from susx.errors import InputError
+
+    if not images:
+        raise InputError(
+            "No images: give files, folders or patterns, or - to read paths from standard input."
+        )
+    loaded = load_classifier(classifier, device=device, batch_size=batch_size, workers=workers)
+    stream = predict_stream(loaded, expand(_arguments(images)), top_k=top_k, explain=explain)
+    good = bad = 0
+    target = out.open("w", encoding="utf-8", newline="") if out else sys.stdout
+    try:
+        write = _jsonl(target) if form is Format.jsonl else _csv(target, top_k)
+        for prediction in _with_progress(stream, show=out is not None or not sys.stdout.isatty()):
+            write(prediction)
+            good, bad = good + (prediction.error is None), bad + (prediction.error is not None)
+    finally:
+        if out:
+            target.close()
+    if not good and not bad:
+        raise InputError("No images: standard input named none.")
+    if bad:
+        typer.echo(f"{bad} of {good + bad} images could not be read; their records say why.", err=True)
+        raise SystemExit(1 if good else 3)
+
+
+def _arguments(images: Iterable[str]) -> Iterator[str]:
+    for image in images:
+        if image == "-":
+            yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
+        else:
+            yield image
+
+
+def _jsonl(target: IO[str]) -> Callable[[Prediction], None]:
+    from susx.classifier.predict import as_record
+
+    def write(prediction: Prediction) -> None:
+        target.write(json.dumps(as_record(prediction), ensure_ascii=False) + "\n")
+
+    return write
+
+
+def _csv(target: IO[str], top_k: int) -> Callable[[Prediction], None]:
+    rows = csv.writer(target, lineterminator="\n")
+    ranked = [name for k in range(1, top_k + 1) for name in (f"class_{k}", f"probability_{k}")]
+    rows.writerow(["image", *ranked, "nearest", "error"])
+
+    def write(prediction: Prediction) -> None:
+        cells = [cell for s in prediction.classes for cell in (s.class_name, f"{s.probability:.6f}")]
+        cells += [""] * (2 * top_k - len(cells))
+        nearest = "|".join(neighbour.row.file for neighbour in prediction.neighbours)
+        rows.writerow([prediction.image, *cells, nearest, prediction.error or ""])
+
+    return write
+
+
+def _with_progress(stream: Iterable[Prediction], *, show: bool) -> Iterator[Prediction]:
+    from tqdm import tqdm
+
+    # Nothing is drawn where nobody looks, nor between the records on a screen.
+    yield from tqdm(
+        stream, unit=" images", file=sys.stderr, disable=not (show and sys.stderr.isatty()), leave=False
+    )

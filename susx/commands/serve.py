@@ -1,0 +1,52 @@
+"""``susx serve``: a classifier over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["serve"]
+
+
+def serve(
+    classifier: Annotated[Path, typer.Option("--classifier", help="Folder of the classifier.")],
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free port.")] = 8000,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda.")] = "auto",
+    max_bytes: Annotated[int, typer.Option("--max-bytes", min=1, help="Largest request.")] = 20_000_000,
+    max_pixels: Annotated[int, typer.Option("--max-pixels", min=1, help="Largest image.")] = 50_000_000,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.1, help="Seconds to upload, and to answer.")
+    ] = 30.0,
+    max_batch: Annotated[int, typer.Option("--max-batch", min=1, help="Images classified at once.")] = 32,
+) -> None:
+    """Serve a classifier over HTTP until interrupted."""
+    import socket
+
+    import uvicorn
+
+    from susx.errors import ServerError
+
+    # The address is claimed first: a port in use should be said before an encoder is loaded.
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise ServerError(
+            f"Cannot listen on {host}:{port} ({error}). Give a free --port, or --port 0."
+        ) from error
+    from susx.classifier import load_classifier
+    from susx.classifier.serve import Limits, create_app
+
+    loaded = load_classifier(classifier, device=device, batch_size=max_batch)
+    _ = loaded.encoder  # a missing or different encoder is said here, in one paragraph
+    app = create_app(loaded, Limits(max_bytes, max_pixels, timeout, max_batch))
+    bound = listening.getsockname()[1]
+    typer.echo(
+        f"Serving {len(loaded.class_names)} classes on http://{host}:{bound} (docs at /docs)", err=True
+    )
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listening])

@@ -1,0 +1,111 @@
+"""``susx store ls | verify | gc``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="List, verify and clean the artefact store.", no_args_is_help=True)
+
+__all__ = ["app"]
+
+Store = Annotated[str, typer.Option(help="Folder of the artefact store.", envvar="SUSX_STORE")]
+
+
+@app.command("ls")
+def ls(
+    store: Store = "susx-store", stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None
+) -> None:
+    """List artefacts by stage: how many, how large, for which subjects."""
+    from collections import defaultdict
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from susx.commands.console import output
+    from susx.store.inventory import Entry, inventory
+
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for entry in inventory(_open(store)):
+        if stage in (None, entry.stage):
+            groups[entry.stage].append(entry)
+    table = Table(title=f"Artefacts in {escape(store)}", title_justify="left")
+    for name in ("stage", "artefacts", "size", "subjects"):
+        table.add_column(name, justify="right" if name in ("artefacts", "size") else "left", overflow="fold")
+    for name, entries in groups.items():
+        subjects = sorted({entry.subject for entry in entries if entry.subject})
+        shown = ", ".join(subjects[:5]) + (", ..." if len(subjects) > 5 else "")
+        table.add_row(name, str(len(entries)), human_size(sum(e.size for e in entries)), escape(shown))
+    output().print(table)
+
+
+@app.command("verify")
+def verify(store: Store = "susx-store") -> None:
+    """Hash every file again and name those that are missing or altered; exit code 1 when there are any."""
+    from susx.commands.console import output
+    from susx.store.inventory import damaged, inventory
+
+    opened, console = _open(store), output()
+    entries = list(inventory(opened))
+    bad = list(damaged(opened))
+    for what in bad:
+        console.print(f"[red]{what}[/]", soft_wrap=True)
+    console.print(
+        f"{len(entries)} artefacts, {human_size(sum(e.size for e in entries))}; {len(bad)} damaged."
+    )
+    if bad:
+        console.print("The next build makes the damaged ones again.")
+        raise typer.Exit(1)
+
+
+@app.command("gc")
+def gc(
+    store: Store = "susx-store",
+    days: Annotated[float, typer.Option(help="Keep what a run of the last DAYS days may resume.")] = 7.0,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Really remove; without it nothing is touched.")
+    ] = False,
+) -> None:
+    """Show, or with --delete remove, what no data set's latest build and no run refers to."""
+    from susx.commands.console import output
+    from susx.store.garbage import collect
+
+    found = collect(_open(store), keep_seconds=days * 86400, delete=delete)
+    console = output()
+    for path, size in found[:20]:
+        console.print(f"{human_size(size):>10}  {path}", soft_wrap=True)
+    if len(found) > 20:
+        console.print(f"... and {len(found) - 20} more")
+    total = human_size(sum(size for _, size in found))
+    if delete:
+        console.print(f"{len(found)} folders removed, {total} freed.")
+    else:
+        console.print(f"{len(found)} folders could go, {total}; nothing was removed (give --delete).")
+
+
+def _open(store: str):  # type: ignore[no-untyped-def]
+    from pathlib import Path
+
+    from susx.errors import StoreError
+    from susx.store import ArtefactStore
+
+    if not (Path(store) / "artefacts").is_dir():
+        raise StoreError(
+            f"There is no store at {store}. Give its folder with --store, or run 'susx build' first."
+        )
+    return ArtefactStore(store)
+
+
+def human_size(size: int) -> str:
+    """Return a size in bytes for people.
+
+    >>> human_size(1536)
+    '1.5 KiB'
+    """
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"

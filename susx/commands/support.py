@@ -1,0 +1,93 @@
+"""``susx support show | export``: what became of every candidate image of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from susx.records import SupportRow
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Show and export support sets.")
+
+Table = Annotated[Path, typer.Argument(help="support.parquet of a run, or the folder that holds it.")]
+
+
+@app.command()
+def show(
+    table: Table,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print how many images every class kept, and how many each rule rejected."""
+    from susx.support import KEPT, count_reasons, read_support
+
+    counts = count_reasons(read_support(_file(table)))
+    if as_json:
+        typer.echo(json.dumps(counts, indent=1))
+        return
+    totals: dict[str, int] = {}
+    for own in counts.values():
+        for reason, number in own.items():
+            totals[reason] = totals.get(reason, 0) + number
+    reasons = [KEPT, *sorted((r for r in totals if r != KEPT), key=lambda r: (-totals[r], r))]
+    width = max([5, *(len(name) for name in counts)])
+    typer.echo("  ".join([f"{'class':<{width}}", *reasons]))
+    for name, own in [*counts.items(), ("total", totals)]:
+        cells = [f"{own.get(reason, 0) or '-':>{len(reason)}}" for reason in reasons]
+        typer.echo("  ".join([f"{name:<{width}}", *cells]))
+
+
+@app.command()
+def export(
+    table: Table,
+    out: Annotated[Path, typer.Option(help="New folder to write.")],
+    form: Annotated[str, typer.Option("--format", help="imagefolder or webdataset.")] = "imagefolder",
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set whose class order gives the labels; else the names' order.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Artefact store that holds the images.", envvar="SUSX_STORE")
+    ] = None,
+) -> None:
+    """Write the kept images with a list of their URLs and licences (origins.csv)."""
+    from susx.errors import ConfigError
+    from susx.support import export_imagefolder, export_webdataset, read_support
+
+    writers = {"imagefolder": export_imagefolder, "webdataset": export_webdataset}
+    if form not in writers:
+        raise ConfigError(f"--format is imagefolder or webdataset; found '{form}'.")
+    file = _file(table)
+    rows = read_support(file)
+    classes: tuple[str, ...] = tuple(sorted({row.class_name for row in rows}))
+    if dataset is not None:
+        from susx.config import load_dataset
+
+        classes = load_dataset(dataset).classes
+    number = writers[form](rows, classes, _locator(file, store), out)
+    typer.echo(f"{number} images of {len(classes)} classes written to {out}")
+
+
+def _file(table: Path) -> Path:
+    return table / "support.parquet" if table.is_dir() else table
+
+
+def _locator(table: Path, store: Path | None) -> Callable[[SupportRow], Path]:
+    """Find images beside the table, else through the table's ``sources.json`` (digest -> stage/key/file) in a store."""
+    listed = table.parent / "sources.json"
+    sources: dict[str, str] = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else {}
+    root = store / "artefacts" if store else table.resolve().parent.parent.parent.parent
+
+    def locate(row: SupportRow) -> Path:
+        beside = table.parent / row.file
+        if beside.is_file() or row.digest not in sources:
+            return beside
+        stage, key, name = sources[row.digest].split("/", 2)
+        return root / stage / key[:2] / key / name
+
+    return locate

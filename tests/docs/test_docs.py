@@ -1,0 +1,167 @@
+"""The documentation: its Python runs, its commands exist with these options, its YAML is understood."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from susx.cli import COMMANDS, app
+from susx.config import DatasetConfig, ProfileConfig, load_profile
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("README.md")])
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """Yield the arguments of every susx command of a page, without its environment's folder."""
+    for block in [*blocks(page, "console"), *blocks(page, "sh")]:
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True) if line.strip() else []
+            if words and Path(words[0]).name == "susx":
+                yield words[1:]
+            elif len(words) > 2 and Path(words[0]).name == "python" and words[1] == "-m":
+                package, _, command = words[2].rpartition(".")
+                if words[2].startswith("susx"):
+                    assert package == "susx.flows", words[2]
+                    assert importlib.util.find_spec(words[2]), words[2]
+                    yield [command, *words[3:]]
+
+
+def parse(words: list[str]) -> dict[str, Any]:
+    """Return the values of a command's parameters, parsed as the command line does; nothing is run."""
+    command: Any = typer.main.get_command(app)
+    context = command.make_context("susx", list(words))
+    rest = list(words)
+    while hasattr(command, "resolve_command"):
+        name, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(name, list(rest), parent=context)
+    return dict(context.params)
+
+
+CONSOLE = [
+    pytest.param(words, id=f"{name_of(page)}:{' '.join(words)[:60]}")
+    for page in PAGES
+    for words in commands(page)
+    if words and words != ["--help"]
+]
+
+
+@pytest.fixture(autouse=True)
+def _as_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lazy command line looks at the process's arguments to tell whether only a listing is wanted."""
+    monkeypatch.setattr(sys, "argv", ["susx", "build"])
+
+
+@pytest.mark.parametrize("words", CONSOLE)
+def test_command_and_its_options_exist(words: list[str]) -> None:
+    """A command that is shown exists, with these options, arguments and settings."""
+    values = parse(words)
+    settings = values.get("set_") or values.get("set") or []
+    profile = values.get("profile")
+    shipped = (ROOT / "configs" / "profiles" / f"{profile}.yaml").is_file()
+    if settings or shipped:
+        load_profile(profile if shipped else "demo", settings)
+
+
+def test_wrong_command_lines_are_noticed() -> None:
+    """The check itself refuses a command, an option and a missing argument that do not exist."""
+    for words in (["biuld"], ["build", "--dataset", "dtd", "--steps", "3"], ["datasets", "new"]):
+        with pytest.raises(Exception, match=r"(?i)no such|missing"):
+            parse(words)
+
+
+def test_every_command_is_documented() -> None:
+    """The site shows every command of the command line."""
+    shown = {words[0] for page in PAGES if page.name != "README.md" for words in commands(page) if words}
+    assert set(COMMANDS) - shown == set()
+
+
+def classifier_with_embedded_encoder(folder: Path) -> None:
+    """Write the classifier that the tutorial has built by the time it predicts."""
+    import torch
+    from PIL import Image
+
+    from susx.classifier import ClassifierFacts, save_classifier
+    from susx.config import EncoderConfig
+    from susx.demo.textures import render
+    from susx.features.encoder import load_encoder
+    from susx.methods import Evidence, TipX
+    from susx.records import SupportRow
+
+    names = ("striped", "chequered", "knitted", "lacelike", "polka-dotted")
+    encoder = load_encoder(EncoderConfig(model="susx-tiny"))
+    texts = encoder.encode_texts([f"{name} texture." for name in names])
+    labels = torch.arange(len(names)).repeat_interleave(2)
+    support = encoder.encode_images(
+        [Image.fromarray(render(names[c], "web", "pool", i % 2)) for i, c in enumerate(labels.tolist())]
+    )
+    method = TipX()
+    state = method.fit(Evidence(texts, encoder.logit_scale, support, labels))
+    rows = [
+        SupportRow(names[c], f"{i}.png", "", "retrieved", f"{names[c]} texture.")
+        for i, c in enumerate(labels.tolist())
+    ]
+    facts = ClassifierFacts(
+        names, EncoderConfig(model="susx-tiny"), encoder.digest, dataset="fabrics", toy=True
+    )
+    save_classifier(
+        folder / "RUN" / "classifier", facts, method, state, support_features=support, support_rows=rows
+    )
+    Image.fromarray(render("knitted", "camera", "test", 0)).save(folder / "photo.jpg")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
+def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python of a page runs from top to bottom, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    code = blocks(page, "python")
+    if any("load_classifier" in block for block in code):
+        classifier_with_embedded_encoder(tmp_path)
+    namespace: dict[str, Any] = {"__name__": "docs"}
+    for number, block in enumerate(code):
+        exec(compile(block, f"{name_of(page)}[{number}]", "exec"), namespace)
+
+
+YAML = [
+    pytest.param(block, id=f"{name_of(page)}[{n}]")
+    for page in PAGES
+    for n, block in enumerate(blocks(page, "yaml"))
+]
+
+
+@pytest.mark.parametrize("block", YAML)
+def test_yaml_is_a_data_set_or_a_profile(block: str) -> None:
+    """The YAML that is shown is read as what it stands for."""
+    data = yaml.safe_load(block)
+    model = DatasetConfig if "classes" in data else ProfileConfig
+    assert model.model_validate(data).name == data["name"]
+
+
+def test_site_is_self_contained() -> None:
+    """No font, script or image comes from another machine, and every page is in the navigation."""
+    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert config["theme"]["font"] is False
+    assert not config.get("extra_javascript")
+    assert not config.get("extra_css")
+    listed = set(re.findall(r"[\w./-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.name != "README.md"}
+    assert listed == pages
+    for page in PAGES:
+        assert not re.search(r"!\[[^]]*\]\(https?:", page.read_text(encoding="utf-8")), page
