@@ -33,7 +33,7 @@ check: setup
 	@$(MAKE) --no-print-directory test
 
 bench: setup
-	@$(BIN)/python -m benchmarks.run
+	@$(BIN)/python benchmarks/run.py
 
 docs: setup
 	@$(BIN)/mkdocs build --strict

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 
 
 def best_of(repeats: int, work: Callable[[], Result]) -> tuple[float, float, Result]:
@@ -23,6 +24,21 @@ def best_of(repeats: int, work: Callable[[], Result]) -> tuple[float, float, Res
         wall = min(wall, time.perf_counter() - start)
         processor = min(processor, time.process_time() - start_processor)
     return wall, processor, result
+
+
+def side_by_side(
+    rounds: int, ours: Callable[[], Result], published: Callable[[], Other]
+) -> tuple[tuple[float, float, Result], tuple[float, float, Other]]:
+    """Return ``best_of`` for either, after one warm-up, taking turns so that a busy moment hits both."""
+    ours()
+    published()
+    mine = best_of(1, ours)
+    theirs = best_of(1, published)
+    for _ in range(rounds - 1):
+        again, other = best_of(3, ours), best_of(1, published)
+        mine = (min(mine[0], again[0]), min(mine[1], again[1]), again[2])
+        theirs = (min(theirs[0], other[0]), min(theirs[1], other[1]), other[2])
+    return mine, theirs
 
 
 def in_new_process(script: str, *arguments: str) -> dict[str, Any]:
