@@ -9,7 +9,6 @@ published. Ratios are given against both.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 BATCH = 100

@@ -39,13 +39,25 @@ def main() -> None:
     results.mkdir(exist_ok=True)
     for name in options.names or known:
         result = importlib.import_module(f"bench_{name}").run(quick=not options.full)
+        shown = dict(result)
         result |= {"quick": not options.full, "cores": os.cpu_count(), "machine": platform.machine()}
         (results / f"{name}.json").write_text(json.dumps(result, indent=2, default=str) + "\n")
-        for table in result.get("tables", []):
+        for table in shown.get("tables") or as_rows(name, shown):
             console.print(as_table(table))
         console.print(
             f"cores {os.cpu_count()}, threads {result.get('threads')}, written to {results / name}.json"
         )
+
+
+def as_rows(name: str, result: dict) -> list[dict]:
+    """Return tables for a result that lists none: its plain values in one, and one for each dict of them."""
+    plain = {key: value for key, value in result.items() if not isinstance(value, dict)}
+    found = [{"title": name, "rows": [plain]}] if plain else []
+    return found + [
+        {"title": f"{name}: {key}", "rows": [value]}
+        for key, value in result.items()
+        if isinstance(value, dict)
+    ]
 
 
 def as_table(table: dict) -> Table:

@@ -32,6 +32,9 @@ def build(
         bool, typer.Option("--dry-run", help="Say what is stale and why; run nothing.")
     ] = False,
     evaluate: Annotated[bool, typer.Option(help="Measure on the test split where it is there.")] = True,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try links again that timed out, were limited or the like.")
+    ] = False,
     runner: Annotated[str, typer.Option(help="Where tasks run: local, processes or ray.")] = "local",
     ray_address: Annotated[
         str | None, typer.Option(help="Ray cluster, as host:6379; this machine when not given.")
@@ -56,7 +59,12 @@ def build(
         walk(plan, executor)
         print_plan(console, executor.planned)
         return
-    open_store(store).check_writable()
+    opened = open_store(store)
+    opened.check_writable()
+    if retry_failed:
+        from susx.stages.retry import forget_passing_failures
+
+        console.print(f"{forget_passing_failures(plan, opened)} links are tried again.")
     print_summary(console, _run(plan, store, console, runner, ray_address))
 
 

@@ -135,6 +135,7 @@ class CurationConfig(_Strict):
     min_similarity: float | None = None
     """Reject images whose cosine to their class's text is below; off when None."""
     clip_safety: bool = False
+    """Also judge by the encoder itself: reject where sentences of nudity and gore fit better than max_nsfw allows."""
     balance: Literal["none", "truncate"] = "none"
     """truncate: every class keeps as many images as the poorest class has."""
 

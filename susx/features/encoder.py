@@ -108,19 +108,22 @@ class Encoder:
             return self.model.encode_image(batch)  # type: ignore[no-any-return]
 
     def _batches(self, images: Iterable[Image.Image | Path]) -> Iterator[Tensor]:
+        if isinstance(images, Sequence) and len(images) == 1:  # what a service is asked: not worth a thread
+            yield self._stack([self._load(images[0])])
+            return
         # One thread decodes the next batch while the model works on this one.
         with ThreadPoolExecutor(max(1, self.workers)) as pool:
             pending = None
             for chunk in _chunks(images, self.batch_size):
                 following = [pool.submit(self._load, image) for image in chunk]
                 if pending is not None:
-                    yield self._stack(pending)
+                    yield self._stack([loaded.result() for loaded in pending])
                 pending = following
             if pending is not None:
-                yield self._stack(pending)
+                yield self._stack([loaded.result() for loaded in pending])
 
-    def _stack(self, futures: list[Any]) -> Tensor:
-        batch = torch.stack([future.result() for future in futures])
+    def _stack(self, pixels: list[Tensor]) -> Tensor:
+        batch = torch.stack(pixels)
         dtype = next(self.model.parameters()).dtype if self.identity.precision != "fp32" else torch.float32
         return batch.to(self.device, dtype)
 

@@ -63,5 +63,6 @@ def evaluate_flow(
             raise InputError(done.stderr.strip().removeprefix("susx: "))
         found = json.loads(path.read_text(encoding="utf-8"))
     rows: list[dict[str, Any]] = found if isinstance(found, list) else found["rows"]
-    create_table_artifact(rows, key="susx-evaluate", description=f"Accuracies on {features}", _sync=True)
+    what = f"Accuracies on {features}"
+    create_table_artifact(rows, key="susx-evaluate", description=what, _sync=True)  # type: ignore[call-arg]
     return rows

@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from prefect.client.schemas.objects import State
 from prefect.exceptions import MissingResult
-from prefect.states import State
 from prefect.task_runners import TaskRunner
-from prefect.utilities.annotations import quote
 
 from susx.errors import DamagedArtefact, SusxError
 from susx.flows.progress import Progress
 from susx.flows.runners import device_options
-from susx.flows.tasks import as_outcome, shard_task
+from susx.flows.tasks import Shard, as_outcome, shard_task
 from susx.stages.stage import Stage, lookup
 from susx.store import ArtefactStore, Job, Outcome, Ref
+from susx.types import Json
 
 __all__ = ["MAX_TASKS", "PrefectExecutor", "StageRecord"]
 
@@ -92,10 +92,13 @@ class PrefectExecutor:
         known = [self._known(shard) for shard in shards]
         failure: BaseException | None = None
         with self.progress.stage(stage, len(jobs), cached=all(k is not None for k in known)) as advance:
-            waiting = [
-                self._submit(stage, shard) if done is None else self._note(stage, shard)
-                for shard, done in zip(shards, known, strict=True)
-            ]
+            waiting: list[Any] = []
+            for shard, done in zip(shards, known, strict=True):
+                if done is None:
+                    waiting.append(self._submit(stage, shard))
+                else:
+                    self._note(stage, shard)
+                    waiting.append(None)
             for shard, done, future in zip(shards, known, waiting, strict=True):
                 if done is None:
                     future.wait()
@@ -127,7 +130,7 @@ class PrefectExecutor:
     def _note(self, stage: Stage, shard: list[Job]) -> None:
         """Record a task run for work that is done."""
         done = shard_task(stage, shard, fresh=True, results=None)
-        done(stage.name, quote(shard), self.store.address, return_state=True)
+        _ = done(stage.name, Shard(shard), self.store.address, return_state=True)
 
     def account(self) -> list[Json]:
         """Return what each stage did so far."""
@@ -136,9 +139,9 @@ class PrefectExecutor:
     def _submit(self, stage: Stage, shard: list[Job]) -> Any:
         if self.runner is None:
             work = shard_task(stage, shard, fresh=False, results=None)
-            return work.submit(stage.name, quote(shard), self.store.address)
+            return work.submit(stage.name, Shard(shard), self.store.address)
         work = shard_task(stage, shard, fresh=False, results=self.store.root / "prefect")
-        parameters = {"stage": stage.name, "jobs": quote(shard), "store": self.store.address}
+        parameters = {"stage": stage.name, "shard": Shard(shard), "store": self.store.address}
         with device_options(self.runner, stage):
             return self.runner.submit(work, parameters)
 
@@ -158,7 +161,7 @@ class PrefectExecutor:
 
 def _failure(state: State[Any]) -> BaseException:
     try:
-        state.result()
+        _ = state.result()
     except BaseException as error:
         return error
     return SusxError(f"A task ended as {state.name}: {state.message}")

@@ -42,7 +42,8 @@ def planned_run(
 
     from prefect import flow as make_flow
 
-    local = make_flow(
+    decorate: Any = make_flow
+    local = decorate(
         build,
         name=flow.name,
         flow_run_name=flow.flow_run_name,
@@ -51,7 +52,8 @@ def planned_run(
     )
     try:
         with shared_server(runner):
-            return local(plan.dataset.name, "+".join(plan.sources), plan.profile.name)
+            summary: Mapping[str, Any] = local(plan.dataset.name, "+".join(plan.sources), plan.profile.name)
+            return summary
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
         raise _gone(error) from error
     except RuntimeError as error:

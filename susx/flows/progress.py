@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -67,9 +68,9 @@ def _artifact(stage: Stage, total: int) -> Iterator[Advance]:
     if not PREFECT_API_URL.value():
         yield lambda done: None
         return
-    artifact = create_progress_artifact(
-        0.0, key=f"susx-progress-{stage.name}", description=stage.title, _sync=True
-    )
+    artifact: Any = create_progress_artifact(
+        0.0, key=f"susx-progress-{stage.name}", description=stage.title, _sync=True  # type: ignore[call-arg]
+    )  # fmt: skip
     finished, last = 0, time.monotonic()
 
     def advance(done: int) -> None:
@@ -77,6 +78,6 @@ def _artifact(stage: Stage, total: int) -> Iterator[Advance]:
         finished += done
         if finished >= total or time.monotonic() - last >= _PAUSE:
             last = time.monotonic()
-            update_progress_artifact(artifact, 100.0 * finished / total, _sync=True)
+            update_progress_artifact(artifact, 100.0 * finished / total, _sync=True)  # type: ignore[call-arg]
 
     yield advance

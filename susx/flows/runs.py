@@ -58,9 +58,9 @@ def finish_run(
 def _copy_classifier(store: ArtefactStore, result: BuildResult, folder: Path) -> None:
     """Put classifier and support table beside the report, unless those of the same build are there already."""
     last = folder / "run.json"
-    if last.is_file() and (folder / FOLDER).is_dir():
-        if json.loads(last.read_text(encoding="utf-8")).get("package") == result.package.key:
-            return
+    there = last.is_file() and (folder / FOLDER).is_dir()
+    if there and json.loads(last.read_text(encoding="utf-8")).get("package") == result.package.key:
+        return
     partial = folder / f".{FOLDER}"
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(store.path(result.package, FOLDER), partial)

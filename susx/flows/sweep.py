@@ -64,7 +64,8 @@ def sweep_flow(
         else:
             failures.append(f"{dataset} {mode} {profile}: {state.message}")
     if rows:
-        create_table_artifact(rows, key="susx-sweep", description="Accuracies of a sweep", _sync=True)
+        about = "Accuracies of a sweep"
+        create_table_artifact(rows, key="susx-sweep", description=about, _sync=True)  # type: ignore[call-arg]
     if failures:
         raise SusxError(
             f"{len(failures)} of the sweep's builds failed; the others are in the store. "

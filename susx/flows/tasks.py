@@ -9,13 +9,14 @@ task run, and what is done already needs none. Results are kept below the store;
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from prefect import Task, task
+from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.filesystems import LocalFileSystem
-from prefect.states import State
 
 from susx.errors import ConfigError, MismatchError, ModelError, SusxError
 from susx.stages.registry import STAGES
@@ -23,16 +24,27 @@ from susx.stages.stage import Stage, execute
 from susx.store import ArtefactStore, Job, Outcome, Ref, digest_json, open_store
 from susx.types import Json
 
-__all__ = ["DEVICE_TAG", "as_outcome", "carry_out", "keep_results_in", "shard_task"]
+__all__ = ["DEVICE_TAG", "Shard", "as_outcome", "carry_out", "keep_results_in", "shard_task"]
 
 DEVICE_TAG = "susx-device"
 """Tag of task runs that want the accelerator; a server may limit how many run at once."""
 
 
-def carry_out(stage: str, jobs: list[Job], store: str) -> list[Json]:
+class Shard:
+    """Jobs of one stage that share a task.
+
+    A plain class, as Prefect and its Ray runner look for futures in every list, tuple and dataclass that is a
+    parameter, job by job (and Ray's loses the ``quote`` that should stop it).
+    """
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = list(jobs)
+
+
+def carry_out(stage: str, shard: Shard, store: str) -> list[Json]:
     """Carry out a shard of jobs; the result is small and JSON."""
     opened = open_store(store)
-    return [_as_json(execute(STAGES[stage], job, opened)) for job in jobs]
+    return [_as_json(execute(STAGES[stage], job, opened)) for job in shard.jobs]
 
 
 def shard_task(stage: Stage, shard: list[Job], *, fresh: bool, results: Path | None) -> Task[Any, Any]:

@@ -51,4 +51,5 @@ def _mean(name: str, sentences: Float[Tensor, "prompts dim"]) -> Float[Tensor, "
         raise InputError(
             f"Class '{name}': its sentences' features are NaN, zero or cancel out. Encode them again."
         )
-    return mean / norm
+    row: Tensor = mean / norm
+    return row

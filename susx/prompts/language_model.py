@@ -105,8 +105,9 @@ class TransformersModel:
                 "Set language_model.model in the profile: a hub id or folder of a causal language model."
             )
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(config.model)
-            self._model: Any = AutoModelForCausalLM.from_pretrained(config.model).eval()
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(config.model)  # type: ignore[no-untyped-call]
+            model: Any = AutoModelForCausalLM.from_pretrained(config.model)
+            self._model: Any = model.eval()
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ConfigError(f"The language model '{config.model}' cannot be loaded: {reason}") from error

@@ -74,15 +74,19 @@ class Problem:
             _check_shape("query_log_signature", signatures[0], (rows, prompts))
             _check_shape("support_log_signature", signatures[1], (len(support), prompts))
             arrays |= {"query_log_signature": signatures[0], "support_log_signature": signatures[1]}
-        checked = [_finite(name, values) for name, values in arrays.items()]
+        checked = {name: _finite(name, values) for name, values in arrays.items()}
         return cls(
-            *checked[:3],
+            zero_shot=checked["zero_shot_logits"],
+            query=checked["query"],
+            support=checked["support"],
             support_labels=_ids(support_labels),
             labels=_ids(labels),
             nominal=nominal,
             query_fold=None if query_fold is None else _ids(query_fold),
             support_fold=None if support_fold is None else _ids(support_fold),
-            signatures=(checked[3], checked[4]) if signatures is not None else None,
+            signatures=None
+            if signatures is None
+            else (checked["query_log_signature"], checked["support_log_signature"]),
         )
 
     @property
@@ -132,7 +136,8 @@ class Problem:
         log_signature = self.signatures[0][rows].astype(np.float64)
         probability = np.exp(log_signature)
         own = (probability * (log_signature - reference)).sum(axis=1, keepdims=True)
-        return own * counts - probability @ sums
+        total: np.ndarray = own * counts - probability @ sums
+        return total
 
 
 def _ids(values: Tensor) -> Int[np.ndarray, " rows"]:

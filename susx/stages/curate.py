@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from susx.config import CurationConfig
+from susx.config import CurationConfig, EncoderConfig
 from susx.records import SupportRow
 from susx.stages import encode_images, target, text_classifier
 from susx.stages.images import read_rows
 from susx.store import ArtefactStore, Job
 from susx.types import Json
+
+if TYPE_CHECKING:
+    from susx.support import SafetyTexts
 
 __all__ = ["FEATURES", "TABLE", "run"]
 
@@ -65,9 +69,10 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
                 "phash"
             ]
             shown.append(load_file(store.path(job.inputs[split], target.FILE))["image"])
+    config = CurationConfig(**job.params["curation"])
     result = curate(
         rows, features_of_rows, dict(zip(names, weights, strict=True)), hashes, torch.cat(shown) if shown else None,
-        CurationConfig(**job.params["curation"]), job.params["per_class"],
+        config, job.params["per_class"], safety=_safety_texts(job) if config.clip_safety else None,
     )  # fmt: skip
     write_support(out / TABLE, result)
     alive = torch.tensor([i for i, row in enumerate(result) if row.kept], dtype=torch.long)
@@ -75,3 +80,14 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     sources = {row.digest: keys[row.digest] for row in result if row.file}
     (out / "sources.json").write_text(json.dumps(sources, sort_keys=True), encoding="utf-8")
     return {"kept": len(alive), "rejected": len(result) - len(alive)}
+
+
+def _safety_texts(job: Job) -> SafetyTexts:
+    """Encode the sentences that the zero-shot safety rule judges by, with the encoder of the images."""
+    from susx.features.encoder import load_encoder
+    from susx.support import SAFE_TEXTS, UNSAFE_TEXTS, SafetyTexts
+
+    encoder = load_encoder(EncoderConfig(**job.execution["encoder"]))
+    return SafetyTexts(
+        encoder.encode_texts(SAFE_TEXTS), encoder.encode_texts(UNSAFE_TEXTS), encoder.logit_scale
+    )

@@ -191,7 +191,7 @@ def _curate(
     inputs = {"text": text, **more}
     inputs |= {f"images/{name}": ref for name, ref in images.items()}
     inputs |= {f"features/{name}": ref for name, ref in features.items()}
-    return _one(plan, ex, plan.job("curate", "", params, inputs))
+    return _one(plan, ex, plan.job("curate", "", params, inputs, **_encoder(plan)))
 
 
 def _fit(plan: BuildPlan, ex: Executor, text: Ref, support: Ref, splits: Mapping[str, Ref]) -> dict[str, Ref]:

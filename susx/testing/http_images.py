@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import io
 import struct
-import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from susx.testing.http_server import LoopbackServer, QuietHandler
 
 __all__ = ["ImageServer", "bomb_png", "encoded", "random_picture"]
 
@@ -49,7 +48,7 @@ def bomb_png(side: int = 30000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
-class ImageServer:
+class ImageServer(LoopbackServer):
     """Serves on 127.0.0.1 at a free port.
 
     Paths: ``ok/N.jpg`` (the Nth of ``photos``, or a random picture), ``slow/S/N.jpg`` (after S seconds), ``hang``
@@ -67,18 +66,7 @@ class ImageServer:
         self.photos = list(photos)
         self.requests: Counter[str] = Counter()
         self.completed: Counter[str] = Counter()
-        self.lock = threading.Lock()
-        self.closing = threading.Event()
-        outer = self
-
-        class Handler(_Handler):
-            server_state = outer
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = int(self._server.server_address[1])
-        self.host = f"127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        super().__init__(_Handler)
 
     def url(self, path: str) -> str:
         """Return the address of a path."""
@@ -88,33 +76,21 @@ class ImageServer:
         """Return the bytes served as ``ok/number.jpg``."""
         return self.photos[number % len(self.photos)] if self.photos else encoded(random_picture(number))
 
-    def __enter__(self) -> ImageServer:
-        self._thread.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server_state: ImageServer
+class _Handler(QuietHandler):
+    state: ImageServer
 
     def do_GET(self) -> None:
-        state, path = self.server_state, self.path.lstrip("/")
+        state, path = self.state, self.path.lstrip("/")
         with state.lock:
             state.requests[path] += 1
             seen = state.requests[path]
         kind, _, rest = path.partition("/")
         try:
             if path.startswith("to?"):
-                self._answer(302, b"", Location=path[3:])
+                self._answer(302, b"", headers={"Location": path[3:]})
             elif kind == "loop":
-                self._answer(302, b"", Location="/loop")
+                self._answer(302, b"", headers={"Location": "/loop"})
             elif kind.isdigit():
                 self._answer(int(kind), b"no")
             else:
@@ -123,13 +99,13 @@ class _Handler(BaseHTTPRequestHandler):
             pass
 
     def _serve(self, kind: str, rest: str, seen: int) -> None:
-        state = self.server_state
+        state = self.state
         number = int(rest.rpartition("/")[2].partition(".")[0] or 0) if rest else 0
         photo = state.photo(number)
         if kind == "slow":
             state.closing.wait(float(rest.partition("/")[0]))
         if kind == "429-then-ok" and seen <= int(rest.partition("/")[0]):
-            self._answer(429, b"slow down", **{"Retry-After": "1"})
+            self._answer(429, b"slow down", headers={"Retry-After": "1"})
         elif kind == "hang":
             state.closing.wait(60)
         elif kind == "drip":
@@ -141,32 +117,35 @@ class _Handler(BaseHTTPRequestHandler):
         elif kind == "huge":
             self._answer(200, photo[:10], length=10**9)
         elif kind == "opt-out":
-            self._answer(200, photo, **{"X-Robots-Tag": "noai"})
+            self._answer(200, photo, headers={"X-Robots-Tag": "noai"})
         else:
             self._answer(200, _special(kind, photo))
             with state.lock:
                 state.completed[self.path.lstrip("/")] += 1
 
     def _answer(
-        self, status: int, body: bytes, *, length: int | None = None, pause: float = 0, **headers: str
+        self,
+        status: int,
+        body: bytes,
+        *,
+        length: int | None = None,
+        pause: float = 0,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "image/jpeg")
         self.send_header("Content-Length", str(len(body) if length is None else length))
-        for name, value in headers.items():
+        for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()
         if not pause:
             self.wfile.write(body)
             return
         for byte in body:
-            if self.server_state.closing.is_set():
+            if self.state.closing.is_set():
                 return
             self.wfile.write(bytes([byte]))
             time.sleep(pause)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent."""
 
 
 def _special(kind: str, photo: bytes) -> bytes:

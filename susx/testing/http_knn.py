@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
+
+from susx.testing.http_server import LoopbackServer, QuietHandler
 
 __all__ = ["ScriptedKnn"]
 
@@ -16,7 +15,7 @@ RESULTS = [
 ]
 
 
-class ScriptedKnn:
+class ScriptedKnn(LoopbackServer):
     """Answers ``POST /knn-service`` by a script; after its end the last behaviour repeats.
 
     Behaviours: ``ok``, ``empty``, ``html``, ``malformed``, ``object``, ``hang``, ``drop`` (closes the connection), or
@@ -31,21 +30,12 @@ class ScriptedKnn:
         self.indices = list(indices)
         self.manifest = manifest
         self.queries: list[Any] = []
-        self.lock = threading.Lock()
-        self.closing = threading.Event()
-        outer = self
-
-        class Handler(_Handler):
-            state = outer
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        super().__init__(_Handler)
 
     @property
     def url(self) -> str:
         """Address of the endpoint."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/knn-service"
+        return f"http://{self.host}/knn-service"
 
     def next(self, query: Any) -> str:
         """Note a query and return how to answer it."""
@@ -53,20 +43,8 @@ class ScriptedKnn:
             self.queries.append(query)
             return self.script[min(len(self.queries), len(self.script)) - 1]
 
-    def __enter__(self) -> ScriptedKnn:
-        self._thread.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(5)
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     state: ScriptedKnn
 
     def do_GET(self) -> None:
@@ -107,6 +85,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
         except (BrokenPipeError, ConnectionResetError):
             pass
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Stay silent."""

@@ -48,7 +48,7 @@ class World:
         self.description = {**self.description, **changes}
         self.yaml.write_text(yaml.safe_dump(self.description, sort_keys=False), encoding="utf-8")
 
-    def set(self, *settings: str, **options: Any) -> None:
+    def change(self, *settings: str, **options: Any) -> None:
         """Change settings of the profile and options of the build."""
         self.options = replace(self.options, settings=(*self.options.settings, *settings), **options)
 

@@ -19,7 +19,8 @@ from susx.prompts.templates import ensemble, ensemble80, visdesc, waffle
 def test_every_kind_names_the_class_in_every_sentence(kind: Any) -> None:
     """Whatever the kind, each sentence is about the class, with underscores read as blanks, and none is repeated."""
     sentences = kind("tabby_cat")
-    assert sentences and all("tabby cat" in sentence and "{" not in sentence for sentence in sentences)
+    assert sentences
+    assert all("tabby cat" in sentence and "{" not in sentence for sentence in sentences)
     assert len(set(sentences)) == len(sentences)
 
 
@@ -54,9 +55,9 @@ def test_unusable_sentences_are_refused_by_class() -> None:
     """No sentences, cancelling sentences, NaN and unequal widths are refused."""
     with pytest.raises(InputError, match="'newt' has no sentences"):
         classifier_from_sentences({"newt": torch.zeros(0, 4)})
-    with pytest.raises(InputError, match="'newt'.*cancel"):
+    with pytest.raises(InputError, match=r"'newt'.*cancel"):
         classifier_from_sentences({"newt": torch.tensor([[1.0, 0.0], [-1.0, 0.0]])})
-    with pytest.raises(InputError, match="'newt'.*NaN"):
+    with pytest.raises(InputError, match=r"'newt'.*NaN"):
         classifier_from_sentences({"newt": torch.full((1, 2), float("nan"))})
     with pytest.raises(MismatchError, match=r"\[2, 3\]"):
         classifier_from_sentences({"a": torch.ones(1, 2), "b": torch.ones(1, 3)})

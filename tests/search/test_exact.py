@@ -111,7 +111,8 @@ def test_every_count_equals_exhaustive_evaluation(seed, nominal):
     expected = exhaustive(*case, psi=(30.0, 0.2), grid=SMALL, nominal=nominal)
     found = search_tip_x(*case, psi=(30.0, 0.2), grid=SMALL, nominal=nominal)
     np.testing.assert_array_equal(found.counts, expected)
-    assert found.total == len(case[0]) and found.accuracy == found.correct / found.total
+    assert found.total == len(case[0])
+    assert found.accuracy == found.correct / found.total
     assert found == Optimum(**{**vars(best_by_hand(expected, SMALL)), "total": found.total})
     assert expected.min() < expected.max()
 

@@ -21,9 +21,8 @@ def test_tip_adapter_scales_differ_by_data_set():
     """The beta scale comes first and the alpha scale second; gamma is 0."""
     grid = Grid.tip_adapter("sun397")
     assert grid.shape == (20, 200, 1)
-    assert np.allclose(grid.betas[-1], 0.1 + 199 * 11.9 / 200) and np.allclose(
-        grid.alphas[-1], 0.1 + 19 * 9.9 / 20
-    )
+    assert np.allclose(grid.betas[-1], 0.1 + 199 * 11.9 / 200)
+    assert np.allclose(grid.alphas[-1], 0.1 + 19 * 9.9 / 20)
     with pytest.raises(ConfigError, match="Did you mean 'sun397'"):
         Grid.tip_adapter("sun39")
 
@@ -31,7 +30,8 @@ def test_tip_adapter_scales_differ_by_data_set():
 def test_zero_can_be_put_into_a_grid_once():
     """With zero the grid holds zero-shot; asking again changes nothing, and betas stay."""
     grid = Grid.tip_x(with_zero=True)
-    assert grid.shape == (21, 200, 51) and grid.alphas[0] == grid.gammas[0] == 0
+    assert grid.shape == (21, 200, 51)
+    assert grid.alphas[0] == grid.gammas[0] == 0
     assert grid.including_zero().shape == grid.shape
     assert Grid.tip_adapter("dtd", with_zero=True).shape == (21, 200, 1)
 

@@ -16,6 +16,7 @@ def test_slots_hold_every_row_once_under_its_class(extra, drawn):
     layout = Layout.of(labels, 5 + extra)
     assert sorted(layout.rows) == list(range(len(labels)))
     assert sorted(layout.classes) == list(range(5 + extra))
-    assert (np.diff(layout.widths) <= 0).all() and layout.widths.sum() == len(labels)
+    assert (np.diff(layout.widths) <= 0).all()
+    assert layout.widths.sum() == len(labels)
     expected = [c for width in layout.widths for c in layout.classes[:width]]
     assert labels[layout.rows].tolist() == expected

@@ -90,7 +90,7 @@ def test_concurrent_builds_of_overlapping_data_sets(built, tmp_path, builders):
         world = new_world(folder)
         if number % 2:
             world.write(classes=[*CLASSES[1:], "veined"])
-        world.set(store=store)
+        world.change(store=store)
         worlds.append(world)
     processes = [builder(world) for world in worlds]
     for process in processes:
@@ -107,7 +107,7 @@ def test_clock_set_back_between_runs(world, monkeypatch):
     """A build after the clock was set back finds everything fresh, and what it makes is found by the next."""
     monkeypatch.setattr(time, "time", lambda: 1_000_000.0)
     assert world.computed() == set()
-    world.set("curation.balance=truncate")
+    world.change("curation.balance=truncate")
     assert ("curate", "") in world.computed()
     monkeypatch.undo()
     assert world.computed() == set()

@@ -18,7 +18,7 @@ QUICK = ("generation.steps=2", "generation.batch_size=2", "method.tuning=[fixed]
 def generating(folder) -> World:
     world = new_world(folder)
     world.write(classes=CLASSES)
-    world.set(*QUICK, mode="generate")
+    world.change(*QUICK, mode="generate")
     return world
 
 
@@ -66,7 +66,7 @@ def test_every_image_has_its_provenance(drawn):
 
 def test_steps_draw_all_again(copy):
     """Another number of diffusion steps draws every image again, and encodes no sentence."""
-    copy.set("generation.steps=3")
+    copy.change("generation.steps=3")
     computed = stages(copy.computed())
     assert computed["generate"] == set(CLASSES)
     assert not {"prompts", "encode-texts", "text-classifier", "target", "pool", "search"} & computed.keys()
@@ -75,7 +75,7 @@ def test_steps_draw_all_again(copy):
 def test_more_images_keep_the_first(copy):
     """Asking for three after two draws one more a class; the first two are the same files."""
     before = images(copy)
-    copy.set(per_class=3)
+    copy.change(per_class=3)
     assert stages(copy.computed())["generate"] == set(CLASSES)
     after = images(copy)
     assert len(after) == 6
@@ -94,7 +94,7 @@ def test_deleted_image_is_redrawn_alone(copy):
 
 def test_batch_size_is_no_ingredient(copy):
     """Another batch size draws nothing, and from scratch it draws the same bytes."""
-    copy.set("generation.batch_size=1")
+    copy.change("generation.batch_size=1")
     assert copy.computed() == set()
     before = images(copy)
     import shutil
@@ -126,7 +126,7 @@ def test_killed_twice(drawn, tmp_path):
 
 def test_generated_and_retrieved(copy):
     """Both sources join: curation sees both, and the drawn images are not drawn again."""
-    copy.set(mode="generate,retrieve")
+    copy.change(mode="generate,retrieve")
     computed = stages(copy.computed())
     assert "generate" not in computed
     assert computed["fetch"] == set(CLASSES)
@@ -145,7 +145,7 @@ def test_model_folder_content(copy, tmp_path):
 
     folder = tmp_path / "model"
     shutil.copytree(os.path.join(os.path.dirname(susx.demo.__file__), "tiny_diffusion"), folder)
-    copy.set(f"generation.model={folder}")
+    copy.change(f"generation.model={folder}")
     assert {entry.state for entry in copy.plan() if entry.job.stage == "generate"} == {"fresh"}
     path = folder / "scheduler" / "scheduler_config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "note": 1}))

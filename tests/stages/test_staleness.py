@@ -54,7 +54,7 @@ def test_nothing_changed(world):
 
 def test_alpha(world):
     """alpha touches the classifiers that use it, and not the search over validation images."""
-    world.set("method.alpha=3")
+    world.change("method.alpha=3")
     planned = {(e.job.stage, e.job.subject): e for e in world.plan()}
     assert planned["fit", "tip_x/fixed"].state == "stale"
     assert planned["fit", "tip_x/fixed"].reasons == ("hyper_parameters.alpha: 1.0 -> 3.0",)
@@ -98,7 +98,7 @@ def test_remove_class(world):
 
 def test_rename_class(world):
     """A renamed class is a new one; the others keep their sentences, searches and features."""
-    world.set(evaluate=False)
+    world.change(evaluate=False)
     world.build()
     before = candidates(world)
     world.write(classes=["banded", "dotted", "lattice", "woven"], reader=None)
@@ -138,7 +138,7 @@ def test_cupl_sentence_of_one_class(world, tmp_path):
     sentences = {name: [f"{name} is a texture.", f"a {name} surface."] for name in CLASSES}
     (tmp_path / "cupl.json").write_text(json.dumps(sentences))
     world.write(cupl="cupl.json")
-    world.set(prompts="cupl")
+    world.change(prompts="cupl")
     world.build()
     before = candidates(world)
     (tmp_path / "cupl.json").write_text(
@@ -158,7 +158,7 @@ def test_cupl_sentence_of_one_class(world, tmp_path):
 @pytest.mark.parametrize("count", [3, 1])
 def test_per_class_count(world, count):
     """More or fewer images a class ask every class's search anew; sentences and target stay."""
-    world.set(per_class=count)
+    world.change(per_class=count)
     rest, fits = judged(world, world.computed())
     assert rest == (
         {("assign", ""), ("curate", "")} | each("search", CLASSES) | each("fetch", CLASSES)
@@ -169,7 +169,7 @@ def test_per_class_count(world, count):
 
 def test_seed(world):
     """With retrieval the seed matters for the folds of tuning alone; equal classifiers stop the cascade."""
-    world.set(seed=7)
+    world.change(seed=7)
     rest, fits = judged(world, world.computed())
     assert rest == set()
     assert fits == set(FITS)
@@ -198,7 +198,7 @@ def test_weights_content(world, tmp_path, monkeypatch):
 
 def test_index_content(world):
     """A larger pool is another index: all searches are asked again, the sentences stay encoded."""
-    world.set("retrieval.pool_size=260")
+    world.change("retrieval.pool_size=260")
     computed = world.computed()
     assert {("pool", "")} | each("search", CLASSES) | each("fetch", CLASSES) <= computed
     assert not {stage for stage, _ in computed} & {"prompts", "encode-texts", "text-classifier", "target"}
@@ -207,7 +207,7 @@ def test_index_content(world):
 def test_retrieval_backend(world, tmp_path):
     """Another backend asks every search again, and names the backend as the reason."""
     shutil.copytree(world.artefact("pool", ""), tmp_path / "index")
-    world.set("retrieval.backend=index", f"retrieval.folder={tmp_path / 'index'}")
+    world.change("retrieval.backend=index", f"retrieval.folder={tmp_path / 'index'}")
     planned = {(e.job.stage, e.job.subject): e for e in world.plan()}
     assert any(
         reason.startswith("backend.backend: demo -> index") for reason in planned["search", "grid"].reasons
@@ -225,14 +225,14 @@ def test_retrieval_backend(world, tmp_path):
 
 def test_curation_rule(world):
     """A curation rule looks at images that are there: nothing is fetched or encoded."""
-    world.set("curation.balance=truncate")
+    world.change("curation.balance=truncate")
     rest, _ = judged(world, world.computed())
     assert rest == {("curate", "")}
 
 
 def test_classifier_sentences(world):
     """Other sentences for the text classifier leave searches and images alone."""
-    world.set("prompts.classify=single")
+    world.change("prompts.classify=single")
     rest, fits = judged(world, world.computed())
     assert rest == {("prompts", ""), ("text-classifier", ""), ("curate", "")} | each("encode-texts", CLASSES)
     assert fits == set(FITS)
@@ -303,7 +303,7 @@ def test_target_split_changed(world):
 
 def test_target_split_gone(world):
     """Without evaluation nothing is measured; the support set is curated without the target to compare with."""
-    world.set(evaluate=False)
+    world.change(evaluate=False)
     rest, fits = judged(world, world.computed())
     assert rest == {("curate", "")}
     assert fits == set()
@@ -314,14 +314,14 @@ def test_target_split_gone(world):
 )
 def test_execution_details(world, setting):
     """Batch size, device and workers change no key."""
-    world.set(setting)
+    world.change(setting)
     assert world.computed() == set()
 
 
 def test_store_moved(world, tmp_path):
     """A store may be moved: nothing in it depends on its path."""
     shutil.move(tmp_path / "store", tmp_path / "elsewhere")
-    world.set(store=str(tmp_path / "elsewhere"))
+    world.change(store=str(tmp_path / "elsewhere"))
     assert world.computed() == set()
 
 

@@ -63,7 +63,7 @@ class Canvas:
         return cls(rng, size, palette, x, y, u, v)
 
     # ---------------------------------------------------------------- random numbers
-    def uniform(self, low: float, high: float) -> float:
+    def uniform(self, low: float, high: float | np.floating[Any]) -> float:
         """One uniform number."""
         return float(self.rng.uniform(low, high))
 
@@ -183,7 +183,9 @@ def clip01(values: Array) -> Array:
     return np.clip(values, 0.0, 1.0)
 
 
-def smoothstep(low: float | Array, high: float | Array, values: Array) -> Array:
+def smoothstep(
+    low: float | np.floating[Any] | Array, high: float | np.floating[Any] | Array, values: Array
+) -> Array:
     """0 below ``low``, 1 above ``high``, the cubic 3t^2 - 2t^3 between (``low > high`` falls instead)."""
     t = clip01((values - low) / (high - low)).astype(np.float32)
     smooth: Array = t * t * (3 - 2 * t)

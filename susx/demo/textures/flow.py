@@ -27,9 +27,11 @@ def streaks(canvas: Canvas, source: Field, angle: Field, steps: int = 10, stride
             y += sign * dy.ravel()[index]
             total += np.float32(1.0 - step / (steps + 1)) * source.ravel()[index]
     low, high = np.quantile(total, (0.01, 0.99))
-    return clip01((total - low) / max(float(high - low), 1e-6)).astype(np.float32)
+    stretched: Field = clip01((total - low) / max(float(high - low), 1e-6)).astype(np.float32)
+    return stretched
 
 
 def fine_grain(canvas: Canvas) -> Field:
     """Noise a little coarser than a pixel, so that streaks of it do not show the pixel grid."""
-    return gaussian_filter(canvas.grain(), 0.8, mode="wrap")
+    soft: Field = gaussian_filter(canvas.grain(), 0.8, mode="wrap")
+    return soft

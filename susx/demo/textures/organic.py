@@ -97,7 +97,7 @@ def veined(canvas: Canvas) -> Image:
     lane = (v + slant * side**0.85 + 0.04 * np.sign(u)) * count + canvas.uniform(0, 1)
     gap = np.abs(lane - np.floor(lane) - 0.5) / count * np.float32(0.8)
     ribs = smoothstep(1.9 * px, 0.3 * px, gap + 0.010 * side)
-    net = canvas.voronoi(u * 17, (v + slant * side) * 17)
+    net = canvas.voronoi(u * 17, (v + np.float32(slant) * side) * np.float32(17))
     mesh = 0.42 * smoothstep(0.16, 0.03, net.border)
     veins = np.maximum(np.maximum(midrib, 0.9 * ribs), mesh)
     hue = np.array([0.28, 0.55, 0.16], np.float32) if canvas.chance(0.5) else canvas.palette.foreground

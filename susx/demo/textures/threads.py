@@ -221,9 +221,10 @@ def frilly(canvas: Canvas) -> Image:
         pleats = 0.95 + fan * (0.42 * np.cos(phase + 0.8 * np.sin(phase)) + 0.15 * np.cos(3 * phase))
         edge = smoothstep(0.16, 0.08, hem - t)
         body = canvas.soft((t - hem) / np.float32(tiers)) if lag else np.ones_like(u)
-        shadow = smoothstep(-0.02, 0.30, t - hem) if lag else 1.0
-        light = light * (1 - body) * (0.35 + 0.65 * shadow) + body * (pleats - 0.35 * (1 - fan) + 0.3 * edge)
-        tone = tone * (1 - body) + body * (1 - trimmed * edge)
+        shadow: Field | float = smoothstep(-0.02, 0.30, t - hem) if lag else 1.0
+        bare: Field = 1 - body
+        light = light * bare * (0.35 + 0.65 * shadow) + body * (pleats - 0.35 * (1 - fan) + 0.3 * edge)
+        tone = tone * bare + body * (1 - trimmed * edge)
     return dyed(canvas, tone, np.maximum(light, 0.12))
 
 

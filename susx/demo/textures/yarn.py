@@ -19,9 +19,11 @@ def dyed(canvas: Canvas, tone: Field, light: Field) -> Image:
 
 def mix_light(low: float, high: Field, amount: Field) -> Field:
     """Blend a constant darkness and a light field."""
-    return (low + (high - low) * amount).astype(np.float32)
+    mixed: Field = (low + (high - low) * amount).astype(np.float32)
+    return mixed
 
 
 def fold(values: Field) -> Field:
     """Distance (0 to 0.5) to the middle of the unit interval that each value lies in."""
-    return np.abs(values - np.floor(values) - np.float32(0.5))
+    distance: Field = np.abs(values - np.floor(values) - np.float32(0.5))
+    return distance

@@ -26,9 +26,11 @@ from susx.images.retrieve.download import download, download_folder
 from susx.images.retrieve.ledger import Download
 from susx.images.retrieve.materialise import lost_rows, materialise
 from susx.images.retrieve.queries import Query, queries_for
+from susx.images.retrieve.reasons import TRANSIENT
 
 __all__ = [
     "BACKENDS",
+    "TRANSIENT",
     "Assignment",
     "Backend",
     "Candidate",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from susx.config import DownloadConfig, RetrievalConfig
@@ -11,74 +12,62 @@ from susx.images.retrieve.backends.base import Backend, TextEncoder
 
 __all__ = ["BACKENDS", "open_backend"]
 
-Opener = Callable[[RetrievalConfig, DownloadConfig, TextEncoder, Path | None, Path | None], Backend]
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a backend may be opened with; the names are those of ``open_backend``."""
+
+    config: RetrievalConfig
+    encoder: TextEncoder
+    download: DownloadConfig
+    pool: Path | None
+    work: Path | None
+
+    def folder(self) -> Path:
+        """Return ``retrieval.folder``, which this backend cannot do without."""
+        if not self.config.folder:
+            raise ConfigError(
+                f"The backend '{self.config.backend}' needs retrieval.folder; "
+                "pass --set retrieval.folder=PATH."
+            )
+        return Path(self.config.folder).expanduser()
 
 
-def _service(
-    config: RetrievalConfig,
-    download: DownloadConfig,
-    encoder: TextEncoder,
-    pool: Path | None,
-    work: Path | None,
-) -> Backend:
+def _service(wanted: _Wanted) -> Backend:
     from susx.images.retrieve.backends.service import ServiceBackend
 
-    return ServiceBackend.from_config(config, encoder)
+    return ServiceBackend.from_config(wanted.config, wanted.encoder)
 
 
-def _index(
-    config: RetrievalConfig,
-    download: DownloadConfig,
-    encoder: TextEncoder,
-    pool: Path | None,
-    work: Path | None,
-) -> Backend:
+def _index(wanted: _Wanted) -> Backend:
     from susx.images.retrieve.backends.index import IndexBackend
 
-    return IndexBackend(_needed(config.folder, "retrieval.folder", "index"), encoder)
+    return IndexBackend(wanted.folder(), wanted.encoder)
 
 
-def _features(
-    config: RetrievalConfig,
-    download: DownloadConfig,
-    encoder: TextEncoder,
-    pool: Path | None,
-    work: Path | None,
-) -> Backend:
+def _features(wanted: _Wanted) -> Backend:
     from susx.images.retrieve.backends.features import FeaturePoolBackend
 
-    return FeaturePoolBackend(_needed(config.folder, "retrieval.folder", "features"), encoder)
+    return FeaturePoolBackend(wanted.folder(), wanted.encoder)
 
 
-def _urls(
-    config: RetrievalConfig,
-    download: DownloadConfig,
-    encoder: TextEncoder,
-    pool: Path | None,
-    work: Path | None,
-) -> Backend:
+def _urls(wanted: _Wanted) -> Backend:
     from susx.images.retrieve.backends.urls import UrlListBackend
 
-    return UrlListBackend.from_config(config, download, encoder, work)
+    return UrlListBackend.from_config(wanted.config, wanted.download, wanted.encoder, wanted.work)
 
 
-def _demo(
-    config: RetrievalConfig,
-    download: DownloadConfig,
-    encoder: TextEncoder,
-    pool: Path | None,
-    work: Path | None,
-) -> Backend:
+def _demo(wanted: _Wanted) -> Backend:
     from susx.images.retrieve.backends.index import IndexBackend
 
-    if pool is None:
+    if wanted.pool is None:
         raise ConfigError(
             "The backend 'demo' needs the folder of the embedded pool's index; none was prepared."
         )
-    return IndexBackend(pool, encoder, name="demo")
+    return IndexBackend(wanted.pool, wanted.encoder, name="demo")
 
 
-BACKENDS: Mapping[str, Opener] = {
+BACKENDS: Mapping[str, Callable[[_Wanted], Backend]] = {
     "demo": _demo,
     "features": _features,
     "index": _index,
@@ -108,10 +97,4 @@ def open_backend(
         ConfigError: a setting that the backend needs is missing.
         RetrievalError, MismatchError: see the backend.
     """
-    return BACKENDS[config.backend](config, download or DownloadConfig(), encoder, pool, work)
-
-
-def _needed(value: str | None, setting: str, backend: str) -> Path:
-    if not value:
-        raise ConfigError(f"The backend '{backend}' needs {setting}; pass --set {setting}=PATH.")
-    return Path(value).expanduser()
+    return BACKENDS[config.backend](_Wanted(config, encoder, download or DownloadConfig(), pool, work))
