@@ -23,7 +23,7 @@ demo: setup
 	@$(BIN)/python -m susx.flows.build --dataset textures --mode retrieve
 
 test: setup
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	@$(BIN)/ruff format --check susx tests flows benchmarks

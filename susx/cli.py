@@ -38,6 +38,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Convert other projects' feature caches.",
     ),
     "predict": ("susx.commands.predict", "predict", "Classify images with a classifier that was built."),
+    "generalise": (
+        "susx.commands.generalise",
+        "generalise",
+        "Measure a classifier on other data sets of its classes.",
+    ),
     "serve": ("susx.commands.serve", "serve", "Serve a classifier over HTTP."),
     "export": ("susx.commands.export", "export", "Export a classifier as ONNX or an open_clip head."),
     "datasets": ("susx.commands.datasets", "app", "List, check and make data sets."),

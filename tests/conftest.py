@@ -11,6 +11,18 @@ from susx.flows.settings import prepare_environment
 
 prepare_environment()
 
+LONGEST = ("flows/test_server", "flows/test_runners", "stages/test_retrieve_stage", "stages/test_staleness")
+"""Files of a minute and more: begun first, so that the last of two processes does not end alone with them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+
+    def place(item: pytest.Item) -> int:
+        return next((i for i, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

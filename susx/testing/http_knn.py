@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from susx.testing.http_server import LoopbackServer, QuietHandler
@@ -18,7 +18,8 @@ RESULTS = [
 class ScriptedKnn(LoopbackServer):
     """Answers ``POST /knn-service`` by a script; after its end the last behaviour repeats.
 
-    Behaviours: ``ok``, ``empty``, ``html``, ``malformed``, ``object``, ``hang``, ``drop`` (closes the connection), or
+    Behaviours: ``ok``, ``empty``, ``html``, ``malformed``, ``object``, ``hang``, ``drip`` (a byte at a time), ``drop`` (closes the
+    connection), or
     a status such as ``502`` or ``429``.
 
     Attributes:
@@ -67,21 +68,28 @@ class _Handler(QuietHandler):
         }
         if behaviour == "hang":
             self.state.closing.wait(60)
+        elif behaviour == "drip":
+            self._send(200, bodies["ok"], pause=0.1)
         elif behaviour == "drop":
             self.close_connection = True
             self.connection.close()
         elif behaviour.isdigit():
-            self._send(int(behaviour), b"<html><h1>Bad Gateway</h1></html>", **{"Retry-After": "0"})
+            self._send(int(behaviour), b"<html><h1>Bad Gateway</h1></html>", {"Retry-After": "0"})
         else:
             self._send(200, bodies[behaviour])
 
-    def _send(self, status: int, body: bytes, **headers: str) -> None:
+    def _send(
+        self, status: int, body: bytes, headers: Mapping[str, str] | None = None, pause: float = 0
+    ) -> None:
         try:
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
-            for name, value in headers.items():
+            for name, value in (headers or {}).items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            for part in [bytes([byte]) for byte in body] if pause else [body]:
+                if self.state.closing.wait(pause):
+                    return
+                self.wfile.write(part)
         except (BrokenPipeError, ConnectionResetError):
             pass

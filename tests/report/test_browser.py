@@ -262,5 +262,5 @@ def test_narrow_screen_does_not_scroll_sideways(report: Path, open_page: Open) -
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.wait_for_function(
-        "[...document.querySelectorAll('.plot .main-svg')].every(s => s.getBoundingClientRect().width <= 360)"
+        "() => [...document.querySelectorAll('.plot .main-svg')].every(s => s.getBoundingClientRect().width <= 360)"
     )

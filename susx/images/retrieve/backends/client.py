@@ -4,15 +4,39 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import time
 from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3
 
 from susx.errors import ConfigError
 from susx.images.retrieve.backends.outages import check_answer, fault_of
 
 __all__ = ["timed_client"]
+
+
+def _read(response: requests.Response, end: float) -> bytes:
+    """Read an answer as it comes in; ``timeout`` of requests is per read, which a server that drips never exceeds.
+
+    Raises:
+        requests.Timeout: it is not complete at ``end`` (of the monotonic clock), or a read took too long.
+        requests.ConnectionError: the connection broke.
+    """
+    parts = []
+    try:
+        while part := response.raw.read1(1 << 16, decode_content=True):
+            parts.append(part)
+            if time.monotonic() > end:
+                raise requests.ReadTimeout("the answer came too slowly")
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise requests.ReadTimeout(str(error)) from error
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        if isinstance(error, requests.RequestException):
+            raise
+        raise requests.ConnectionError(str(error)) from error
+    return b"".join(parts)
 
 
 @functools.cache
@@ -46,9 +70,11 @@ def timed_client() -> Any:
                 "num_result_ids": self.num_images,
             }  # fmt: skip
             try:
-                response = requests.post(self.url, json=query, timeout=self.timeout)
+                end = time.monotonic() + self.timeout
+                with requests.post(self.url, json=query, timeout=self.timeout, stream=True) as response:
+                    body = _read(response, end)
             except requests.RequestException as error:
                 raise fault_of(error, self.url, self.timeout) from error
-            return check_answer(response, self.url)
+            return check_answer(response.status_code, response.headers, body, self.url)
 
     return TimedClient

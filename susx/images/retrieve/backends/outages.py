@@ -64,14 +64,13 @@ def fault_of(error: requests.RequestException, url: str, timeout: float) -> Serv
     return ServiceFault(f"The kNN service cannot be asked at {url}: {text[:200]}.{end}")
 
 
-def check_answer(response: requests.Response, url: str) -> list[dict[str, Any]]:
+def check_answer(status: int, headers: Mapping[str, str], body: bytes, url: str) -> list[dict[str, Any]]:
     """Return the results of an answer.
 
     Raises:
         ServiceFault: it is anything else than a list of results.
     """
     end = KNOWN_OUTAGE if PUBLIC_SERVICE in url else ""
-    status, body = response.status_code, response.content
     start = body[:200].decode("utf-8", errors="replace").strip().replace("\n", " ")[:120]
     markup = start[:1] == "<"
     if status == 429 or status >= 500:
@@ -86,7 +85,7 @@ def check_answer(response: requests.Response, url: str) -> list[dict[str, Any]]:
         raise ServiceFault(
             f"The kNN service {url} {what}: HTTP {status}{page}.{hint}{end}",
             transient=True,
-            wait=_wait(response),
+            wait=_wait(headers),
         )
     if status != 200:
         raise ServiceFault(
@@ -114,6 +113,6 @@ def check_answer(response: requests.Response, url: str) -> list[dict[str, Any]]:
     return [dict(row) for row in answer]
 
 
-def _wait(response: requests.Response) -> float:
-    value = response.headers.get("Retry-After", "")
+def _wait(headers: Mapping[str, str]) -> float:
+    value = headers.get("Retry-After", "")
     return min(float(value), 60.0) if value.isdigit() else 0.0

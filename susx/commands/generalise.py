@@ -1,0 +1,67 @@
+"""``susx generalise``: a classifier on other data sets of the same classes (imagenet -> imagenet-sketch, -r)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["generalise"]
+
+
+def generalise(
+    classifier: Annotated[Path, typer.Option(help="Folder of a classifier that was built.")],
+    target: Annotated[
+        list[str],
+        typer.Option(help="Data set to measure on, as NAME or NAME=FOLDER of its images; repeatable."),
+    ],
+    split: Annotated[str, typer.Option(help="Split of the data sets: val or test.")] = "test",
+    json: Annotated[Path | None, typer.Option(help="Write the rows to this file as well.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda ...")] = "auto",
+) -> None:
+    """Measure a classifier on other data sets of the same classes, beside zero-shot with the same prompts.
+
+    A data set that holds only some of the classes is measured among its own.
+    """
+    import dataclasses
+    from json import dumps
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from susx.classifier import load_classifier
+    from susx.classifier.generalise import generalise as measure
+    from susx.config import load_dataset
+    from susx.datasets import read_split
+    from susx.errors import InputError
+
+    loaded = load_classifier(classifier, device=device)
+    rows = []
+    for entry in target:
+        name, _, root = entry.partition("=")
+        dataset = load_dataset(name)
+        images = read_split(dataset, Path(root).expanduser() if root else None, split)
+        if images is None:
+            raise InputError(
+                f"The {split} split of {dataset.name} is not there. Give the folder of its images: "
+                f"--target {name}=FOLDER ('susx datasets info {dataset.name}' says what it must hold)."
+            )
+        rows.append(measure(loaded, dataset.name, images.images(), images.labels, dataset.classes))
+    of = f"{loaded.facts.dataset}, {loaded.stored.method.name}/{loaded.facts.tuning}"
+    table = Table(title=f"Classifier of {of}: top-1 % with 95 % interval", title_justify="left")
+    for heading in ("data set", "classes", "n", "zero-shot", "classifier", "difference"):
+        table.add_column(heading, justify="left" if heading == "data set" else "right")
+    for row in rows:
+        plain, ours, gain = (
+            f"{100 * value:{sign}.2f} ({100 * low:.1f} to {100 * high:.1f})"
+            for value, low, high, sign in (
+                (row.zero_shot, row.zero_shot_low, row.zero_shot_high, ""), (row.top1, row.low, row.high, ""),
+                (row.gain, row.gain_low, row.gain_high, "+"),
+            )
+        )  # fmt: skip
+        table.add_row(row.dataset, str(row.classes), str(row.n), plain, ours, gain)
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(highlight=False, width=120)).print(table)
+    if json is not None:
+        json.write_text(dumps([dataclasses.asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
