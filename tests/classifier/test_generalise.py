@@ -8,8 +8,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from susx.cli import app
 from susx.classifier import load_classifier
+from susx.cli import app
 from susx.errors import MismatchError
 
 NAMES = ("grid", "banded", "zigzagged")
