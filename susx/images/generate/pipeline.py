@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,12 @@ def load_pipeline(
             not fit; the device is not there.
     """
     import torch
-    from diffusers import AutoPipelineForText2Image
+
+    with warnings.catch_warnings():  # diffusers imports what uses torch.jit, which torch has deprecated
+        warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
+        from diffusers import AutoPipelineForText2Image
+        from diffusers.utils.logging import disable_progress_bar
+    disable_progress_bar()  # of the files of a pipeline, while it is loaded; the images have a bar of ours
 
     if dtype not in DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(DTYPES)}; found '{dtype}'.")
