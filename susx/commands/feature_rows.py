@@ -121,7 +121,8 @@ def few_shot_rows(
 ) -> Iterator[Row]:
     """Yield a row per number of shots, method and protocol: the mean over three draws of the shots.
 
-    The shots are drawn from the labelled support by seeds 1, 2 and 3, the same for every method.
+    The shots are drawn from the labelled support by seeds 1, 2 and 3, the same for every method. Where the shots are
+    all there is, the draws are one and the same; it is measured once and its interval is over images.
 
     Raises:
         InputError: more shots than any class has labelled images.
@@ -133,7 +134,8 @@ def few_shot_rows(
             f"{max(shots)} shots asked for, and no class has more than {most} labelled support images."
         )
     for count in shots:
-        draws = [take_shots(evidence, count, seed) for seed in FEW_SHOT_SEEDS]
+        seeds = FEW_SHOT_SEEDS if count < most else FEW_SHOT_SEEDS[:1]
+        draws = [take_shots(evidence, count, seed) for seed in seeds]
         for name in methods:
             if not METHODS[name].needs & {Need.SUPPORT}:
                 continue
@@ -142,10 +144,14 @@ def few_shot_rows(
                     _log.warning("%s: no validation images, so tuning 'val' is left out.", name)
                     continue
                 measured = [_measure(name, draw, test, protocol, options) for draw in draws]
-                mean, low, high = mean_and_interval([right.value for _, right, _ in measured])
+                if len(measured) > 1:
+                    mean, low, high = mean_and_interval([right.value for _, right, _ in measured])
+                else:
+                    right = measured[0][1]
+                    mean, (low, high) = right.value, right.interval
                 runs = tuple(
                     {"seed": seed, "top1": right.value, "hyper_parameters": result.hyper_parameters}
-                    for seed, (result, right, _) in zip(FEW_SHOT_SEEDS, measured, strict=True)
+                    for seed, (result, right, _) in zip(seeds, measured, strict=True)
                 )
                 notes = {result.note for result, _, _ in measured} - {""}
                 yield Row(
@@ -156,8 +162,9 @@ def few_shot_rows(
                     low,
                     high,
                     len(test),
-                    note=" ".join(notes),
-                    runs=runs,
+                    dict(measured[0][0].hyper_parameters) if len(runs) == 1 else {},
+                    " ".join(notes),
+                    runs if len(runs) > 1 else (),
                 )
 
 
