@@ -129,7 +129,10 @@ def _explain(
     for item in error.errors()[:3]:
         loc = [str(part) for part in item["loc"]]
         dotted = ".".join(loc) or "file"
-        where = f"--set {dotted}" if dotted in changes else f"{path}{_line(text, loc)}"
+        # An unknown group is reported by its name alone, though the setting named a key below it.
+        set_by = next((key for key in changes if key == dotted or key.startswith(f"{dotted}.")), None)
+        typed = set_by is not None and not _line(text, loc)
+        where = f"--set {set_by}" if typed or dotted in changes else f"{path}{_line(text, loc)}"
         if item["type"] == "extra_forbidden":
             hint = did_you_mean(loc[-1], _known_keys(model, loc[:-1]))
             parts.append(f"{where}: unknown key '{dotted}'.{hint}")
@@ -138,7 +141,8 @@ def _explain(
         else:
             message = item["msg"].removeprefix("Value error, ")
             found = "" if isinstance(item["input"], dict | list | tuple) else f" (found {item['input']!r})"
-            parts.append(f"{where}: {dotted}: {message}{found}.")
+            named = "" if dotted in changes else f" {dotted}:"
+            parts.append(f"{where}:{named} {message}{found}.")
     return " ".join(parts)
 
 

@@ -159,6 +159,8 @@ class GenerationConfig(_Strict):
     batch_size: PositiveInt = 8
     channels_last: bool = False
     compile: bool = False
+    exact: bool = True
+    """In float32 without compilation: the same bytes for any batch size, at some cost on small models."""
     max_redraws: NonNegativeInt = 3
     distinctness_margin: float | None = None
     """Redraw when the similarity to another class's prompt exceeds its own by this; off when None."""

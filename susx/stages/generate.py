@@ -35,6 +35,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     requests = plan_requests(name, job.params["sentences"], job.params["per_class"], job.params["seed"])
     drawn = draw(
         loaded, requests, out / "images", settings=settings, batch_size=config.batch_size,
+        exact=None if config.exact else False,
         distinctness=_distinctness(job, store, config), donors=[folder / "images" for folder in store.donors(job)],
     )  # fmt: skip
     rows = [support_row(image, "images") for image in drawn]

@@ -1,19 +1,26 @@
 """The local index backend: the right rows with the right metadata, and refusals that say what is wrong."""
 
+import io
 import json
+import tarfile
 
 import faiss
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from PIL import Image
 
-from susx.config import ClassHints, RetrievalConfig
-from susx.errors import ConfigError, MismatchError, RetrievalError
+from susx.config import ClassHints, DownloadConfig, RetrievalConfig
+from susx.errors import ConfigError, InputError, MismatchError, RetrievalError
 from susx.images.retrieve import open_backend, queries_for, search
 from susx.images.retrieve.backends.index import IndexBackend
+from susx.images.retrieve.backends.metadata import IndexMetadata
+from susx.images.retrieve.index_build import build_index
 from susx.images.retrieve.manifest import IndexManifest
 from susx.records import Prompt
 from susx.testing.encoders import WordEncoder
+from susx.testing.http_images import ImageServer, encoded, random_picture
 
 WORDS = [f"word{n}" for n in range(57)]
 
@@ -97,6 +104,94 @@ def test_damaged_or_foreign_folders_are_diagnosed(tmp_path):
         IndexBackend(tmp_path / "torn", WordEncoder())
     with pytest.raises(ConfigError, match=r"retrieval\.folder"):
         open_backend(RetrievalConfig(backend="index"), WordEncoder())
+
+
+def pictures(colours):
+    """JPEGs of one colour each, which the encoder below tells apart by their mean."""
+    return {name: encoded(Image.new("RGB", (48, 40), name)) for name in colours}
+
+
+class MeanEncoder:
+    """Encodes an image as its mean colour."""
+
+    id, digest, batch_size = "mean-colour", "c" * 64, 8
+
+    def encode_images(self, images):
+        """Return the mean colours as unit rows."""
+        means = [np.asarray(Image.open(p).convert("RGB"), np.float32).mean((0, 1)) + 1 for p in images]
+        return torch.nn.functional.normalize(torch.tensor(np.stack(means)), dim=1)
+
+
+def tar_of(path, images):
+    """A WebDataset shard: image, caption and metadata of each sample, and one sample without an image."""
+    with tarfile.open(path, "w") as tar:
+        for key, (name, data) in enumerate(images.items()):
+            parts = {
+                "jpg": data,
+                "txt": f"a {name} card".encode(),
+                "json": json.dumps({"license": "cc0"}).encode(),
+            }
+            for kind, content in parts.items():
+                entry = tarfile.TarInfo(f"{key:05d}.{kind}")
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+        lone = tarfile.TarInfo("99999.txt")
+        lone.size = 4
+        tar.addfile(lone, io.BytesIO(b"none"))
+
+
+def rows_of(folder):
+    """Caption, licence and URL of every row of an index."""
+    metadata = IndexMetadata(folder)
+    rows = metadata.get(list(range(metadata.rows)))
+    return sorted(zip(rows.caption, rows.licence, rows.url, strict=True))
+
+
+def test_an_index_of_tar_files(tmp_path):
+    """Captions, licences and sample names arrive; what is broken is counted; a tar that changed is indexed anew."""
+    images = pictures(["red", "green", "blue"]) | {"cut": encoded(random_picture(3))[:400]}
+    tar_of(tmp_path / "a.tar", images)
+    made = build_index(tmp_path / "index", MeanEncoder(), tars=str(tmp_path / "*.tar"), tool="susx")
+    assert (made.rows, made.source, made.rejected) == (3, "tars", {"no-image": 1, "truncated": 1})
+    assert rows_of(tmp_path / "index") == [
+        ("a blue card", "cc0", "a.tar#00002"), ("a green card", "cc0", "a.tar#00001"), ("a red card", "cc0", "a.tar#00000"),
+    ]  # fmt: skip
+    tar_of(tmp_path / "a.tar", pictures(["yellow", "red"]))
+    again = build_index(tmp_path / "index", MeanEncoder(), tars=str(tmp_path / "*.tar"), tool="susx")
+    assert again.rows == 2
+    assert again.content != made.content
+    vectors = np.load(next((tmp_path / "index" / "img_emb").glob("*.npy")))
+    captions = IndexMetadata(tmp_path / "index").get([0, 1]).caption
+    yellow = vectors[list(captions).index("a yellow card")]
+    assert yellow[1] > 0.6
+    with pytest.raises(InputError, match="No file matches"):
+        build_index(tmp_path / "index", MeanEncoder(), tars=str(tmp_path / "*.zip"), tool="susx")
+
+
+def test_an_index_of_links(tmp_path):
+    """Links are downloaded once; captions and addresses arrive; dead links are counted by reason."""
+    with ImageServer(list(pictures(["red", "green", "blue"]).values())) as server:
+        links = [server.url(f"ok/{n}.jpg") for n in range(3)] + [
+            server.url("404/1.jpg"),
+            server.url("html/2.jpg"),
+        ]
+        table = pd.DataFrame({"url": links, "caption": [f"card {n}" for n in range(5)]})
+        table.to_parquet(tmp_path / "links.parquet")
+        config = DownloadConfig(allow_private=True, retries=0)
+        for _ in range(2):
+            made = build_index(
+                tmp_path / "index",
+                MeanEncoder(),
+                urls=tmp_path / "links.parquet",
+                download=config,
+                tool="susx",
+            )
+        assert (made.rows, made.source) == (3, "urls")
+        assert made.rejected == {"dead-link": 1, "not-an-image": 1}
+        assert [(caption, url) for caption, _, url in rows_of(tmp_path / "index")] == [
+            (f"card {n}", links[n]) for n in range(3)
+        ]
+        assert set(server.requests.values()) == {1}
 
 
 def test_the_identity_follows_the_content(tmp_path):

@@ -104,6 +104,14 @@ def test_batch_size_is_no_ingredient(copy):
     assert images(copy) == before
 
 
+def test_exactness_is_an_ingredient(copy):
+    """Drawing without fixed tiles may change bits, so it is another artefact; finished images are taken over."""
+    before = images(copy)
+    copy.change("generation.exact=false")
+    assert stages(copy.computed())["generate"] == set(CLASSES)
+    assert images(copy) == before
+
+
 def test_killed_twice(drawn, tmp_path):
     """Two kills while drawing: the table and every image come out as in an undisturbed run."""
     world = generating(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import glob
+import hashlib
 import json
 import logging
 import os
@@ -91,13 +92,15 @@ def items_of_tars(pattern: str, folder: Path, config: DownloadConfig) -> tuple[l
     items: list[IndexItem] = []
     rejected: Counter[str] = Counter()
     limits = ImageLimits(config.max_bytes, config.max_pixels)
-    for number, tar in enumerate(tars):
+    for tar in tars:
         for key, parts in _samples(tar, config.max_bytes):
             data = next((parts[kind] for kind in ("jpg", "jpeg", "png", "webp") if kind in parts), None)
             if data is None:
                 rejected["no-image"] += 1
                 continue
-            target = folder / f"{number:05d}" / f"{len(items):09d}.jpg"
+            # Named by content: a tar that was replaced must not find the images of the old one.
+            name = hashlib.sha256(data).hexdigest()[:32]
+            target = folder / name[:2] / f"{name}.jpg"
             try:
                 image = open_image(data, limits)
             except BadImage as bad:
