@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,7 +16,9 @@ def generalise(
         list[str],
         typer.Option(help="Data set to measure on, as NAME or NAME=FOLDER of its images; repeatable."),
     ],
-    split: Annotated[str, typer.Option(help="Split of the data sets: val or test.")] = "test",
+    split: Annotated[
+        Literal["val", "test"], typer.Option(help="Split of the data sets: val or test.")
+    ] = "test",
     json: Annotated[Path | None, typer.Option(help="Write the rows to this file as well.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda ...")] = "auto",
 ) -> None:

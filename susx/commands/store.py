@@ -10,7 +10,9 @@ app = typer.Typer(help="List, verify and clean the artefact store.", no_args_is_
 
 __all__ = ["app"]
 
-Store = Annotated[str, typer.Option(help="Folder of the artefact store.", envvar="SUSX_STORE")]
+Store = Annotated[
+    str, typer.Option(help="Folder of the artefact store, or s3://bucket/prefix.", envvar="SUSX_STORE")
+]
 
 
 @app.command("ls")
@@ -69,8 +71,15 @@ def gc(
 ) -> None:
     """Show, or with --delete remove, what no data set's latest build and no run refers to."""
     from susx.commands.console import output
+    from susx.errors import StoreError
+    from susx.store import is_remote
     from susx.store.garbage import collect
 
+    if is_remote(store):
+        raise StoreError(
+            "gc looks at a folder: on an object store a build elsewhere may be about to refer to anything. Use the "
+            "store's own expiry rules, or gc on a copy."
+        )
     found = collect(_open(store), keep_seconds=days * 86400, delete=delete)
     console = output()
     for path, size in found[:20]:
@@ -88,13 +97,13 @@ def _open(store: str):  # type: ignore[no-untyped-def]
     from pathlib import Path
 
     from susx.errors import StoreError
-    from susx.store import ArtefactStore
+    from susx.store import is_remote, open_store
 
-    if not (Path(store) / "artefacts").is_dir():
+    if not is_remote(store) and not (Path(store) / "artefacts").is_dir():
         raise StoreError(
             f"There is no store at {store}. Give its folder with --store, or run 'susx build' first."
         )
-    return ArtefactStore(store)
+    return open_store(store)
 
 
 def human_size(size: int) -> str:

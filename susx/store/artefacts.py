@@ -23,7 +23,6 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,26 +31,12 @@ from filelock import FileLock, Timeout
 from susx.errors import DamagedArtefact, StoreError
 from susx.store.fingerprint import digest_bytes, digest_file, digest_json, digest_tree
 from susx.store.job import Job, Ref
-from susx.types import Digest, Json
+from susx.store.manifest import FORMAT, MANIFEST, Manifest, parse_manifest
+from susx.types import Json
 
-__all__ = ["ArtefactStore", "Manifest", "write_atomically"]
+__all__ = ["ArtefactStore", "write_atomically"]
 
-MANIFEST = "manifest.json"
 STAT = "stat.json"
-_FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What is known of a stored artefact."""
-
-    ingredients: Json
-    files: Mapping[str, Digest]
-    digest: Digest
-    counts: Mapping[str, Json]
-    execution: Mapping[str, Json]
-    seconds: float
-    created: float
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -146,28 +131,15 @@ class ArtefactStore:
         """
         path = self._folder(stage, key) / MANIFEST
         try:
-            data = json.loads(path.read_bytes())
-            manifest = Manifest(
-                data["ingredients"],
-                data["files"],
-                data["digest"],
-                data["counts"],
-                data["execution"],
-                data["seconds"],
-                data["created"],
-            )
-            sound = data["format"] == _FORMAT and digest_json(data["ingredients"]) == key
-            if not sound or digest_tree(manifest.files) != manifest.digest:
-                raise ValueError("it does not fit its key")
+            return parse_manifest(path.read_bytes(), key)
         except FileNotFoundError:
             if path.parent.is_dir():
                 raise DamagedArtefact(f"{path} is missing") from None
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise DamagedArtefact(f"{path} is not a valid manifest ({error})") from error
         except OSError as error:
             raise StoreError.of(error, path) from error
-        return manifest
 
     def verify(self, stage: str, key: str, manifest: Manifest, *, rehash: bool = False) -> None:
         """Check every file of an artefact (see the module docstring for what is re-hashed).
@@ -192,6 +164,29 @@ class ArtefactStore:
         if fresh != seen:
             with contextlib.suppress(OSError):
                 write_atomically(folder / STAT, json.dumps(fresh).encode())
+
+    def entries(self) -> Iterator[tuple[str, str, int]]:
+        """Return stage, key and bytes of every artefact, by stage and key."""
+        for folder in sorted((self.root / "artefacts").glob("*/??/*")):
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            yield folder.parent.parent.name, folder.name, size
+
+    def peek(self, stage: str, key: str) -> Manifest | None:
+        """Return an artefact's manifest without bringing its files here; None where it is damaged or not there."""
+        try:
+            return self.manifest(stage, key)
+        except DamagedArtefact:
+            return None
+
+    def rehash(self, stage: str, key: str) -> None:
+        """Hash every file of an artefact again.
+
+        Raises:
+            DamagedArtefact: a file is missing or altered; it is named.
+        """
+        manifest = self.manifest(stage, key)
+        if manifest is not None:
+            self.verify(stage, key, manifest, rehash=True)
 
     def last_ingredients(self, job: Job) -> Json | None:
         """Return the ingredients this unit of work (data set, stage, subject) was last done with."""
@@ -256,7 +251,7 @@ class ArtefactStore:
                         files[path.relative_to(work).as_posix()] = digest_file(path)
             digest = digest_tree(files)
             manifest = {
-                "format": _FORMAT,
+                "format": FORMAT,
                 "ingredients": job.ingredients,
                 "files": files,
                 "digest": digest,

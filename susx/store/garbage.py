@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from susx.errors import DamagedArtefact
 from susx.store.artefacts import ArtefactStore
 from susx.store.fingerprint import digest_json
-from susx.store.inventory import folder_size, inventory
+from susx.store.inventory import inventory
+from susx.store.job import Ref
 
 __all__ = ["collect"]
 
@@ -25,11 +26,12 @@ def collect(store: ArtefactStore, *, keep_seconds: float, delete: bool) -> list[
     limit = time.time() - keep_seconds
     doomed = []
     for entry in inventory(store):
-        if entry.key not in roots and entry.folder.stat().st_mtime < limit:
-            doomed.append((entry.folder, entry.size))
+        folder = store.folder(Ref(entry.stage, entry.subject, entry.key, ""))
+        if entry.key not in roots and folder.stat().st_mtime < limit:
+            doomed.append((folder, entry.size))
     for folder in sorted((store.root / "partial").glob("*/*")):
         if folder.stat().st_mtime < limit:
-            doomed.append((folder, folder_size(folder)))
+            doomed.append((folder, sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())))
     doomed.sort(key=lambda item: -item[1])
     if delete:
         for folder, _ in doomed:

@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from susx.errors import DamagedArtefact, StoreError
-from susx.store.artefacts import MANIFEST, ArtefactStore, Manifest, write_atomically
+from susx.store.artefacts import ArtefactStore, write_atomically
 from susx.store.bucket import Bucket
 from susx.store.fingerprint import digest_bytes, digest_json
 from susx.store.job import Job, Ref
 from susx.store.lease import Lease
+from susx.store.manifest import MANIFEST, Manifest, parse_manifest
 from susx.types import Json
 
 __all__ = ["RemoteStore"]
@@ -96,6 +97,36 @@ class RemoteStore(ArtefactStore):
         ):
             return self._pull(stage, key)
         return super().manifest(stage, key)
+
+    def entries(self) -> Iterator[tuple[str, str, int]]:
+        """Return stage, key and bytes of every artefact on the object store, by stage and key."""
+        sizes: dict[tuple[str, str], int] = {}
+        whole: set[tuple[str, str]] = set()
+        for name, (size, _) in self.bucket.list(self.bucket.path("artefacts")).items():
+            stage, _, key, *rest = name.split("/")
+            sizes[stage, key] = sizes.get((stage, key), 0) + int(size)
+            if rest == [MANIFEST]:
+                whole.add((stage, key))
+        for stage, key in sorted(whole):
+            yield stage, key, sizes[stage, key]
+
+    def peek(self, stage: str, key: str) -> Manifest | None:
+        """Return an artefact's manifest without downloading its files; None where it is damaged or not there."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return parse_manifest(self.bucket.read(self._at(stage, key, MANIFEST)), key)
+        return None
+
+    def rehash(self, stage: str, key: str) -> None:
+        """Read and hash every object of an artefact.
+
+        Raises:
+            DamagedArtefact: an object is missing or altered; it is named.
+        """
+        manifest = self.peek(stage, key)
+        if manifest is None:
+            raise DamagedArtefact(f"{self.url}: the manifest of {stage}/{key[:12]} is not valid")
+        for name, digest in manifest.files.items():
+            self._content(stage, key, name, digest)
 
     def last_ingredients(self, job: Job) -> Json | None:
         """Return the ingredients this unit of work was last done with, here or elsewhere."""
@@ -211,13 +242,17 @@ class RemoteStore(ArtefactStore):
 
     def _fetch(self, stage: str, key: str, name: str, digest: str) -> None:
         """Download one file, check it and put it into its local place."""
+        write_atomically(self._folder(stage, key) / name, self._content(stage, key, name, digest))
+
+    def _content(self, stage: str, key: str, name: str, digest: str) -> bytes:
+        """Return what one file holds on the object store, checked."""
         try:
             data = self.bucket.read(self._at(stage, key, f"files/{digest}"))
         except FileNotFoundError:
             raise DamagedArtefact(f"{self.url}: {name} of {stage}/{key[:12]} is missing") from None
         if digest_bytes(data) != digest:
             raise DamagedArtefact(f"{self.url}: {name} of {stage}/{key[:12]} was altered")
-        write_atomically(self._folder(stage, key) / name, data)
+        return data
 
     def _check(self, stage: str, key: str, manifest: Manifest, objects: Mapping[str, list[Any]]) -> None:
         """Heal objects that are missing or not those last seen; the local copy was verified before."""

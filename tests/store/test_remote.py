@@ -16,9 +16,13 @@ import pytest
 pytest.importorskip("s3fs", reason="s3fs is not installed")
 pytest.importorskip("moto.server", reason="moto's server is not installed")
 
+from typer.testing import CliRunner
+
+from susx.commands.store import app
 from susx.errors import DamagedArtefact, StoreError
 from susx.stages.stage import Stage, execute, lookup
 from susx.store import Job, is_remote, open_store
+from susx.store.inventory import damaged, inventory
 from susx.store.lease import Lease
 
 JOB = Job("fetch", 1, "small", "banded", {"alpha": 1})
@@ -153,6 +157,29 @@ def test_a_damaged_object_is_healed_from_a_sound_copy(
             assert lookup(JOB, store) is not None
         assert "damaged" in caplog.text
         assert store.bucket.fs.cat_file(blob(store)) == b"zero"
+
+
+def test_listing_and_verifying_read_the_object_store(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands see what others made, download no files, and name an altered object; gc says what to do instead."""
+    monkeypatch.setenv("SUSX_CACHE", str(tmp_path / "three"))
+    store = open_store(bucket, tmp_path / "one")
+    execute(STAGE, JOB, store)
+    other = open_store(bucket, tmp_path / "two")
+    (entry,) = inventory(other)
+    assert (entry.stage, entry.key, entry.subject) == ("fetch", JOB.key, "banded")
+    assert entry.size > len(b"zero[1, 2]")
+    assert list(damaged(other)) == []
+    assert not (tmp_path / "two").exists() or not list((tmp_path / "two").rglob("*.png"))
+    store.bucket.fs.pipe_file(blob(store), b"ZERO")
+    assert CliRunner().invoke(app, ["ls", "--store", bucket]).exit_code == 0
+    done = CliRunner().invoke(app, ["verify", "--store", bucket])
+    assert done.exit_code == 1
+    assert "images/0.png" in done.output
+    refused = CliRunner().invoke(app, ["gc", "--store", bucket]).exception
+    assert isinstance(refused, StoreError)
+    assert "expiry" in str(refused)
 
 
 def test_a_damaged_local_copy_is_downloaded_again(bucket: str, tmp_path: Path) -> None:
