@@ -81,10 +81,9 @@ def device_options(runner: TaskRunner[Any], stage: Stage) -> Iterator[None]:
         yield
         return
     import ray
-
-    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     from prefect_ray.context import remote_options
 
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     with remote_options(num_gpus=1 if resources.get("GPU", 0) >= 1 else 0):
         yield
 
