@@ -18,7 +18,7 @@ from typing import Any
 if __package__ in {None, ""}:
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.timing import in_new_process
+from benchmarks.timing import in_new_process, peak_mib
 
 IMAGE_BYTES = 4096
 
@@ -239,7 +239,7 @@ def _main() -> None:
     found = parts[name](Path(folder), *values)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(u.ru_utime + u.ru_stime for u in used)
-    peak = used[0].ru_maxrss / 1024
+    peak = peak_mib()
     print(json.dumps({"cpu": cpu, "peak_mb": peak, **found}))
 
 

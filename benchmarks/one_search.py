@@ -6,13 +6,13 @@ python benchmarks/one_search.py QUERIES SUPPORT CLASSES [DIM]
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 
 import numba
 import torch
 from inputs import synthetic
+from timing import peak_mib
 
 from susx.search import Grid, search_tip_x
 
@@ -33,7 +33,7 @@ def main() -> None:
         "support_labels": data.support_labels,
         "labels": data.labels,
     }
-    inputs_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    inputs_mib = peak_mib()
     start, start_processor = time.perf_counter(), time.process_time()
     best = search_tip_x(**arguments, psi=(50.0, 0.2), grid=Grid.tip_x())
     report = {
@@ -42,7 +42,7 @@ def main() -> None:
         "classes": classes,
         "seconds": round(time.perf_counter() - start, 3),
         "processor seconds": round(time.process_time() - start_processor, 3),
-        "peak MiB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak MiB": round(peak_mib()),
         "peak MiB before": round(inputs_mib),
         "threads": numba.get_num_threads(),
         "torch threads": torch.get_num_threads(),

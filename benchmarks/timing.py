@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import subprocess
 import sys
 import time
@@ -39,6 +41,17 @@ def side_by_side(
         mine = (min(mine[0], again[0]), min(mine[1], again[1]), again[2])
         theirs = (min(theirs[0], other[0]), min(theirs[1], other[1]), other[2])
     return mine, theirs
+
+
+def peak_mib() -> float:
+    """Return the most memory this program has held, in MiB.
+
+    ``ru_maxrss`` would also count what the process was before it became this program: that of whoever started it.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def in_new_process(script: str, *arguments: str) -> dict[str, Any]:
