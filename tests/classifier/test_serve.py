@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -22,6 +23,12 @@ from susx.classifier.batching import Busy, InferenceWorker
 from susx.classifier.serve import Limits, create_app
 
 LIMITS = Limits(max_bytes=300_000, max_pixels=1_000_000, timeout=120)
+
+
+def finish(coroutine):
+    """Run a coroutine in a thread of its own: a browser that other tests keep open holds this thread's event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def png(image: Image.Image) -> bytes:
@@ -156,7 +163,7 @@ def test_two_hundred_clients_each_get_their_own_answer(service, classifier_folde
         ) as client:
             return await asyncio.gather(*(one(client, number) for number in range(200)))
 
-    results = asyncio.run(all_of_them())
+    results = finish(all_of_them())
     assert len(results) == 200
     assert all(all(r) for r in results)
     metrics = httpx.get(f"{service.url}/metrics", trust_env=False).text
@@ -203,7 +210,7 @@ def test_an_upload_that_does_not_arrive_is_given_up(classifier_folder):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://susx") as client:
             return await client.post("/predict", content=stalled())
 
-    answer = asyncio.run(asyncio.wait_for(post(), 300))
+    answer = finish(asyncio.wait_for(post(), 300))
     assert answer.status_code == 408
     assert "0.2 seconds" in answer.json()["detail"]
 
