@@ -55,12 +55,16 @@ def figures(
         found_plane = accuracy_plane(method, evidence, query, labels, alphas, gammas)
         result["planes"] = (plane(found_plane, chosen=(method.alpha, method.gamma)),)
         # The size of the support set is varied with the hyper-parameters held, so that the curve shows its effect alone.
-        curve = support_size_curve(lambda part: dataclasses.replace(method), evidence, query, labels)
-        result["curves"] = (support_curve(curve, row.label),)
-        ablation = kl_ablation(lambda part: method, evidence, query, labels)
-        result["bars"] = (
-            bars(ablation, "The KL term", "Hyper-parameters as tuned; gamma set to 0 without it."),
-        )
+        held, label, words = method, row.label, "Hyper-parameters as tuned"
+        if method.alpha == method.gamma == 0 and "classifier/tip_x/fixed" in job.inputs:
+            # Tuned to be zero-shot, where no support image counts: both figures would be flat.
+            held, _ = load_fitted(store.path(job.inputs["classifier/tip_x/fixed"], fit.FILE))
+            label = next((r.label for r in rows if (r.method, r.tuning) == ("tip_x", "fixed")), label)
+            words = "The tuning chose alpha 0 and gamma 0, which is zero-shot; shown with the fixed values"
+        curve = support_size_curve(lambda part: dataclasses.replace(held), evidence, query, labels)
+        result["curves"] = (support_curve(curve, label),)
+        ablation = kl_ablation(lambda part: held, evidence, query, labels)
+        result["bars"] = (bars(ablation, "The KL term", f"{words}; gamma set to 0 without it."),)
     return result
 
 
