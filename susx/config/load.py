@@ -129,10 +129,11 @@ def _explain(
     for item in error.errors()[:3]:
         loc = [str(part) for part in item["loc"]]
         dotted = ".".join(loc) or "file"
-        # An unknown group is reported by its name alone, though the setting named a key below it.
-        set_by = next((key for key in changes if key == dotted or key.startswith(f"{dotted}.")), None)
-        typed = set_by is not None and not _line(text, loc)
-        where = f"--set {set_by}" if typed or dotted in changes else f"{path}{_line(text, loc)}"
+        line = _line(text, loc)
+        # An unknown group is reported by its own name, though the setting named a key below it.
+        below = [] if line else [key for key in changes if key.startswith(f"{dotted}.")]
+        set_by = dotted if dotted in changes else next(iter(below), None)
+        where = f"--set {set_by}" if set_by else f"{path}{line}"
         if item["type"] == "extra_forbidden":
             hint = did_you_mean(loc[-1], _known_keys(model, loc[:-1]))
             parts.append(f"{where}: unknown key '{dotted}'.{hint}")

@@ -12,7 +12,7 @@ from susx.evaluation.ablation import (
 from susx.evaluation.calibration import ReliabilityBins, fit_temperature, reliability
 from susx.evaluation.comparison import Comparison, compare
 from susx.evaluation.confusion import ConfusionPair, confusion_matrix, confusion_pairs
-from susx.evaluation.generalisation import Target, columns_of, generalise
+from susx.evaluation.generalisation import columns_of
 from susx.evaluation.interval import bootstrap_interval
 from susx.evaluation.modality_gap import (
     CosineHistogram,
@@ -35,7 +35,6 @@ __all__ = [
     "MethodFactory",
     "ReliabilityBins",
     "Scores",
-    "Target",
     "accuracy_plane",
     "bootstrap_interval",
     "centroid_gap",
@@ -47,7 +46,6 @@ __all__ = [
     "confusion_pairs",
     "cosine_histograms",
     "fit_temperature",
-    "generalise",
     "intra_modal_overlap",
     "kl_ablation",
     "macro_f1",

@@ -1,33 +1,15 @@
-"""Domain generalisation: fit on the class names and support of one data set, test on others with the same classes.
+"""Domain generalisation: the columns of a classifier that stand for another data set's classes, matched by name.
 
-Classes are matched by name: imagenet-r holds 200 of the 1,000 classes of imagenet, in its own order.
+imagenet-r holds 200 of the 1,000 classes of imagenet, in its own order. See ``susx.classifier.generalise``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-import torch
-from jaxtyping import Int64
-from torch import Tensor
+from susx.errors import MismatchError
 
-from susx.errors import InputError, MismatchError
-from susx.evaluation.summary import Scores, score
-from susx.methods.base import Method
-from susx.methods.evidence import Evidence, ImageFeatures
-
-__all__ = ["Target", "columns_of", "generalise"]
-
-
-@dataclass(frozen=True)
-class Target:
-    """A labelled data set to test on; ``class_names[i]`` is label ``i``."""
-
-    query: ImageFeatures
-    labels: Int64[Tensor, " query"]
-    class_names: tuple[str, ...]
+__all__ = ["columns_of"]
 
 
 def columns_of(source: Sequence[str], target: Sequence[str], name: str = "the target") -> list[int]:
@@ -48,20 +30,3 @@ def columns_of(source: Sequence[str], target: Sequence[str], name: str = "the ta
             f"on ({shown}). Domain generalisation needs the same label space: use the same class names."
         )
     return [place[class_name] for class_name in target]
-
-
-def generalise(method: Method[Any], evidence: Evidence, targets: Mapping[str, Target]) -> dict[str, Scores]:
-    """Fit once, score on every target; a target with fewer classes is scored among its own classes only.
-
-    Raises:
-        InputError: the evidence does not name its classes.
-        MismatchError: a target has a class that the evidence has not.
-    """
-    if evidence.class_names is None:
-        raise InputError("Domain generalisation matches classes by name: give class_names with the evidence.")
-    columns = {name: columns_of(evidence.class_names, t.class_names, name) for name, t in targets.items()}
-    state = method.fit(evidence)
-    return {
-        name: score(method.logits(state, target.query)[:, torch.tensor(columns[name])], target.labels)
-        for name, target in targets.items()
-    }

@@ -7,6 +7,7 @@ overlap of paired and unpaired image-image cosines is the intra-modal overlap of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -88,21 +89,19 @@ def overlap(one: CosineHistogram, other: CosineHistogram) -> float:
     return sum(min(a / total, b / rest) for a, b in zip(one.counts, other.counts, strict=True))
 
 
-def intra_modal_overlap(
-    images: Float[Tensor, "query dim"], labels: Int64[Tensor, " query"], bins: int = 400, seed: int = 0
-) -> float:
+def intra_modal_overlap(histograms: Sequence[CosineHistogram]) -> float | None:
     """Return how far cosines of images of one class and of different classes overlap (0 would separate all pairs).
 
-    Raises:
-        InputError: no two images of one class, or only one class.
+    Args:
+        histograms: as from :func:`cosine_histograms`.
+
+    Returns:
+        None where there are no pairs of one of the two kinds.
     """
-    same, other = _image_pairs(*_sampled(images, labels, seed), bins)
-    if not (same.pairs and other.pairs):
-        raise InputError(
-            f"Found {same.pairs} pairs of images of one class and {other.pairs} of two: expected two classes, and two "
-            "images in at least one of them."
-        )
-    return overlap(same.histogram(SAME_CLASS), other.histogram(OTHER_CLASS))
+    found = {histogram.name: histogram for histogram in histograms}
+    if SAME_CLASS not in found or OTHER_CLASS not in found:
+        return None
+    return overlap(found[SAME_CLASS], found[OTHER_CLASS])
 
 
 def centroid_gap(images: Float[Tensor, "query dim"], text: Float[Tensor, "classes dim"]) -> float:

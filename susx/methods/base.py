@@ -21,7 +21,6 @@ class Need(Enum):
     SUPPORT = "support"
     VALIDATION = "validation"
     PATCHES = "patches"
-    TRAINING = "training"
 
 
 StateT = TypeVar("StateT")

@@ -9,13 +9,14 @@ __all__ = ["Bars", "ClassChange", "Curve", "Histogram", "Plane", "Reliability"]
 
 @dataclass(frozen=True)
 class Histogram:
-    """One histogram: ``len(edges) == len(counts) + 1``; ``group`` puts several into one figure."""
+    """One histogram: ``len(edges) == len(counts) + 1``; ``group`` puts several into one figure, ``note`` is said below."""
 
     name: str
     edges: tuple[float, ...]
     counts: tuple[int, ...]
     mean: float | None = None
     group: str = "Cosine similarity"
+    note: str = ""
 
 
 @dataclass(frozen=True)

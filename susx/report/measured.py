@@ -11,7 +11,7 @@ from susx.evaluation.ablation import AccuracyCurve, AccuracyPlane
 from susx.evaluation.calibration import fit_temperature, reliability
 from susx.evaluation.comparison import compare
 from susx.evaluation.confusion import confusion_pairs
-from susx.evaluation.modality_gap import cosine_histograms
+from susx.evaluation.modality_gap import centroid_gap, cosine_histograms, intra_modal_overlap
 from susx.evaluation.per_class import class_gains
 from susx.evaluation.scores import top_k_correct
 from susx.evaluation.summary import Scores, score
@@ -149,8 +149,16 @@ def cosine_figures(
     found = cosine_histograms(images, labels, text, seed=seed)
     held = [i for h in found for i, count in enumerate(h.counts) if count]
     first, last = max(min(held) - 1, 0), min(max(held) + 1, len(found[0].counts) - 1)
+    gap, shared = centroid_gap(images, text), intra_modal_overlap(found)
+    note = f"The mean image and the mean text are {gap:.2f} apart."
+    if shared is not None:
+        note += (
+            f" Intra-modal overlap {shared:.2f}: that share of image pairs of one class is as near as pairs of "
+            "different classes are; 0 would tell all pairs apart."
+        )
     return tuple(
-        Histogram(h.name, h.edges[first : last + 2], h.counts[first : last + 1], h.mean, group) for h in found
+        Histogram(h.name, h.edges[first : last + 2], h.counts[first : last + 1], h.mean, group, note)
+        for h in found
     )
 
 

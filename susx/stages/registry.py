@@ -42,6 +42,6 @@ STAGES: dict[str, Stage] = {
         Stage("fit", 1, fit.run, "Fit classifiers"),
         Stage("classify", 1, classify.run, "Classify the target's images"),
         Stage("package", 1, package.run, "Package the classifier"),
-        Stage("report", 2, report.run, "Write the report"),
+        Stage("report", 3, report.run, "Write the report"),
     )
 }

@@ -34,7 +34,7 @@ from susx.store.job import Job, Ref
 from susx.store.manifest import FORMAT, MANIFEST, Manifest, parse_manifest
 from susx.types import Json
 
-__all__ = ["ArtefactStore", "write_atomically"]
+__all__ = ["ArtefactStore", "folder_size", "write_atomically"]
 
 STAT = "stat.json"
 
@@ -53,6 +53,11 @@ def write_atomically(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def folder_size(folder: Path) -> int:
+    """Return the bytes of all files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 class ArtefactStore:
@@ -168,8 +173,7 @@ class ArtefactStore:
     def entries(self) -> Iterator[tuple[str, str, int]]:
         """Return stage, key and bytes of every artefact, by stage and key."""
         for folder in sorted((self.root / "artefacts").glob("*/??/*")):
-            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            yield folder.parent.parent.name, folder.name, size
+            yield folder.parent.parent.name, folder.name, folder_size(folder)
 
     def peek(self, stage: str, key: str) -> Manifest | None:
         """Return an artefact's manifest without bringing its files here; None where it is damaged or not there."""

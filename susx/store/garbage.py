@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 
 from susx.errors import DamagedArtefact
-from susx.store.artefacts import ArtefactStore
+from susx.store.artefacts import ArtefactStore, folder_size
 from susx.store.fingerprint import digest_json
 from susx.store.inventory import inventory
 from susx.store.job import Ref
@@ -31,7 +31,7 @@ def collect(store: ArtefactStore, *, keep_seconds: float, delete: bool) -> list[
             doomed.append((folder, entry.size))
     for folder in sorted((store.root / "partial").glob("*/*")):
         if folder.stat().st_mtime < limit:
-            doomed.append((folder, sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())))
+            doomed.append((folder, folder_size(folder)))
     doomed.sort(key=lambda item: -item[1])
     if delete:
         for folder, _ in doomed:

@@ -95,6 +95,9 @@ def test_cosines_lose_no_pair_to_the_cut() -> None:
     assert sum(sum(h.counts) for h in found if h.name.startswith("image-image")) == 435
     assert all(len(h.edges) == len(h.counts) + 1 for h in found)
     assert min(len(h.counts) for h in found) < 100
+    assert "Intra-modal overlap 0." in found[0].note
+    alone = cosine_figures(images[:3], torch.arange(3), images[:3])
+    assert "overlap" not in alone[0].note
 
 
 def test_chosen_point_is_marked_only_on_the_plane() -> None:

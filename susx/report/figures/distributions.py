@@ -52,7 +52,9 @@ def cosine_figure(group: str, histograms: Sequence[Histogram]) -> Figure:
         rows.append((h.name, str(sum(h.counts)), mean, f"{h.edges[0]:.2f}", f"{h.edges[-1]:.2f}"))
         words.append(f"{h.name} mean {mean}")
     return make_figure(
-        "gap", group, "Share of pairs per cosine. A click on a name in the legend hides or shows it.",
+        "gap", group,
+        " ".join(["Share of pairs per cosine. A click on a name in the legend hides or shows it.",
+                  *dict.fromkeys(h.note for h in histograms if h.note)]),
         f"Histograms: {'; '.join(words)}.", ("pairs", "number", "mean", "lowest bin", "highest bin"), rows, traces,
         {"xaxis": {"title": {"text": "cosine"}}, "yaxis": {"title": {"text": "share of pairs"}, "tickformat": ".0%"}},
     )  # fmt: skip
