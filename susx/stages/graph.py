@@ -48,6 +48,7 @@ def build(plan: BuildPlan, ex: Executor) -> BuildResult:
     inputs |= {f"logits/{name}": ref for name, ref in logits.items()}
     params = {
         "classes": list(plan.classes), "sources": list(plan.sources), "measured": bool(plan.splits),
+        "labelled": bool(plan.dataset.readers),
         "profile": _reported(plan.profile),
     }  # fmt: skip
     execution = {

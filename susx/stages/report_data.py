@@ -44,7 +44,7 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
             for s in run.get("stages", ())
         ),
         support=tuple(_support(job, store)),
-        no_accuracy="" if rows else _why_no_accuracy(run["evaluate"]),
+        no_accuracy="" if rows else _why_no_accuracy(run["evaluate"], job.params["labelled"]),
         notes=(_what_val_means(),) if any(row.tuning == "val" for row in rows) else (),
         **(figures(job, store, rows, functools.partial(_test_image, job)) if rows else {}),
     )
@@ -115,9 +115,13 @@ def _test_image(job: Job, row: int) -> QueryImage:
     return QueryImage(data.getvalue(), split.names[row])
 
 
-def _why_no_accuracy(asked: bool) -> str:
+def _why_no_accuracy(asked: bool, labelled: bool) -> str:
     if not asked:
         return "Measuring was switched off (--no-evaluate)."
+    if not labelled:
+        return (
+            "The data set has no labelled images to measure on; add a reader of some to its YAML to measure."
+        )
     return "The target's test images are not on this machine; give their folder with --data-root to measure."
 
 

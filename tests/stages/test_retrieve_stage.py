@@ -134,3 +134,14 @@ def test_the_encoder_can_judge_what_is_unsafe(tmp_path: Path) -> None:
         world.build()  # at this limit everything is unsafe
     rows = read_support(world.artefact("curate", "") / "support.parquet")
     assert {row.rejected for row in rows if row.phash} == {"unsafe"}
+
+
+def test_a_list_of_names_alone_says_how_to_measure(tmp_path: Path) -> None:
+    """Without a reader there is nothing a data root could help; with one, the folder is what is missing."""
+    world = new_world(tmp_path)
+    world.change("method.tuning=[fixed]")
+    for reader, advice in ((None, "add a reader"), ({"kind": "imagefolder", "folder": "x"}, "--data-root")):
+        world.write(reader=reader)
+        world.build()
+        page = world.store.path(world.result.report, "report.html").read_text(encoding="utf-8")
+        assert advice in page
