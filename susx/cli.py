@@ -16,6 +16,8 @@ try:  # typer carries a click of its own since 0.25
 except ImportError:  # pragma: no cover
     from click import ClickException, Command, Context  # type: ignore[assignment]
 
+from susx.children import protect_children
+from susx.commands.interruption import Ending
 from susx.errors import SusxError
 
 __all__ = ["main", "run_command"]
@@ -104,24 +106,35 @@ def _root() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a refusal is one paragraph on standard error and exit code 2."""
+    protect_children()
+    ending = Ending()
+    try:
+        with ending:
+            code = _run(arguments)
+    except KeyboardInterrupt:
+        code = ending.exit_code
+    if ending.asked:
+        # Whatever came of the signal on its way here.
+        ending.tell()
+        code = ending.exit_code
+    if code:
+        sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
     try:
         code = app(args=arguments, standalone_mode=False)
-        if isinstance(code, int) and code:  # what typer.Exit asked for
-            sys.exit(code)
+        return code if isinstance(code, int) else 0  # what typer.Exit asked for
     except SusxError as error:
         _say(str(error))
-        sys.exit(error.exit_code)
+        return error.exit_code
     except typer.Abort:
-        _say("Interrupted. Finished work is kept; the same command goes on from there.")
-        sys.exit(130)
-    except KeyboardInterrupt:
-        _say("Interrupted. Finished work is kept; the same command goes on from there.")
-        sys.exit(130)
+        raise KeyboardInterrupt from None
     except typer.Exit as ended:
-        sys.exit(ended.exit_code)
+        return ended.exit_code
     except ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
 
 
 def run_command(name: str) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -35,6 +34,9 @@ def build(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try links again that timed out, were limited or the like.")
     ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Make a Prefect flow run even if nothing is stale.")
+    ] = False,
     runner: Annotated[str, typer.Option(help="Where tasks run: local, processes or ray.")] = "local",
     ray_address: Annotated[
         str | None, typer.Option(help="Ray cluster, as host:6379; this machine when not given.")
@@ -65,14 +67,8 @@ def build(
         from susx.stages.retry import forget_passing_failures
 
         console.print(f"{forget_passing_failures(plan, opened)} links are tried again.")
-    print_summary(console, _run(plan, store, console, runner, ray_address))
+    from susx.flows.local import run_plan
 
-
-def _run(plan: Any, store: str, console: Any, runner: str, ray_address: str | None) -> Any:
-    """Run the flow on what was planned. Prefect's own tracebacks are kept out of the terminal: ours say it in words."""
-    from susx.flows.build import build_flow
-    from susx.flows.local import planned_run
-
-    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine", "prefect.task_engine"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    return planned_run(build_flow, plan, store, console, runner=runner, ray_address=ray_address)
+    print_summary(
+        console, run_plan(plan, opened, console, record=record, runner=runner, ray_address=ray_address)
+    )

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from susx.flows.settings import prepare_environment
+if __name__ == "__main__":
+    # The command line, before Prefect is imported: not every command needs it.
+    from susx.cli import run_command
+
+    run_command("build")
+    raise SystemExit
+
+from susx.flows.settings import prepare_environment  # noqa: E402
 
 prepare_environment()
 
@@ -91,9 +98,3 @@ def run_build(
     summary = finish_run(plan, result, executor.records, store)
     publish_artifacts(summary)
     return summary
-
-
-if __name__ == "__main__":
-    from susx.cli import run_command
-
-    run_command("build")

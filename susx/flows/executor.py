@@ -16,50 +16,20 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import MissingResult
 from prefect.task_runners import TaskRunner
 
-from susx.errors import DamagedArtefact, SusxError
+from susx.errors import SusxError
 from susx.flows.progress import Progress
+from susx.flows.record import StageRecord
 from susx.flows.runners import device_options
 from susx.flows.tasks import Shard, as_outcome, shard_task
-from susx.stages.stage import Stage, lookup
+from susx.flows.unchanged import kept_outcomes
+from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Outcome, Ref
 from susx.types import Json
 
-__all__ = ["MAX_TASKS", "PrefectExecutor", "StageRecord"]
+__all__ = ["MAX_TASKS", "PrefectExecutor"]
 
 MAX_TASKS = 48
 """Most tasks of one stage in one run; more classes than this share tasks."""
-
-
-@dataclass
-class StageRecord:
-    """What one stage did in this run."""
-
-    stage: str
-    start: float
-    seconds: float = 0.0
-    outcomes: list[Outcome] = field(default_factory=list)
-
-    def count(self, status: str) -> int:
-        """Return the number of outcomes of a status."""
-        return sum(outcome.status == status for outcome in self.outcomes)
-
-    def account(self) -> Json:
-        """Return what the report and ``run.json`` tell of the stage."""
-        return {
-            "stage": self.stage, "computed": self.count("computed"), "cached": self.count("cached"),
-            "seconds": round(self.seconds, 2), "start": round(self.start, 2), "counts": self.counts,
-            "rebuilt": [outcome.rebuilt for outcome in self.outcomes if outcome.rebuilt],
-        }  # fmt: skip
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Return the sums of the integer counts of all outcomes."""
-        total: dict[str, int] = {}
-        for outcome in self.outcomes:
-            for name, value in outcome.counts.items():
-                if isinstance(value, int) and not isinstance(value, bool):
-                    total[name] = total.get(name, 0) + value
-        return total
 
 
 @dataclass
@@ -89,7 +59,7 @@ class PrefectExecutor:
         begun = time.perf_counter()
         size = -(-len(jobs) // MAX_TASKS)
         shards = [list(jobs[i : i + size]) for i in range(0, len(jobs), size)]
-        known = [self._known(shard) for shard in shards]
+        known = [kept_outcomes(shard, self.store) for shard in shards]
         failure: BaseException | None = None
         with self.progress.stage(stage, len(jobs), cached=all(k is not None for k in known)) as advance:
             waiting: list[Any] = []
@@ -114,19 +84,6 @@ class PrefectExecutor:
             raise failure
         return [outcome.ref for outcome in record.outcomes]
 
-    def _known(self, shard: list[Job]) -> list[Outcome] | None:
-        """Return the outcomes of a shard that is done, or None."""
-        known = []
-        for job in shard:
-            try:
-                done = lookup(job, self.store)
-            except DamagedArtefact:
-                return None
-            if done is None:
-                return None
-            known.append(done)
-        return known
-
     def _note(self, stage: Stage, shard: list[Job]) -> None:
         """Record a task run for work that is done."""
         done = shard_task(stage, shard, fresh=True, results=None)
@@ -150,7 +107,7 @@ class PrefectExecutor:
             return [as_outcome(data) for data in state.result()]
         except (OSError, ValueError, MissingResult) as error:
             # The result was written on a machine whose disk this one does not see; the store says the same.
-            known = self._known(shard)
+            known = kept_outcomes(shard, self.store)
             if known is None:
                 raise SusxError(
                     f"The work of {shard[0].stage} '{shard[0].subject}' was done, but its artefact is not in "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from susx.flows.connection import shared_server_url
 from susx.flows.tasks import DEVICE_TAG
 
 __all__ = ["ensure_device_limit"]
@@ -20,9 +21,8 @@ def ensure_device_limit(slots: int = 1) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
     from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
-    from prefect.settings import PREFECT_API_URL
 
-    if not PREFECT_API_URL.value():
+    if shared_server_url() is None:
         return
     name = f"tag:{DEVICE_TAG}"
     with get_client(sync_client=True) as client:

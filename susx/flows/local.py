@@ -1,78 +1,130 @@
-"""A build started from the command line: the plan that was checked is the plan that runs."""
+"""A build started from the command line: the plan that was checked is the plan that runs.
+
+Where nothing is stale and no Prefect server is configured, none is started: the artefacts are verified and the run
+ends. Where something is, a temporary server starts while Prefect, torch and the encoder are loaded here.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-from prefect import Flow
-from prefect.exceptions import PrefectHTTPStatusError
 from rich.console import Console
 
-from susx.errors import ServerError
-from susx.flows.build import run_build
-from susx.flows.progress import Progress
-from susx.flows.runners import shared_server
+from susx.flows.connection import check_server, gone, server_of_run, shared_server_url
+from susx.flows.settings import prepare_environment
+from susx.flows.temporary import TemporaryServer
+from susx.flows.unchanged import Stale, finish_unchanged
 from susx.stages.build_plan import BuildPlan
-from susx.store import open_store
+from susx.stages.registry import STAGES
+from susx.stages.stage import Stage
+from susx.store import ArtefactStore
 
-__all__ = ["planned_run"]
+__all__ = ["run_plan"]
+
+UNCHANGED = "Nothing is stale: no stage and no Prefect server was started (--record asks for a flow run all the same)."
 
 
-def planned_run(
-    flow: Flow[Any, Any],
+def run_plan(
     plan: BuildPlan,
-    store: str,
+    store: ArtefactStore,
     console: Console,
     *,
+    record: bool = False,
     runner: str = "local",
     ray_address: str | None = None,
 ) -> Mapping[str, Any]:
-    """Run a plan as a run of ``flow``'s name and settings, with progress on ``console``.
+    """Carry a plan out, with progress on ``console``.
+
+    Args:
+        plan: what to build.
+        store: where artefacts lie.
+        console: where progress is shown.
+        record: make a flow run even if nothing is stale.
+        runner: ``local``, ``processes`` or ``ray``.
+        ray_address: of the Ray cluster.
 
     Raises:
         ServerError: Prefect's server cannot be reached, or went away; finished work is in the store.
     """
+    prepare_environment()
+    url = shared_server_url()
+    if url is not None:
+        check_server(url)
+        return _run_flow(plan, store, console, runner, ray_address, None)
+    stale: Stage | None = None
+    if not record:
+        try:
+            summary = finish_unchanged(plan, store)
+        except Stale as found:
+            stale = found.stage
+        else:
+            console.print(UNCHANGED)
+            return summary
+    server = TemporaryServer(store.root)
+    server.start()
+    sound = False
+    try:
+        if stale is not None and runner == "local":
+            _load(plan, stale)
+        summary = _run_flow(plan, store, console, runner, ray_address, server)
+        sound = True
+        return summary
+    finally:
+        server.stop(discard=not sound)
 
+
+def _load(plan: BuildPlan, stale: Stage) -> None:
+    """Load what the stale stages need, while the server starts."""
+    import torch  # noqa: F401
+
+    order = list(STAGES)
+    if any(STAGES[name].device for name in order[order.index(stale.name) :]):
+        from susx.features.encoder import load_encoder
+
+        load_encoder(plan.profile.encoder)
+
+
+def _run_flow(
+    plan: BuildPlan,
+    store: ArtefactStore,
+    console: Console,
+    runner: str,
+    ray_address: str | None,
+    server: TemporaryServer | None,
+) -> dict[str, Any]:
+    import httpx
+    from prefect import flow as make_flow
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    from susx.flows.build import build_flow, run_build
+    from susx.flows.progress import Progress
+
+    # Prefect's tracebacks of what susx refuses are kept out of the terminal: susx says it in words.
+    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine", "prefect.task_engine"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     progress = Progress(console)
 
     def build(dataset: str, mode: str, profile: str) -> dict[str, Any]:
-        return run_build(plan, open_store(store), progress, runner, ray_address)
-
-    from prefect import flow as make_flow
+        return run_build(plan, store, progress, runner, ray_address)
 
     decorate: Any = make_flow
     local = decorate(
         build,
-        name=flow.name,
-        flow_run_name=flow.flow_run_name,
-        task_runner=flow.task_runner,
+        name=build_flow.name,
+        flow_run_name=build_flow.flow_run_name,
+        task_runner=build_flow.task_runner,
         persist_result=False,
     )
+    url = server.url if server else shared_server_url()
     try:
-        with shared_server(runner):
-            summary: Mapping[str, Any] = local(plan.dataset.name, "+".join(plan.sources), plan.profile.name)
+        with server_of_run(server):
+            summary: dict[str, Any] = local(plan.dataset.name, "+".join(plan.sources), plan.profile.name)
             return summary
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-        raise _gone(error) from error
+        raise gone(error, url) from error
     except RuntimeError as error:
-        if "Prefect" not in str(error) or "server" not in str(error):
+        if "Failed to reach API" not in str(error) and not ("Prefect" in str(error) and "server" in str(error)):
             raise
-        raise _gone(error) from error
-
-
-def _gone(error: Exception) -> ServerError:
-    import os
-
-    url = os.environ.get("PREFECT_API_URL")
-    what = f"the Prefect server at {url}" if url else "the temporary Prefect server of this run"
-    todo = (
-        "Start it again, or unset PREFECT_API_URL to run without one,"
-        if url
-        else "Wait for a less busy machine"
-    )
-    return ServerError(
-        f"Cannot go on: {what} does not answer ({type(error).__name__}: {error}). Finished work is kept in the store. "
-        f"{todo} and run the same command again: it goes on from there."
-    )
+        raise gone(error, url) from error

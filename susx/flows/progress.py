@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
+from susx.flows.connection import shared_server_url
 from susx.stages.stage import Stage
 
 __all__ = ["Progress"]
@@ -63,9 +64,8 @@ def _bar(console: Console, stage: Stage, total: int) -> Iterator[Advance]:
 def _artifact(stage: Stage, total: int) -> Iterator[Advance]:
     """Publish a progress artifact. Nobody can look at a temporary server's, so there is none there."""
     from prefect.artifacts import create_progress_artifact, update_progress_artifact
-    from prefect.settings import PREFECT_API_URL
 
-    if not PREFECT_API_URL.value():
+    if shared_server_url() is None:
         yield lambda done: None
         return
     artifact: Any = create_progress_artifact(

@@ -13,7 +13,7 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 from susx.errors import ConfigError, ServerError, did_you_mean
 from susx.stages.stage import Stage
 
-__all__ = ["RUNNERS", "Runner", "device_options", "open_runner", "shared_server"]
+__all__ = ["RUNNERS", "Runner", "device_options", "open_runner"]
 
 Runner: TypeAlias = Literal["local", "processes", "ray"]
 RUNNERS = ("local", "processes", "ray")
@@ -86,26 +86,3 @@ def device_options(runner: TaskRunner[Any], stage: Stage) -> Iterator[None]:
     resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
     with remote_options(num_gpus=1 if resources.get("GPU", 0) >= 1 else 0):
         yield
-
-
-@contextlib.contextmanager
-def shared_server(runner: str) -> Iterator[None]:
-    """Start one Prefect server for this process and its workers, unless an API is configured or nobody shares it.
-
-    Without it every worker process would start a temporary server of its own, all on one SQLite file. Workers on
-    other machines cannot reach it; for those ``PREFECT_API_URL`` must name a server.
-    """
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    if runner == "local" or PREFECT_API_URL.value():
-        yield
-        return
-    from prefect.server.api.server import SubprocessASGIServer
-
-    server = SubprocessASGIServer()
-    try:
-        server.start(timeout=120)
-        with temporary_settings({PREFECT_API_URL: server.api_url}):
-            yield
-    finally:
-        server.stop()

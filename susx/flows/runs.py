@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from susx.flows.executor import StageRecord
+from susx.flows.record import StageRecord
 from susx.stages.build_plan import BuildPlan, BuildResult
 from susx.stages.package import FOLDER
 from susx.store import ArtefactStore, digest_json, write_atomically

@@ -9,6 +9,7 @@ task run, and what is done already needs none. Results are kept below the store;
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from prefect.context import FlowRunContext
 from prefect.filesystems import LocalFileSystem
 
 from susx.errors import ConfigError, MismatchError, ModelError, SusxError
+from susx.images.retrieve.worker_process import die_with_parent
 from susx.stages.registry import STAGES
 from susx.stages.stage import Stage, execute
 from susx.store import ArtefactStore, Job, Outcome, Ref, digest_json, open_store
@@ -43,6 +45,8 @@ class Shard:
 
 def carry_out(stage: str, shard: Shard, store: str) -> list[Json]:
     """Carry out a shard of jobs; the result is small and JSON."""
+    if multiprocessing.parent_process() is not None:
+        die_with_parent()
     opened = open_store(store)
     return [_as_json(execute(STAGES[stage], job, opened)) for job in shard.jobs]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from susx.children import child_environment
 from susx.errors import ServerError
 from susx.images.retrieve.index_server import server_job
 from susx.images.retrieve.worker_process import stop_group
@@ -43,6 +44,7 @@ class IndexService:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "susx.images.retrieve.index_server", str(self._job)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env=child_environment(),
             )  # fmt: skip
         end = time.monotonic() + self.patience
         while time.monotonic() < end and self._process.poll() is None:

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.children import child_environment
 from susx.types import Json
 
 __all__ = ["die_with_parent", "run_worker", "stop_group"]
@@ -43,7 +44,7 @@ def run_worker(
         process = subprocess.Popen(
             [sys.executable, "-m", module, str(path)],
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-            env={**os.environ, **(environment or {})},
+            env=child_environment(environment),
         )  # fmt: skip
         try:
             return process.wait(), log
