@@ -9,7 +9,7 @@ if __name__ == "__main__":
     run_command("build")
     raise SystemExit
 
-from susx.flows.settings import prepare_environment  # noqa: E402
+from susx.flows.settings import prepare_environment
 
 prepare_environment()
 

@@ -125,6 +125,8 @@ def _run_flow(
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
         raise gone(error, url) from error
     except RuntimeError as error:
-        if "Failed to reach API" not in str(error) and not ("Prefect" in str(error) and "server" in str(error)):
+        if "Failed to reach API" not in str(error) and not (
+            "Prefect" in str(error) and "server" in str(error)
+        ):
             raise
         raise gone(error, url) from error

@@ -15,12 +15,10 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO
 
 import platformdirs
 from filelock import FileLock, Timeout
@@ -60,7 +58,6 @@ class TemporaryServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._lock: FileLock | None = None
-        self._log: IO[bytes] | None = None
 
     def start(self) -> None:
         """Start the server's process.
@@ -70,7 +67,9 @@ class TemporaryServer:
         """
         if self._folder is None:
             places = [platformdirs.user_cache_path("susx"), self._store]
-            self._folder, self._lock = _free_folder([place / f"prefect-{version('prefect')}" for place in places])
+            self._folder, self._lock = _free_folder(
+                [place / f"prefect-{version('prefect')}" for place in places]
+            )
             database = self._folder / "prefect.db"
             if database.exists() and database.stat().st_size > _LARGEST:
                 self._discard()
@@ -79,12 +78,16 @@ class TemporaryServer:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(("127.0.0.1", port))
             self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
-            self._log = tempfile.TemporaryFile()
-            self._process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("server_process.py")), str(listening.fileno())],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, pass_fds=[listening.fileno()],
-                env=self._environment(), cwd=self._folder, start_new_session=True,
-            )  # fmt: skip
+            program = [
+                sys.executable,
+                str(Path(__file__).with_name("server_process.py")),
+                str(listening.fileno()),
+            ]
+            with (self._folder / "server.log").open("wb") as log:
+                self._process = subprocess.Popen(
+                    program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                    pass_fds=[listening.fileno()], env=self._environment(), cwd=self._folder, start_new_session=True,
+                )  # fmt: skip
         _running.add(self.url)
         # Before Prefect is imported here: it reads the environment then.
         os.environ["PREFECT_API_URL"] = self.url
@@ -122,7 +125,8 @@ class TemporaryServer:
 
     def _serves(self) -> bool:
         """Wait for the server's line. False: it died."""
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         ends = time.monotonic() + STARTUP_SECONDS
         while not select.select([self._process.stdout], [], [], 0.2)[0]:
             if time.monotonic() > ends:
@@ -138,7 +142,8 @@ class TemporaryServer:
         process, self._process = self._process, None
         if process is None:
             return
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         with contextlib.suppress(OSError):
             process.stdin.close()
         try:
@@ -163,9 +168,9 @@ class TemporaryServer:
         return {name: value for name, value in child_environment(own).items() if name != "PREFECT_API_URL"}
 
     def _last_lines(self) -> str:
-        assert self._log is not None
-        self._log.seek(0)
-        lines = [line.strip() for line in self._log.read().decode(errors="replace").splitlines() if line.strip()]
+        assert self._folder is not None
+        said = (self._folder / "server.log").read_text(encoding="utf-8", errors="replace")
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
         return " / ".join(lines[-3:]) or "nothing"
 
 

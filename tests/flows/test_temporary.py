@@ -97,7 +97,9 @@ def test_a_home_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monke
         TemporaryServer(Path("/dev/null")).start()
 
 
-def test_a_server_that_dies_says_why_at_once(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_dies_says_why_at_once(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A configured database is used as it is; one that does not open ends the start with the server's own words."""
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", f"sqlite+aiosqlite:///{home}/prefect.db")
     server = TemporaryServer(tmp_path)
@@ -157,7 +159,12 @@ def test_a_build_ends_on_signals(
     store = tmp_path / "store"
     with (tmp_path / "log").open("wb") as log:
         build = subprocess.Popen(
-            build_command(small, str(store)), cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True
+            build_command(small, str(store)),
+            cwd=ROOT,
+            env=env,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         wait_for(lambda: (store / "artefacts").is_dir() or build.poll() is not None, 200, "no stage ended")
@@ -190,7 +197,11 @@ def test_a_configured_server_that_is_dead(small: Path, env: dict[str, str], tmp_
     by_variable = env | {"PREFECT_API_URL": "http://127.0.0.1:1/api", "PREFECT_HOME": str(tmp_path)}
     for environment in (by_profile, by_variable):
         done = subprocess.run(
-            build_command(small, str(tmp_path / "store")), cwd=ROOT, env=environment, capture_output=True, text=True
+            build_command(small, str(tmp_path / "store")),
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 2, done.stdout + done.stderr
         said = " ".join(done.stderr.split())
