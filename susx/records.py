@@ -7,10 +7,12 @@ name or a sort order.
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["Origin", "Prompt", "SupportRow"]
+__all__ = ["Origin", "Prompt", "SupportRow", "decode_rows", "encode_rows"]
 
 Origin: TypeAlias = Literal["generated", "retrieved", "provided"]
 
@@ -74,3 +76,19 @@ class SupportRow:
     def kept(self) -> bool:
         """Whether no rule has rejected the image so far."""
         return not self.rejected
+
+
+def encode_rows(rows: Iterable[SupportRow]) -> bytes:
+    """Return rows as JSON, one a line. Pure ASCII: no character of a caption can end a line or fail to be encoded."""
+    return b"".join(json.dumps(dataclasses.asdict(row), sort_keys=True).encode() + b"\n" for row in rows)
+
+
+def decode_rows(data: bytes) -> list[SupportRow]:
+    """Return the rows that :func:`encode_rows` wrote.
+
+    Only ``\\n`` ends a row: ``splitlines`` would cut a caption at U+2028, U+0085 and seven more.
+
+    Raises:
+        ValueError, TypeError: it is not such a table.
+    """
+    return [SupportRow(**json.loads(line)) for line in data.split(b"\n") if line]

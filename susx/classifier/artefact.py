@@ -25,7 +25,7 @@ import susx
 from susx.config import EncoderConfig
 from susx.errors import DamagedArtefact, InputError, MismatchError, StoreError
 from susx.methods import load_fitted, save_fitted
-from susx.records import SupportRow
+from susx.records import SupportRow, decode_rows, encode_rows
 from susx.store import digest_file
 
 __all__ = ["FORMAT", "ClassifierFacts", "StoredClassifier", "read_classifier", "save_classifier"]
@@ -157,8 +157,7 @@ def read_classifier(folder: Path) -> StoredClassifier:
     support = load_file(folder / _SUPPORT)["image"] if _SUPPORT in data["files"] else None
     rows: tuple[SupportRow, ...] = ()
     if _TABLE in data["files"]:
-        lines = (folder / _TABLE).read_text(encoding="utf-8").splitlines()
-        rows = tuple(SupportRow(**json.loads(line)) for line in lines)
+        rows = tuple(decode_rows((folder / _TABLE).read_bytes()))
     _check_shapes(facts, state, support, rows)
     return StoredClassifier(facts, method, state, support, rows)
 
@@ -197,8 +196,7 @@ def _write(
     save_fitted(folder / _STATE, method, state)
     if features is not None and len(features):
         save_file({"image": features.float().contiguous()}, folder / _SUPPORT)
-        lines = (json.dumps(dataclasses.asdict(row), ensure_ascii=False, sort_keys=True) for row in rows)
-        (folder / _TABLE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        (folder / _TABLE).write_bytes(encode_rows(rows))
     files = {path.name: digest_file(path) for path in sorted(folder.iterdir())}
     text = json.dumps(_description(facts, method, files), indent=1, ensure_ascii=False)
     (folder / _JSON).write_text(text + "\n", encoding="utf-8")

@@ -49,7 +49,7 @@ def describe_names(file: Path) -> dict[str, Any]:
         ConfigError: the file is missing, no text, or empty.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{file} cannot be read ({error}); expected a text file with a class name a line, or a folder of folders."

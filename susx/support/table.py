@@ -18,12 +18,15 @@ KEPT = "kept"
 
 
 def write_support(path: Path, rows: Iterable[SupportRow]) -> None:
-    """Write rows in their order, complete or not at all. Equal rows give equal bytes."""
+    """Write rows in their order, complete or not at all. Equal rows give equal bytes.
+
+    Parquet holds UTF-8, so a lone surrogate (half of a character, as broken JSON brings them) becomes ``?``.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     partial = path.with_name(path.name + ".part")
-    table = pa.Table.from_pylist([dataclasses.asdict(row) for row in rows], schema=_schema())
+    table = pa.Table.from_pylist([_encodable(row) for row in rows], schema=_schema())
     pq.write_table(table, partial)
     os.replace(partial, path)
 
@@ -64,6 +67,13 @@ def count_reasons(rows: Iterable[SupportRow], classes: Sequence[str] = ()) -> Ma
         reason = row.rejected or KEPT
         own[reason] = own.get(reason, 0) + 1
     return counts
+
+
+def _encodable(row: SupportRow) -> dict[str, Any]:
+    return {
+        name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for name, value in dataclasses.asdict(row).items()
+    }
 
 
 def _schema() -> Any:

@@ -37,7 +37,7 @@ def read_imagefolder(
         if not file.is_file():
             return None
         below = folder / options.get("images", "")
-        lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+        lines = (line.strip() for line in file.read_text(encoding="utf-8").split("\n"))
         listed = (below / line for line in lines if Path(line).suffix)
         return _assemble(listed, below, config, reader)
     if "val" in options or "test" in options:
@@ -59,9 +59,9 @@ def _flagged(folder: Path, options: dict[str, str], split: str) -> Iterator[Path
     if split != "test" or not (folder / options["paths"]).is_file():
         return
     flags = dict(
-        line.split(None, 1) for line in (folder / options["flags"]).read_text().splitlines() if line.strip()
+        line.split(None, 1) for line in (folder / options["flags"]).read_text(encoding="utf-8").split("\n") if line.strip()
     )
-    for line in (folder / options["paths"]).read_text(encoding="utf-8").splitlines():
+    for line in (folder / options["paths"]).read_text(encoding="utf-8").split("\n"):
         if line.strip():
             number, path = line.split(None, 1)
             if flags[number].strip() == "0":

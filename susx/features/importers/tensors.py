@@ -102,4 +102,4 @@ def class_names_of(folder: Path) -> tuple[str, ...]:
     file = folder / "classnames.txt"
     if not file.exists():
         return ()
-    return tuple(line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+    return tuple(line.strip() for line in file.read_text(encoding="utf-8").split("\n") if line.strip())

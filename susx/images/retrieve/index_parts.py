@@ -40,8 +40,8 @@ class PartResult:
     @property
     def rejected(self) -> Counter[str]:
         """Images left out, by reason."""
-        lines = (self.folder / "rejected.csv").read_text(encoding="utf-8").splitlines()
-        return Counter(line.partition(",")[0] for line in lines)
+        lines = (self.folder / "rejected.csv").read_text(encoding="utf-8").split("\n")
+        return Counter(line.partition(",")[0] for line in lines if line)
 
 
 def parts_of(items: Sequence[IndexItem], size: int = PART_SIZE) -> list[Sequence[IndexItem]]:

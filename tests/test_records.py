@@ -1,0 +1,79 @@
+"""Tables of rows hold any text that a web page, a model or a file name can bring."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from susx.records import SupportRow, decode_rows, encode_rows
+from susx.stages.images import read_rows, write_rows
+from susx.stages.stage import Stage, execute
+from susx.store import ArtefactStore, Job
+from susx.support import read_support
+from susx.support.table import write_support
+
+SEPARATORS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+BIDI = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c"
+CONTROLS = "".join(chr(c) for c in (*range(0x20), *range(0x7F, 0xA0)))
+HOSTILE = st.text(
+    st.sampled_from(SEPARATORS + BIDI + CONTROLS + "\ufeff\ufffe\U0010ffff\"\\'{}[],=") | st.characters(), max_size=40
+)
+
+
+def row(text: str) -> SupportRow:
+    return SupportRow(
+        text or "x", "", "", "retrieved", text, url=text, caption=text, licence=text, nsfw=text, detail=text
+    )
+
+
+def encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+@given(st.lists(HOSTILE | st.text(st.characters(categories=["Cs", "Ll"]), max_size=4), max_size=4))
+@example([SEPARATORS, BIDI, CONTROLS])
+@example(["\ud800 half a character"])
+def test_rows_are_read_as_they_were_written(texts: list[str]) -> None:
+    """Every row comes back, whatever is in it, and none becomes two."""
+    rows = [row(text) for text in texts]
+    data = encode_rows(rows)
+    assert decode_rows(data) == rows
+    assert data.count(b"\n") == len(rows)
+    assert len(data.decode().splitlines()) == len(rows)
+
+
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+def test_rows_with_raw_separators_are_read(ensure_ascii: bool) -> None:
+    """A table in which another program left U+2028 as it is has as many rows as it has lines."""
+    line = json.dumps({**vars(row("a")), "caption": "b\u2028c\x85d"}, ensure_ascii=ensure_ascii)
+    assert [r.caption for r in decode_rows((line + "\n").encode() * 2)] == ["b\u2028c\x85d"] * 2
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(HOSTILE, min_size=1, max_size=3))
+@example(["\ud800 half a character"])
+def test_support_table_keeps_any_text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    """The table of a run gives back what went in; half a character, which UTF-8 cannot hold, becomes a question mark."""
+    path = tmp_path_factory.mktemp("table") / "support.parquet"
+    write_support(path, [row(text) for text in texts])
+    assert [r.caption for r in read_support(path)] == [encodable(text) for text in texts]
+
+
+def test_a_long_hostile_caption_through_a_stage(tmp_path) -> None:
+    """Captions of 1 MB, with every separator and control there is, go through the store and stay one row each."""
+    everything = "".join(
+        chr(c) for c in range(0x11000) if unicodedata.category(chr(c)) in {"Cc", "Cf", "Zl", "Zp", "Zs"}
+    )
+    rows = [row((everything * (1 + (1 << 20) // len(everything)))[: 1 << 20]), row("after")]
+
+    def work(job, store, out):
+        write_rows(out, rows)
+        return {}
+
+    store = ArtefactStore(tmp_path)
+    ref = execute(Stage("fetch", 1, work, "Fetch"), Job("fetch", 1, "d", "c"), store).ref
+    assert read_rows(store, ref) == rows
