@@ -20,7 +20,8 @@ SEPARATORS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 BIDI = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c"
 CONTROLS = "".join(chr(c) for c in (*range(0x20), *range(0x7F, 0xA0)))
 HOSTILE = st.text(
-    st.sampled_from(SEPARATORS + BIDI + CONTROLS + "\ufeff\ufffe\U0010ffff\"\\'{}[],=") | st.characters(), max_size=40
+    st.sampled_from(SEPARATORS + BIDI + CONTROLS + "\ufeff\ufffe\U0010ffff\"\\'{}[],=") | st.characters(),
+    max_size=40,
 )
 
 

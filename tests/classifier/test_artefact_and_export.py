@@ -206,9 +206,21 @@ def test_hostile_captions_stay_with_their_image(classifier_folder: Path, tmp_pat
     from susx.classifier import save_classifier
 
     known = read_classifier(classifier_folder)
-    texts = ("a\u2028b\u2029c", "d\x85e\x1cf\x0bg\x0ch", "\x00\x07\x9b31m", "\u202eevil\u2069", "\ud800", "x" * (1 << 20))
+    texts = (
+        "a\u2028b\u2029c",
+        "d\x85e\x1cf\x0bg\x0ch",
+        "\x00\x07\x9b31m",
+        "\u202eevil\u2069",
+        "\ud800",
+        "x" * (1 << 20),
+    )
     rows = [dataclasses.replace(row, caption=texts[i % len(texts)]) for i, row in enumerate(known.rows)]
     save_classifier(
-        tmp_path / "c", known.facts, known.method, known.state, support_features=known.support, support_rows=rows
+        tmp_path / "c",
+        known.facts,
+        known.method,
+        known.state,
+        support_features=known.support,
+        support_rows=rows,
     )
     assert list(read_classifier(tmp_path / "c").rows) == rows

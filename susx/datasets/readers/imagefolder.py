@@ -59,7 +59,9 @@ def _flagged(folder: Path, options: dict[str, str], split: str) -> Iterator[Path
     if split != "test" or not (folder / options["paths"]).is_file():
         return
     flags = dict(
-        line.split(None, 1) for line in (folder / options["flags"]).read_text(encoding="utf-8").split("\n") if line.strip()
+        line.split(None, 1)
+        for line in (folder / options["flags"]).read_text(encoding="utf-8").split("\n")
+        if line.strip()
     )
     for line in (folder / options["paths"]).read_text(encoding="utf-8").split("\n"):
         if line.strip():
