@@ -45,7 +45,7 @@ def print_plan(console: Console, planned: Sequence[PlannedJob]) -> None:
     groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = defaultdict(list)
     for entry in planned:
         groups[entry.job.stage, entry.state, entry.reasons].append(entry.job.subject or "all")
-    colour = {"fresh": "green", "stale": "yellow", "missing": "cyan", "running": "blue"}
+    colour = {"fresh": "green", "stale": "yellow", "missing": "cyan", "running": "blue", "waits": "magenta"}
     for (stage, state, reasons), subjects in groups.items():
         which = ", ".join(subjects[:4]) + (", ..." if len(subjects) > 4 else "")
         table.add_row(

@@ -17,7 +17,8 @@ from susx.types import Json
 
 __all__ = ["Executor", "InlineExecutor", "PlanExecutor", "PlannedJob", "State", "changes"]
 
-State: TypeAlias = Literal["fresh", "stale", "missing", "running"]
+State: TypeAlias = Literal["fresh", "stale", "missing", "running", "waits"]
+"""``stale`` and ``missing`` are made for sure; what ``waits`` is made only if what it waits for turns out otherwise."""
 
 
 class Executor(Protocol):
@@ -92,9 +93,10 @@ class PlanExecutor:
     def _plan(self, job: Job) -> tuple[PlannedJob, Ref]:
         last = self.store.last_ingredients(job)
         if not job.ready:
+            reasons = changes(last, _as_before(last, job))
+            state: State = "missing" if not last else "stale" if reasons else "waits"
             waits = sorted({ref.stage for ref in job.inputs.values() if not ref.known})
-            reasons = (*changes(last, job.ingredients, ignore_inputs=True), f"waits for {', '.join(waits)}")
-            return PlannedJob(job, "stale" if last else "missing", reasons), job.pending()
+            return PlannedJob(job, state, (*reasons, f"waits for {', '.join(waits)}")), job.pending()
         try:
             done = lookup(job, self.store)
         except DamagedArtefact as damage:
@@ -109,7 +111,16 @@ class PlanExecutor:
         ), (job.pending())
 
 
-def changes(last: Json | None, now: Json, *, ignore_inputs: bool = False) -> tuple[str, ...]:
+def _as_before(last: Json | None, job: Job) -> Json:
+    """Return the ingredients of a job, with the inputs that are still to be made as they were the last time."""
+    before = (last or {}).get("inputs", {})
+    inputs = {
+        name: ref.digest if ref.known else before.get(name, "pending") for name, ref in job.inputs.items()
+    }
+    return {**job.ingredients, "inputs": inputs}
+
+
+def changes(last: Json | None, now: Json) -> tuple[str, ...]:
     """Say in words which ingredients differ between the last run and now.
 
     >>> changes({"version": 1, "params": {"alpha": 1}}, {"version": 1, "params": {"alpha": 2}})
@@ -121,16 +132,15 @@ def changes(last: Json | None, now: Json, *, ignore_inputs: bool = False) -> tup
     if last.get("version") != now.get("version"):
         found.append(f"stage version: {last.get('version')} -> {now.get('version')}")
     found += _differences(last.get("params", {}), now.get("params", {}), "")
-    if not ignore_inputs:
-        old, new = last.get("inputs", {}), now.get("inputs", {})
-        changed = [name for name in new if name in old and old[name] != new[name]]
-        found += [f"input {name}: {old[name][:8]} -> {new[name][:8]}" for name in changed[:3]]
-        found += [f"{len(changed) - 3} more inputs changed"] if len(changed) > 3 else []
-        added, removed = [n for n in new if n not in old], [n for n in old if n not in new]
-        found += [f"new input {', '.join(added[:3])}{', ...' if len(added) > 3 else ''}"] if added else []
-        found += (
-            [f"input gone: {', '.join(removed[:3])}{', ...' if len(removed) > 3 else ''}"] if removed else []
-        )
+    old, new = last.get("inputs", {}), now.get("inputs", {})
+    changed = [name for name in new if name in old and old[name] != new[name]]
+    found += [f"input {name}: {old[name][:8]} -> {new[name][:8]}" for name in changed[:3]]
+    found += [f"{len(changed) - 3} more inputs changed"] if len(changed) > 3 else []
+    added, removed = [n for n in new if n not in old], [n for n in old if n not in new]
+    found += [f"new input {', '.join(added[:3])}{', ...' if len(added) > 3 else ''}"] if added else []
+    found += (
+        [f"input gone: {', '.join(removed[:3])}{', ...' if len(removed) > 3 else ''}"] if removed else []
+    )
     return tuple(found)
 
 
