@@ -138,9 +138,7 @@ def changes(last: Json | None, now: Json) -> tuple[str, ...]:
     found += [f"{len(changed) - 3} more inputs changed"] if len(changed) > 3 else []
     added, removed = [n for n in new if n not in old], [n for n in old if n not in new]
     found += [f"new input {', '.join(added[:3])}{', ...' if len(added) > 3 else ''}"] if added else []
-    found += (
-        [f"input gone: {', '.join(removed[:3])}{', ...' if len(removed) > 3 else ''}"] if removed else []
-    )
+    found += [f"input gone: {', '.join(removed[:3])}{', ...' if len(removed) > 3 else ''}"] if removed else []
     return tuple(found)
 
 

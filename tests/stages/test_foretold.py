@@ -32,7 +32,9 @@ EDITS = {
 }
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(1, 9))])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(1, 9))]
+)
 def test_a_dry_run_foretells_the_build(world, seed):
     """Fresh is kept; stale and missing are made; only what waits may go either way, and it waits for something made."""
     choice = random.Random(seed)
