@@ -15,14 +15,14 @@ def delete_features(world, choice):
 
 
 def damage_image(world, choice):
-    image = max(world.artefact("fetch", "banded").rglob("*"), key=lambda path: path.stat().st_size)
+    image = max(world.artefact("fetch", "banded").rglob("images/*"), key=lambda path: path.stat().st_size)
     image.write_bytes(image.read_bytes()[: choice.randint(1, 99)])
 
 
 EDITS = {
     "alpha": lambda world, choice: world.change(f"method.alpha={choice.uniform(1, 9):.3f}"),
     "classes": lambda world, choice: world.write(
-        classes=choice.sample([*CLASSES, "zigzagged"], choice.choice([3, 4, 5]))
+        classes=["banded", *choice.sample([*CLASSES[1:], "zigzagged"], choice.choice([2, 3, 4]))]
     ),
     "prompt": lambda world, choice: world.write(photo_prompt=f"{{}} texture {choice.randint(0, 10**6)}."),
     "per class": lambda world, choice: world.change(per_class=choice.choice([1, 2])),
