@@ -24,7 +24,9 @@ from torch import Tensor
 import susx
 from susx.config import EncoderConfig
 from susx.errors import DamagedArtefact, InputError, MismatchError, StoreError
-from susx.methods import load_fitted, save_fitted
+from susx.methods import Method, parameters
+from susx.methods.state import Fitted, load_fitted, save_fitted
+from susx.methods.zero_shot import ZeroShotState
 from susx.records import SupportRow, decode_rows, encode_rows
 from susx.store import digest_file
 
@@ -71,20 +73,33 @@ class ClassifierFacts:
 
 @dataclass(frozen=True)
 class StoredClassifier:
-    """Everything in the folder: facts, method, fitted state, support features and their rows."""
+    """Everything in the folder: facts, the fitted method, support features and their rows."""
 
     facts: ClassifierFacts
-    method: Any
-    state: Any
+    fitted: Fitted
     support: Float[Tensor, "support dim"] | None
     rows: tuple[SupportRow, ...]
+
+    @property
+    def method(self) -> Method[Any]:
+        """The method with its hyper-parameters."""
+        return self.fitted.method
+
+    @property
+    def state(self) -> Any:
+        """What its fit returned."""
+        return self.fitted.state
+
+    @property
+    def zero_shot(self) -> ZeroShotState:
+        """The classifier of class prompts alone."""
+        return self.fitted.zero_shot
 
 
 def save_classifier(
     folder: Path,
     facts: ClassifierFacts,
-    method: Any,
-    state: Any,
+    fitted: Fitted,
     *,
     support_features: Float[Tensor, "support dim"] | None = None,
     support_rows: Sequence[SupportRow] = (),
@@ -95,7 +110,7 @@ def save_classifier(
     Args:
         folder: where to; made with its parents.
         facts: what it is made of.
-        method, state: a method and what its ``fit`` returned.
+        fitted: a method, what its ``fit`` returned, and zero-shot.
         support_features, support_rows: kept support images, unit rows and their provenance, in the same order.
         force: replace an existing classifier.
 
@@ -103,7 +118,7 @@ def save_classifier(
         StoreError: the folder holds something else, or a classifier and no ``force``, or cannot be written.
         MismatchError: numbers of classes, features and rows that do not fit each other.
     """
-    _check_shapes(facts, state, support_features, support_rows)
+    _check_shapes(facts, fitted, support_features, support_rows)
     if folder.exists() and not (folder / _JSON).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder} exists and is no classifier; give another folder.")
     if (folder / _JSON).exists() and not force:
@@ -111,7 +126,7 @@ def save_classifier(
     partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
     try:
         partial.mkdir(parents=True)
-        _write(partial, facts, method, state, support_features, support_rows)
+        _write(partial, facts, fitted, support_features, support_rows)
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -137,7 +152,7 @@ def read_classifier(folder: Path) -> StoredClassifier:
             raise DamagedArtefact(f"{path} is {state}; copy the whole classifier again, or build it anew.")
     from safetensors.torch import load_file
 
-    method, state = load_fitted(folder / _STATE)
+    fitted = load_fitted(folder / _STATE)
     try:
         facts = ClassifierFacts(
             class_names=tuple(data["class_names"]),
@@ -158,8 +173,8 @@ def read_classifier(folder: Path) -> StoredClassifier:
     rows: tuple[SupportRow, ...] = ()
     if _TABLE in data["files"]:
         rows = tuple(decode_rows((folder / _TABLE).read_bytes()))
-    _check_shapes(facts, state, support, rows)
-    return StoredClassifier(facts, method, state, support, rows)
+    _check_shapes(facts, fitted, support, rows)
+    return StoredClassifier(facts, fitted, support, rows)
 
 
 def _facts_json(folder: Path) -> dict[str, Any]:
@@ -186,23 +201,22 @@ def _facts_json(folder: Path) -> dict[str, Any]:
 def _write(
     folder: Path,
     facts: ClassifierFacts,
-    method: Any,
-    state: Any,
+    fitted: Fitted,
     features: Tensor | None,
     rows: Sequence[SupportRow],
 ) -> None:
     from safetensors.torch import save_file
 
-    save_fitted(folder / _STATE, method, state)
+    save_fitted(folder / _STATE, fitted)
     if features is not None and len(features):
         save_file({"image": features.float().contiguous()}, folder / _SUPPORT)
         (folder / _TABLE).write_bytes(encode_rows(rows))
     files = {path.name: digest_file(path) for path in sorted(folder.iterdir())}
-    text = json.dumps(_description(facts, method, files), indent=1, ensure_ascii=False)
+    text = json.dumps(_description(facts, fitted.method, files), indent=1, ensure_ascii=False)
     (folder / _JSON).write_text(text + "\n", encoding="utf-8")
 
 
-def _description(facts: ClassifierFacts, method: Any, files: Mapping[str, str]) -> dict[str, Any]:
+def _description(facts: ClassifierFacts, method: Method[Any], files: Mapping[str, str]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "susx": susx.__version__,
@@ -213,7 +227,7 @@ def _description(facts: ClassifierFacts, method: Any, files: Mapping[str, str]) 
             "digest": facts.encoder_digest,
         },
         "prompts": {"kind": facts.prompts, "digest": facts.prompts_digest},
-        "method": {"name": method.name, "hyper_parameters": dataclasses.asdict(method)},
+        "method": {"name": method.name, "hyper_parameters": parameters(method)},
         "tuning": facts.tuning,
         "calibration": {"temperature": facts.temperature, "on": facts.calibrated_on},
         "licences": list(facts.licences),
@@ -223,9 +237,10 @@ def _description(facts: ClassifierFacts, method: Any, files: Mapping[str, str]) 
 
 
 def _check_shapes(
-    facts: ClassifierFacts, state: Any, features: Tensor | None, rows: Sequence[SupportRow]
+    facts: ClassifierFacts, fitted: Fitted, features: Tensor | None, rows: Sequence[SupportRow]
 ) -> None:
-    classes = len(state.text)
+    text = fitted.zero_shot.text
+    classes = len(text)
     if len(facts.class_names) != classes:
         raise MismatchError(
             f"{len(facts.class_names)} class names, but the method was fitted on {classes} classes."
@@ -234,9 +249,9 @@ def _check_shapes(
         raise MismatchError(
             f"{0 if features is None else len(features)} support features, but {len(rows)} rows of provenance."
         )
-    if features is not None and features.shape[1] != state.text.shape[1]:
+    if features is not None and features.shape[1] != text.shape[1]:
         raise MismatchError(
-            f"Support features have {features.shape[1]} columns, the text classifier has {state.text.shape[1]}."
+            f"Support features have {features.shape[1]} columns, the text classifier has {text.shape[1]}."
         )
     if not facts.temperature > 0:
         raise InputError(f"The calibration temperature must be greater than 0, found {facts.temperature}.")

@@ -104,7 +104,7 @@ class Classifier:
         Raises:
             MismatchError: features of another width.
         """
-        return self.stored.method.logits(self.stored.state, features)  # type: ignore[no-any-return]
+        return self.stored.method.logits(self.stored.state, features)
 
     def probabilities(self, features: ImageFeatures) -> Float[Tensor, "query classes"]:
         """Return softmax(logits / temperature) with the temperature of the calibration."""

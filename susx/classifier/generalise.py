@@ -61,8 +61,8 @@ def generalise(
     columns = torch.tensor(columns_of(classifier.class_names, class_names, dataset))
     features = classifier.encode(images)
     truth = torch.tensor(labels)
-    state = classifier.stored.state
-    plain = (state.logit_scale * features.pooled @ state.text.T)[:, columns]
+    prompts = classifier.stored.zero_shot
+    plain = (prompts.logit_scale * features.pooled @ prompts.text.T)[:, columns]
     ours = classifier.logits(features)[:, columns]
     before, after = score(plain, truth), score(ours, truth)
     paired = compare(plain.argmax(dim=1) == truth, ours.argmax(dim=1) == truth)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from susx.commands.feature_rows import Row
-    from susx.features.feature_set import FeatureSet
+    from susx.experiment.features import Experiment
 
 __all__ = ["evaluate", "import_features"]
 
@@ -55,40 +54,27 @@ def evaluate(
     Where there is no test split, the validation split is halved by class: one half for tuning 'val', one to
     measure on.
     """
-    from susx.commands.feature_rows import evidence_of, few_shot_rows, halve, rows_of, usable_methods
-    from susx.errors import ConfigError, InputError
-    from susx.features.feature_set import Split
+    from susx.experiment.features import evaluate_features
     from susx.features.files import read_features
-    from susx.features.pool_search import read_pool, retrieve_from_pool
 
-    if pool is not None and shots:
-        raise ConfigError("--pool and --shots are two sources of support: give one of them.")
-    held = read_features(
+    loaded = read_features(
         features, dataset=dataset, backbone=backbone, support=support, prompts=prompts, text=text
     )
-    validation, test, split = held.validation, held.test, "test"
-    if test is None:
-        if validation is None:
-            raise InputError(
-                f"{features}: neither test nor validation images to measure on. Add a labelled split."
-            )
-        (validation, test), split = halve(validation, seed), f"half of validation (seed {seed})"
-    images, source = held.support, "the folder's"
-    if pool is not None:
-        rows = read_pool(pool)
-        found = retrieve_from_pool(held.text, rows, per_class, exclusive=exclusive)
-        images, source = Split(rows[found.rows].float(), found.labels), f"pool, {per_class} a class"
-    evidence = evidence_of(held, images, validation)
-    chosen = usable_methods(_listed(methods), evidence, test)
-    options: dict[str, Any] = {"dataset": dataset or features.name, "shrinkage": shrinkage, "seed": seed}
-    table = list(
-        rows_of(evidence, test, ["zero_shot"] if shots else chosen, _listed(tuning), source, **options)
+    experiment = evaluate_features(
+        loaded,
+        pool=pool,
+        per_class=per_class,
+        exclusive=exclusive,
+        methods=_listed(methods),
+        tuning=_listed(tuning),
+        shots=_numbers(shots) if shots else (),
+        shrinkage=shrinkage,
+        seed=seed,
+        dataset=dataset or features.name,
     )
-    if shots:
-        table += few_shot_rows(evidence, test, chosen, _listed(tuning), _numbers(shots), **options)
-    _print(table, held, split)
+    _print(experiment)
     if json is not None:
-        _write(json, table, held, split)
+        _write(json, experiment)
 
 
 def import_features(
@@ -110,15 +96,15 @@ def import_features(
     from susx.features.feature_set import SPLITS
     from susx.features.files import read_features, write_features
 
-    held = read_features(
+    loaded = read_features(
         features, shots=shots, dataset=dataset, backbone=backbone, support=support, prompts=prompts, text=text
     )
-    write_features(held, out)
+    write_features(loaded, out)
     sizes = ", ".join(
-        f"{len(getattr(held, name))} {name}" for name in SPLITS if getattr(held, name) is not None
+        f"{len(getattr(loaded, name))} {name}" for name in SPLITS if getattr(loaded, name) is not None
     )
     Console(highlight=False).print(
-        f"{escape(str(out))}: {held.classes} classes, {sizes or 'no images'} from {escape(held.source)}",
+        f"{escape(str(out))}: {loaded.classes} classes, {sizes or 'no images'} from {escape(loaded.source)}",
         soft_wrap=True,
     )
 
@@ -141,33 +127,48 @@ def _numbers(words: str) -> list[int]:
     return [int(entry) for entry in entries]
 
 
-def _print(rows: list[Row], held: FeatureSet, split: str) -> None:
+def _print(experiment: Experiment) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{held.source}: top-1 on {split}", title_justify="left")
+    rows = experiment.rows
+    table = Table(title=f"{experiment.source}: top-1 on {experiment.split}", title_justify="left")
     for name in ("method", "tuning", "support"):
         table.add_column(name)
-    for name in ("top-1 %", "95 % interval", "n"):
+    for name in ("top-1 %", "95 % interval", "gain", "95 % interval", "n"):
         table.add_column(name, justify="right")
     table.add_column("hyper-parameters", overflow="fold")
     for row in rows:
         chosen = ", ".join(f"{name} {value:.4g}" for name, value in row.hyper_parameters.items())
         chosen = chosen or (f"{len(row.runs)} seeds" if row.runs else "")
         interval = f"{100 * row.low:.2f} to {100 * row.high:.2f}"
+        gain, between = "", ""
+        if row.gain is not None and row.gain_low is not None and row.gain_high is not None:
+            gain, between = (
+                f"{100 * row.gain:+.2f}",
+                f"{100 * row.gain_low:+.2f} to {100 * row.gain_high:+.2f}",
+            )
         table.add_row(
-            row.method, row.tuning, row.support, f"{100 * row.top1:.2f}", interval, str(row.n), chosen
+            row.method,
+            row.tuning,
+            row.support,
+            f"{100 * row.top1:.2f}",
+            interval,
+            gain,
+            between,
+            str(row.n),
+            chosen,
         )
     console = Console(highlight=False)
     if not console.is_terminal:
         # Into a file or a pipe the table keeps one line per row.
-        console = Console(highlight=False, width=130)
+        console = Console(highlight=False, width=160)
     console.print(table)
     for note in sorted({row.note for row in rows} - {""}):
         console.print(note)
 
 
-def _write(file: Path, rows: list[Row], held: FeatureSet, split: str) -> None:
+def _write(file: Path, experiment: Experiment) -> None:
     """Write the rows as JSON.
 
     Raises:
@@ -178,8 +179,7 @@ def _write(file: Path, rows: list[Row], held: FeatureSet, split: str) -> None:
 
     from susx.errors import InputError
 
-    facts = {"source": held.source, "split": split, "rows": [dataclasses.asdict(row) for row in rows]}
     try:
-        file.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(dataclasses.asdict(experiment), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{file}: cannot be written ({error}). Choose another file.") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,7 +20,6 @@ __all__ = [
     "EncoderConfig",
     "GenerationConfig",
     "LanguageModelConfig",
-    "MethodConfig",
     "ProfileConfig",
     "PromptsConfig",
     "RetrievalConfig",
@@ -166,27 +165,6 @@ class GenerationConfig(_Strict):
     """Redraw when the similarity to another class's prompt exceeds its own by this; off when None."""
 
 
-class MethodConfig(_Strict):
-    """The classifiers that are fitted, and the hyper-parameters of the ``fixed`` protocol.
-
-    Defaults of alpha, beta and gamma: Tip-Adapter's published 1.0 and 5.5 [Zhang et al. 2022]; gamma 0.1 is the
-    smallest value of the published TIP-X grid.
-    """
-
-    names: tuple[Literal["zero_shot", "calip", "tip_adapter", "tip_x"], ...] = (
-        "zero_shot",
-        "tip_adapter",
-        "tip_x",
-    )
-    alpha: NonNegativeFloat = 1.0
-    beta: PositiveFloat = 5.5
-    gamma: NonNegativeFloat = 0.1
-    temperature: PositiveFloat = 0.5
-    tuning: tuple[Literal["fixed", "support", "val"], ...] = ("fixed", "support", "val")
-    headline: Literal["fixed", "support", "val"] = "support"
-    """The protocol whose TIP-X is the run's product and headline."""
-
-
 class ProfileConfig(_Strict):
     """Everything a run needs besides the data set."""
 
@@ -200,6 +178,11 @@ class ProfileConfig(_Strict):
     download: DownloadConfig = DownloadConfig()
     curation: CurationConfig = CurationConfig()
     generation: GenerationConfig = GenerationConfig()
-    method: MethodConfig = MethodConfig()
+    methods: dict[str, dict[str, Any]] = {"zero_shot": {}, "tip_adapter": {}, "tip_x": {}}
+    """Method -> its hyper-parameters under ``fixed``; the method itself checks them. Zero-shot is always fitted."""
+    tuning: tuple[Literal["fixed", "support", "val"], ...] = ("fixed", "support", "val")
+    """Protocols that every method with something to choose is fitted under."""
+    headline: str = ""
+    """``method/tuning`` (or a method) that is packaged and shown first; by default the last method listed."""
     per_class: PositiveInt = 16
     seed: NonNegativeInt = 0

@@ -5,9 +5,9 @@ from susx.evaluation.ablation import (
     AccuracyPlane,
     MethodFactory,
     accuracy_plane,
-    kl_ablation,
     support_size_curve,
     take_shots,
+    term_ablation,
 )
 from susx.evaluation.calibration import ReliabilityBins, fit_temperature, reliability
 from susx.evaluation.comparison import Comparison, compare
@@ -47,7 +47,6 @@ __all__ = [
     "cosine_histograms",
     "fit_temperature",
     "intra_modal_overlap",
-    "kl_ablation",
     "macro_f1",
     "mean_per_class",
     "overlap",
@@ -55,5 +54,6 @@ __all__ = [
     "score",
     "support_size_curve",
     "take_shots",
+    "term_ablation",
     "top_k_correct",
 ]

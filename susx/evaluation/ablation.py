@@ -1,11 +1,10 @@
-"""What each part of a method is worth: the alpha-gamma plane, the size of the support set, the KL term.
+"""What each part of a method is worth: the plane of its weights, the size of the support set, each term.
 
 These look at labelled test images after every choice was made. They describe; nothing may be chosen from them.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -25,9 +24,9 @@ __all__ = [
     "AccuracyPlane",
     "MethodFactory",
     "accuracy_plane",
-    "kl_ablation",
     "support_size_curve",
     "take_shots",
+    "term_ablation",
 ]
 
 MethodFactory: TypeAlias = Callable[[Evidence], Method[Any]]
@@ -36,10 +35,12 @@ MethodFactory: TypeAlias = Callable[[Evidence], Method[Any]]
 
 @dataclass(frozen=True)
 class AccuracyPlane:
-    """Top-1 at every pair: ``values[i][j]`` belongs to ``gammas[i]`` and ``alphas[j]``."""
+    """Top-1 at every pair: ``values[i][j]`` belongs to ``ys[i]`` of axis ``y`` and ``xs[j]`` of axis ``x``."""
 
-    alphas: tuple[float, ...]
-    gammas: tuple[float, ...]
+    x: str
+    y: str
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
     values: tuple[tuple[float, ...], ...]
 
 
@@ -57,63 +58,56 @@ class AccuracyCurve:
 
 
 def accuracy_plane(
-    method: Any,
+    method: Method[Any],
     evidence: Evidence,
     query: ImageFeatures,
     labels: Int64[Tensor, " query"],
-    alphas: Sequence[float],
-    gammas: Sequence[float],
+    across: tuple[str, Sequence[float]],
+    upwards: tuple[str, Sequence[float]],
 ) -> AccuracyPlane:
-    """Return top-1 of ``method`` (with fields ``alpha`` and ``gamma``) at every pair of values.
+    """Return top-1 of ``method`` at every pair of values of two of its axes.
 
-    Logits of TIP-X are affine in both, so three evaluations give the plane; a fourth, at the far corner, checks that this
-    holds for the method at hand, and if not every pair is evaluated.
+    Logits are mostly affine in the weights of terms, so three evaluations give the plane; a fourth, at the far corner,
+    checks that this holds for the method at hand, and if not every pair is evaluated.
 
     Raises:
-        InputError: the method has no alpha or gamma, or a list is empty.
+        InputError: the method has no such axis, or a list is empty.
     """
-    missing = {"alpha", "gamma"} - {f.name for f in dataclasses.fields(method)}
-    if missing or not alphas or not gammas:
+    missing = {across[0], upwards[0]} - set(method.values())
+    if missing or not across[1] or not upwards[1]:
         raise InputError(
-            f"A plane needs values of alpha and gamma and a method that has both; {method.name} lacks {missing or 'values'}."
+            f"A plane needs values of two axes of the method; {method.name} lacks {', '.join(sorted(missing)) or 'values'}."
         )
 
-    def at(alpha: float, gamma: float) -> Tensor:
-        changed = dataclasses.replace(method, alpha=alpha, gamma=gamma)
+    def at(x: float, y: float) -> Tensor:
+        changed = method.with_values({across[0]: x, upwards[0]: y})
         logits: Tensor = changed.logits(changed.fit(evidence), query)
         return logits.double()
 
-    far_alpha, far_gamma = max(alphas) or 1.0, max(gammas) or 1.0
+    far_x, far_y = max(across[1]) or 1.0, max(upwards[1]) or 1.0
     origin = at(0.0, 0.0)
-    by_alpha, by_gamma = (at(far_alpha, 0.0) - origin) / far_alpha, (at(0.0, far_gamma) - origin) / far_gamma
-    corner = at(far_alpha, far_gamma)
-    guess = origin + far_alpha * by_alpha + far_gamma * by_gamma
+    by_x, by_y = (at(far_x, 0.0) - origin) / far_x, (at(0.0, far_y) - origin) / far_y
+    corner = at(far_x, far_y)
+    guess = origin + far_x * by_x + far_y * by_y
     affine = bool((corner - guess).abs().max() <= 1e-4 * (1 + corner.abs().max()))
 
-    def top1(alpha: float, gamma: float) -> float:
-        logits = origin + alpha * by_alpha + gamma * by_gamma if affine else at(alpha, gamma)
+    def top1(x: float, y: float) -> float:
+        logits = origin + x * by_x + y * by_y if affine else at(x, y)
         return float((logits.argmax(dim=1) == labels).double().mean())
 
-    values = tuple(tuple(top1(alpha, gamma) for alpha in alphas) for gamma in gammas)
-    return AccuracyPlane(tuple(alphas), tuple(gammas), values)
+    values = tuple(tuple(top1(x, y) for x in across[1]) for y in upwards[1])
+    return AccuracyPlane(across[0], upwards[0], tuple(across[1]), tuple(upwards[1]), values)
 
 
-def kl_ablation(
-    make: MethodFactory, evidence: Evidence, query: ImageFeatures, labels: Int64[Tensor, " query"]
+def term_ablation(
+    method: Method[Any], evidence: Evidence, query: ImageFeatures, labels: Int64[Tensor, " query"]
 ) -> Mapping[str, Scores]:
-    """Score a method with its KL term and without (``gamma`` 0, everything else as ``make`` chose it).
-
-    Raises:
-        InputError: the method has no ``gamma``.
-    """
-    method = make(evidence)
-    if "gamma" not in {f.name for f in dataclasses.fields(method)}:  # type: ignore[arg-type]
-        raise InputError(f"{method.name} has no gamma: there is no KL term to leave out.")
-    without: Any = dataclasses.replace(method, gamma=0.0)  # type: ignore[type-var]
-    return {
-        name: score(m.logits(m.fit(evidence), query), labels)
-        for name, m in (("with the KL term", method), ("without it", without))
-    }
+    """Score a method as it is and without each of its terms (the term's weight 0, everything else as it is)."""
+    variants = {"all terms": method}
+    for axis in method.axes:
+        if axis.term:
+            variants[f"without {axis.term}"] = method.with_values({axis.name: 0.0})
+    return {name: score(m.logits(m.fit(evidence), query), labels) for name, m in variants.items()}
 
 
 def support_size_curve(
@@ -157,14 +151,12 @@ def support_size_curve(
 
 def take_shots(evidence: Evidence, size: int, seed: int) -> Evidence:
     """Return the evidence with at most ``size`` support images per class, drawn by ``seed``, in their order."""
-    features, labels = evidence.support("Taking shots")
+    _, labels = evidence.support("Taking shots")
     kept = []
     for label in torch.bincount(labels).nonzero()[:, 0].tolist():
         rows = (labels == label).nonzero()[:, 0]
         generator = torch.Generator().manual_seed(derive_seed(seed, label))
         kept.append(rows[torch.randperm(len(rows), generator=generator)[:size]])
-    keep = torch.cat(kept).sort().values
-    patches = None if evidence.support_patches is None else evidence.support_patches[keep]
-    return dataclasses.replace(
-        evidence, support_features=features[keep], support_labels=labels[keep], support_patches=patches
-    )
+    keep = torch.zeros(len(labels), dtype=torch.bool)
+    keep[torch.cat(kept)] = True
+    return evidence.support_part(keep)

@@ -1,26 +1,31 @@
-"""Training-free classifiers behind one interface: frozen hyper-parameters, ``fit``, row-wise ``logits``."""
+"""Classifiers behind one interface: frozen hyper-parameters, ``fit`` on evidence, row-wise ``logits``."""
 
-from susx.methods.base import Method, Need
+from susx.methods.axis import Axis
+from susx.methods.base import Method, Need, Run, TextState, parameters
 from susx.methods.calip import Calip
 from susx.methods.evidence import Evidence, ImageFeatures
-from susx.methods.registry import METHODS
-from susx.methods.state import load_fitted, save_fitted, state_from_tensors, state_to_tensors
+from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_x import TipX
+from susx.methods.tip_x_published import TipXPublished
 from susx.methods.zero_shot import ZeroShot
 
 __all__ = [
     "METHODS",
+    "REFERENCE",
+    "Axis",
     "Calip",
     "Evidence",
     "ImageFeatures",
     "Method",
     "Need",
+    "Run",
+    "TextState",
     "TipAdapter",
     "TipX",
+    "TipXPublished",
     "ZeroShot",
-    "load_fitted",
-    "save_fitted",
-    "state_from_tensors",
-    "state_to_tensors",
+    "find_method",
+    "known_methods",
+    "parameters",
 ]

@@ -1,66 +1,231 @@
-"""What every classification method is: frozen hyper-parameters, ``fit`` on evidence, row-wise ``logits``."""
+"""What every classification method is: frozen hyper-parameters, ``fit`` on evidence, row-wise ``logits``.
+
+Everything that the rest of the program asks about a method is a member of its class, so that a method is one file and
+one line of the registry: which evidence it needs (the graph of a build computes that and no more), which
+hyper-parameters are searched and on what grids, how its search is done, whether it is linear, how it is called in print.
+Declaring a method imports no torch; only fitting and classifying do.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
-
-from jaxtyping import Float
-from torch import Tensor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from susx.errors import ConfigError
-from susx.methods.evidence import Evidence, ImageFeatures
+from susx.methods.axis import Axis
 
-__all__ = ["Method", "Need", "check_hyper_parameters"]
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int64
+    from torch import Tensor, nn
+
+    from susx.methods.evidence import Evidence, ImageFeatures
+    from susx.search import Optimum
+
+__all__ = ["Method", "Need", "Run", "TextState", "parameters"]
 
 
 class Need(Enum):
-    """What a method cannot work without, beyond class prompts."""
+    """What a method cannot work without, beyond class prompts. Joined over the wanted methods it drives a build."""
 
     SUPPORT = "support"
-    VALIDATION = "validation"
+    """Support images."""
     PATCHES = "patches"
+    """Patch tokens of every image."""
+    POOL = "pool"
+    """Statistics of the pool that support is retrieved from."""
+    TRAINING = "training"
+    """Gradient descent: a stage of its own on the device, resumable."""
+    TEXT_TOWER = "text tower"
+    """The text encoder itself, to be differentiated through."""
 
 
-StateT = TypeVar("StateT")
+@dataclass(frozen=True)
+class Run:
+    """How a fit is carried out; nothing here changes its result but the seed.
+
+    Attributes:
+        seed: root of everything random.
+        device: ``cpu``, ``cuda`` ...
+        folder: where a training keeps checkpoints, to resume from; None keeps none.
+        progress: called with (steps done, steps in all, words).
+    """
+
+    seed: int = 0
+    device: str = "cpu"
+    folder: Path | None = None
+    progress: Callable[[int, int, str], None] | None = None
 
 
-@runtime_checkable
-class Method(Protocol[StateT]):
+@dataclass(frozen=True)
+class TextState:
+    """The least a fitted state holds. Fields are tensors, or numbers, strings and tuples that JSON can say.
+
+    Attributes:
+        text: the text classifier that the method uses, one unit row a class. Not always zero-shot's: a method may
+            learn it. Zero-shot's own is stored beside the state.
+        logit_scale: the scale of its cosines.
+    """
+
+    text: Float[Tensor, "classes dim"]
+    logit_scale: float
+
+
+State = TypeVar("State", bound=TextState)
+
+
+class Method(ABC, Generic[State]):
     """A classifier of images by class prompts and, mostly, support images.
 
-    A method is a frozen dataclass whose fields are its hyper-parameters. ``fit`` does once what depends on
-    the evidence alone and returns a frozen dataclass of tensors and numbers. ``logits`` is row-wise: an
-    image's logits never depend on the other images of the batch.
+    A method is a frozen dataclass whose fields are its hyper-parameters. ``fit`` does once what depends on the evidence
+    alone; ``scores`` is row-wise: an image's scores never depend on the other images of the batch.
+
+    Class attributes:
+        name: in commands, profiles and files.
+        title: as its paper writes it.
+        version: part of the key of this method's fits alone; raised when the same evidence gives another state.
+        needs: what the evidence must hold.
+        axes: what may be searched. Of equally good points a search takes the one with the smallest value of the first
+            axis, then of the second ...: the terms one would rather do without come first.
+        state_type: the dataclass that ``fit`` returns.
+        row_wise: False for a published computation that mixes the rows of a batch, kept for comparison.
     """
 
     name: ClassVar[str]
-    needs: ClassVar[frozenset[Need]]
-    state_type: ClassVar[type]
+    title: ClassVar[str]
+    version: ClassVar[int] = 1
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    axes: ClassVar[tuple[Axis, ...]] = ()
+    state_type: ClassVar[type[TextState]]
+    row_wise: ClassVar[bool] = True
 
-    def fit(self, evidence: Evidence) -> StateT:
+    @abstractmethod
+    def fit(self, evidence: Evidence, run: Run = Run()) -> State:
         """Return all that ``logits`` needs; the evidence itself is not needed again."""
-        ...
 
-    def logits(self, state: StateT, query: ImageFeatures) -> Float[Tensor, "query classes"]:
-        """Return one row of float32 class scores per query image."""
-        ...
+    @abstractmethod
+    def scores(
+        self,
+        state: State,
+        pooled: Float[Tensor, "query dim"],
+        patches: Float[Tensor, "query patches dim"] | None,
+    ) -> Float[Tensor, "query classes"]:
+        """Return class scores of unit rows, as plain tensor operations without checks (they are traced for ONNX)."""
 
+    def logits(self, state: State, query: ImageFeatures) -> Float[Tensor, "query classes"]:
+        """Return one row of float32 class scores per query image, in blocks of bounded memory.
 
-def check_hyper_parameters(
-    method: Any, *, positive: tuple[str, ...] = (), non_negative: tuple[str, ...] = ()
-) -> None:
-    """Refuse hyper-parameters outside their domain.
+        Raises:
+            MismatchError: the images were encoded to another width than the text.
+            InputError: the method looks at patches and the images come without.
+        """
+        from susx.methods.blocks import logits_in_blocks
 
-    Raises:
-        ConfigError: names the method, the hyper-parameter, its value and what is allowed.
-    """
-    for name in (*positive, *non_negative):
-        value = float(getattr(method, name))
-        strict = name in positive
-        if not (math.isfinite(value) and (value > 0 if strict else value >= 0)):
-            word = "greater than 0" if strict else "0 or greater"
+        return logits_in_blocks(self, state, query)
+
+    def numbers_per_row(self, state: State, patches: int) -> int:
+        """Return how many numbers ``scores`` holds per image, for the size of a block; ``patches`` tokens an image."""
+        from torch import Tensor
+
+        tensors = (getattr(state, f.name) for f in dataclasses.fields(state))
+        return sum(t.shape[0] for t in tensors if isinstance(t, Tensor) and t.ndim == 2)
+
+    def search(
+        self,
+        evidence: Evidence,
+        query: ImageFeatures,
+        labels: Int64[Tensor, " query"],
+        grid: Mapping[str, tuple[float, ...]],
+        fold: Int64[Tensor, " support"] | None = None,
+        run: Run = Run(),
+    ) -> Optimum:
+        """Return the grid point that classifies most rows correctly: here by trying every one.
+
+        Args:
+            evidence: what is fitted on.
+            query, labels: rows to classify; the support rows themselves when ``fold`` is given.
+            grid: axis -> values, for every axis of the method.
+            fold: fold of each support row; a row is then classified by a fit without the rows of its fold.
+            run: of the fits.
+        """
+        from susx.methods.exhaustive import search_exhaustively
+
+        return search_exhaustively(self, evidence, query, labels, grid, fold, run)
+
+    def linear_head(self, state: State) -> Float[Tensor, "classes dim"] | None:
+        """Return the weight of an equal linear layer on unit rows (scale included), None where there is none."""
+        return None
+
+    def module(self, state: State) -> nn.Module:
+        """Return a module from image features of any norm to logits; what ONNX is exported from.
+
+        Raises:
+            ConfigError: the method looks at patches, or mixes the rows of a batch.
+        """
+        from susx.methods.module import LogitsModule
+
+        return LogitsModule(self, state)
+
+    def grid(self, protocol: str, dataset: str | None = None) -> dict[str, tuple[float, ...]]:
+        """Return the values that a protocol searches, by axis."""
+        return {axis.name: axis.grid(protocol, dataset) for axis in self.axes}
+
+    def values(self) -> dict[str, float]:
+        """Return the values of the searched hyper-parameters, in the order of the fields.
+
+        >>> from susx.methods import TipAdapter
+        >>> TipAdapter().values()
+        {'alpha': 1.0, 'beta': 5.5}
+        """
+        searched = {axis.name for axis in self.axes}
+        return {name: float(value) for name, value in parameters(self).items() if name in searched}
+
+    def with_values(self, values: Mapping[str, Any]) -> Any:
+        """Return the method with other hyper-parameters.
+
+        Raises:
+            ConfigError: a value is outside its domain.
+        """
+        return dataclasses.replace(self, **values)  # type: ignore[type-var]
+
+    @property
+    def is_zero_shot(self) -> bool:
+        """Whether all weights of terms beyond the class prompts are 0, so that it *is* zero-shot whatever its name."""
+        weights = [axis.name for axis in self.axes if axis.term]
+        return bool(weights) and all(getattr(self, name) == 0 for name in weights)
+
+    def _check(self, *, positive: tuple[str, ...] = (), non_negative: tuple[str, ...] = ()) -> None:
+        """Refuse hyper-parameters outside their domain.
+
+        Raises:
+            ConfigError: names the method, the hyper-parameter, its value and what is allowed.
+        """
+        for name in (*positive, *non_negative):
+            value, strict = getattr(self, name), name in positive
+            number = isinstance(value, int | float) and math.isfinite(value)
+            if not (number and (value > 0 if strict else value >= 0)):
+                word = "greater than 0" if strict else "0 or greater"
+                raise ConfigError(
+                    f"{self.name}: {name} must be a finite number {word}, found {value!r}. Give such a value."
+                )
+
+    def _check_choice(self, name: str, allowed: tuple[str, ...]) -> None:
+        """Refuse a word that is not one of ``allowed``.
+
+        Raises:
+            ConfigError: names the method, the field, its value and what is allowed.
+        """
+        if getattr(self, name) not in allowed:
             raise ConfigError(
-                f"{method.name}: {name} must be a finite number {word}, found {value}. Give such a value."
+                f"{self.name}: {name} must be one of {', '.join(allowed)}, found {getattr(self, name)!r}."
             )
+
+
+def parameters(method: Method[Any]) -> dict[str, Any]:
+    """Return all hyper-parameters of a method by field name."""
+    return dataclasses.asdict(method)  # type: ignore[call-overload, no-any-return]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from susx.errors import MismatchError
+from susx.errors import InputError, MismatchError
+from susx.methods.base import Method, Need
 from susx.methods.evidence import ImageFeatures
 
 __all__ = ["logits_in_blocks"]
@@ -17,28 +18,34 @@ __all__ = ["logits_in_blocks"]
 _BLOCK_NUMBERS = 16_000_000
 
 
-def logits_in_blocks(
-    query: ImageFeatures,
-    text: Float[Tensor, "classes dim"],
-    columns: int,
-    compute: Callable[[ImageFeatures], Tensor],
-) -> Float[Tensor, "query classes"]:
-    """Return ``compute`` of every query row, block by block.
-
-    Args:
-        query: images to classify; none at all gives zero rows.
-        text: the text classifier, for the width and the number of classes.
-        columns: numbers that ``compute`` holds per query row.
-        compute: a row-wise function from images to logits.
+def logits_in_blocks(method: Method[Any], state: Any, query: ImageFeatures) -> Float[Tensor, "query classes"]:
+    """Return the method's scores of every query row, block by block (at once where it mixes the rows of a batch).
 
     Raises:
         MismatchError: the images were encoded to another width than the text.
+        InputError: the method looks at patches and the images have none, or of another width.
     """
+    text = state.text
     if query.pooled.shape[1] != text.shape[1]:
         raise MismatchError(
             f"Query features have {query.pooled.shape[1]} columns, the text classifier has {text.shape[1]}: they come "
             "from different encoders. Encode both with the same model."
         )
-    step = max(1, _BLOCK_NUMBERS // max(1, columns))
-    parts = [compute(query.rows(start, start + step)) for start in range(0, len(query), step)]
-    return torch.cat(parts) if parts else text.new_zeros((0, text.shape[0]))
+    patches = None
+    if Need.PATCHES in method.needs:
+        patches = query.patches
+        if patches is None or patches.shape[-1] != text.shape[1] or not patches.shape[1]:
+            shape = "none" if patches is None else f"shape {tuple(patches.shape)}"
+            raise InputError(
+                f"{method.name}: expected patch features of width {text.shape[1]} for every image, found {shape}. "
+                "Encode with an encoder that yields patch tokens, or use another method."
+            )
+    columns = method.numbers_per_row(state, 0 if patches is None else patches.shape[1])
+    step = max(1, _BLOCK_NUMBERS // max(1, columns)) if method.row_wise else max(1, len(query))
+    parts = [
+        method.scores(
+            state, query.pooled[at : at + step], None if patches is None else patches[at : at + step]
+        )
+        for at in range(0, len(query), step)
+    ]
+    return torch.cat(parts).float() if parts else text.new_zeros((0, text.shape[0]))

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
-
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from susx.errors import InputError
-from susx.methods.base import Need, check_hyper_parameters
-from susx.methods.blocks import logits_in_blocks
-from susx.methods.evidence import Evidence, ImageFeatures
+from susx.methods.axis import Axis
+from susx.methods.base import Method, Need, Run
+from susx.methods.tip_adapter import steps
 from susx.methods.zero_shot import ZeroShotState
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int64
+    from torch import Tensor
+
+    from susx.methods.evidence import Evidence, ImageFeatures
+    from susx.search import Optimum
+
 __all__ = ["Calip", "calip_terms"]
+
+_VISUAL = (0.0, *steps(0.001, 2.0, 20))
+_TEXTUAL = (0.0, *steps(0.001, 0.1, 20))
+"""CALIP's published search for ImageNet, up to 2.0 and 0.1, at every tenth of its 200 x 200 points, with 0 so that
+zero-shot is a point."""
 
 
 def calip_terms(
@@ -34,6 +43,8 @@ def calip_terms(
 
     and the scores are f.W'^T and pool(V').W^T. Nothing is normalised again, as in the authors' code.
     """
+    import torch
+
     attention = patches @ text.T / temperature
     guided_text = torch.einsum("qpc,qpd->qcd", attention.softmax(dim=1), patches)
     guided_patches = attention.softmax(dim=2) @ text
@@ -42,7 +53,7 @@ def calip_terms(
 
 
 @dataclass(frozen=True)
-class Calip:
+class Calip(Method[ZeroShotState]):
     """logits = s f.W + visual s f.W' + textual s pool(V').W.
 
     Attributes:
@@ -55,37 +66,75 @@ class Calip:
     textual: float = 0.02
     temperature: float = 0.5
 
-    name: ClassVar[str] = "calip"
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.PATCHES})
-    state_type: ClassVar[type] = ZeroShotState
+    name = "calip"
+    title = "CALIP"
+    needs = frozenset({Need.PATCHES})
+    state_type = ZeroShotState
+    axes = (
+        Axis("textual", {"val": _TEXTUAL, "support": _TEXTUAL}, term="the textually guided image"),
+        Axis("visual", {"val": _VISUAL, "support": _VISUAL}, term="the visually guided text"),
+    )
 
     def __post_init__(self) -> None:
-        check_hyper_parameters(self, positive=("temperature",), non_negative=("visual", "textual"))
+        self._check(positive=("temperature",), non_negative=("visual", "textual"))
 
-    def fit(self, evidence: Evidence) -> ZeroShotState:
+    def fit(self, evidence: Evidence, run: Run = Run()) -> ZeroShotState:
         """Keep the text classifier; CALIP has nothing to learn from support."""
         return ZeroShotState(evidence.text_classifier, float(evidence.logit_scale))
 
-    def logits(self, state: ZeroShotState, query: ImageFeatures) -> Float[Tensor, "query classes"]:
-        """Return zero-shot logits plus the two guided terms.
+    def scores(
+        self,
+        state: ZeroShotState,
+        pooled: Float[Tensor, "query dim"],
+        patches: Float[Tensor, "query patches dim"] | None,
+    ) -> Float[Tensor, "query classes"]:
+        """Return zero-shot logits plus the two guided terms."""
+        assert patches is not None  # ``logits`` refuses images without
+        visual, textual = calip_terms(pooled, patches, state.text, self.temperature)
+        return state.logit_scale * (pooled @ state.text.T + self.visual * visual + self.textual * textual)
+
+    def numbers_per_row(self, state: ZeroShotState, patches: int) -> int:
+        """Return the numbers held per image: attention both ways, guided patches, guided text."""
+        classes, width = state.text.shape
+        return patches * (2 * classes + width) + classes * width
+
+    def search(
+        self,
+        evidence: Evidence,
+        query: ImageFeatures,
+        labels: Int64[Tensor, " query"],
+        grid: Mapping[str, tuple[float, ...]],
+        fold: Int64[Tensor, " support"] | None = None,
+        run: Run = Run(),
+    ) -> Optimum:
+        """Return the optimum over the grid. Logits are linear in the two weights, so the attention is computed once.
 
         Raises:
-            InputError: the images come without patch features, or of another width.
+            InputError: the rows come without patch features.
         """
-        patches = query.patches
-        if patches is None or patches.shape[-1] != state.text.shape[1] or not patches.shape[1]:
-            found = "none" if patches is None else f"shape {tuple(patches.shape)}"
+        import numpy as np
+        import torch
+
+        from susx.search import Optimum
+
+        if query.patches is None:
             raise InputError(
-                f"calip: expected patch features of width {state.text.shape[1]} for every image, found {found}. "
-                "Encode with an encoder that yields patch tokens, or use zero_shot."
+                f"{self.name}: tuning needs patch features of the tuning images. Encode them, or tune 'fixed'."
             )
-        classes, tokens, width = len(state.text), patches.shape[1], state.text.shape[1]
-
-        def block(images: ImageFeatures) -> Tensor:
-            assert images.patches is not None
-            visual, textual = calip_terms(images.pooled, images.patches, state.text, self.temperature)
-            return state.logit_scale * (
-                images.pooled @ state.text.T + self.visual * visual + self.textual * textual
-            )
-
-        return logits_in_blocks(query, state.text, tokens * (2 * classes + width) + classes * width, block)
+        text, step = evidence.text_classifier, 64
+        terms = [
+            calip_terms(query.pooled[at : at + step], query.patches[at : at + step], text, self.temperature)
+            for at in range(0, len(query), step)
+        ]
+        visual, textual = (torch.cat([pair[i] for pair in terms]) for i in (0, 1))
+        prompts = query.pooled @ text.T
+        counts = np.array(
+            [
+                [
+                    int(((prompts + first * visual + second * textual).argmax(dim=1) == labels).sum())
+                    for first in grid["visual"]
+                ]
+                for second in grid["textual"]
+            ]
+        )
+        return Optimum.of(counts, {"textual": grid["textual"], "visual": grid["visual"]}, len(labels))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass
-
-from jaxtyping import Float, Int64
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from susx.errors import InputError, MismatchError, NoSupportError
-from susx.methods.rows import checked_labels, checked_unit_rows
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Int64
+    from torch import Tensor
 
 __all__ = ["Evidence", "ImageFeatures"]
 
@@ -30,6 +32,8 @@ class ImageFeatures:
     patches: Float[Tensor, "query patches dim"] | None = None
 
     def __post_init__(self) -> None:
+        from susx.methods.rows import checked_unit_rows
+
         object.__setattr__(self, "pooled", checked_unit_rows(self.pooled, "query features"))
         if self.patches is not None:
             object.__setattr__(self, "patches", checked_unit_rows(self.patches, "query patches"))
@@ -40,8 +44,11 @@ class ImageFeatures:
 
     def rows(self, start: int, stop: int) -> ImageFeatures:
         """Return the images ``start:stop``."""
-        patches = None if self.patches is None else self.patches[start:stop]
-        return _trusted(self.pooled[start:stop], patches)
+        return self.take(slice(start, stop))
+
+    def take(self, rows: slice | Int64[Tensor, " part"]) -> ImageFeatures:
+        """Return some of the images."""
+        return _trusted(self.pooled[rows], None if self.patches is None else self.patches[rows])
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,8 @@ class Evidence:
     class_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        from susx.methods.rows import checked_unit_rows
+
         text = checked_unit_rows(self.text_classifier, "text classifier")
         object.__setattr__(self, "text_classifier", text)
         if not len(text):
@@ -118,7 +127,23 @@ class Evidence:
             )
         return self.support_features, self.support_labels
 
+    def support_part(self, keep: Bool[Tensor, " support"]) -> Evidence:
+        """Return the evidence with the support rows that ``keep`` marks.
+
+        Raises:
+            NoSupportError: none is left.
+        """
+        features, labels = self.support("Taking a part")
+        if not bool(keep.any()):
+            raise NoSupportError("One fold holds every support row; use more folds or no folds.")
+        patches = None if self.support_patches is None else self.support_patches[keep]
+        return dataclasses.replace(
+            self, support_features=features[keep], support_labels=labels[keep], support_patches=patches
+        )
+
     def _check_split(self, split: str) -> None:
+        from susx.methods.rows import checked_labels, checked_unit_rows
+
         features, labels = getattr(self, f"{split}_features"), getattr(self, f"{split}_labels")
         if (features is None) != (labels is None):
             raise MismatchError(

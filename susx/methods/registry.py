@@ -1,20 +1,69 @@
-"""Every method by the name of its paper."""
+"""Every method by name: those of this package, and those that installed packages offer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
+from susx.errors import ConfigError, did_you_mean
+from susx.methods.base import Method
 from susx.methods.calip import Calip
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_x import TipX
+from susx.methods.tip_x_published import TipXPublished
 from susx.methods.zero_shot import ZeroShot
 
-__all__ = ["METHODS"]
+__all__ = ["ENTRY_POINTS", "METHODS", "REFERENCE", "find_method", "known_methods"]
 
-METHODS: dict[str, type[Any]] = {
+METHODS: dict[str, type[Method[Any]]] = {
+    "zero_shot": ZeroShot,
     "calip": Calip,
     "tip_adapter": TipAdapter,
     "tip_x": TipX,
-    "zero_shot": ZeroShot,
+    "tip_x_published": TipXPublished,
 }
-"""Constructors by name; called with hyper-parameters, or with none for the fixed published ones."""
+"""Constructors by name, in the order of tables; called with hyper-parameters, or with none for the fixed ones."""
+
+REFERENCE = "zero_shot"
+"""What every method is compared with, and falls back to."""
+
+ENTRY_POINTS = "susx.methods"
+"""Group of entry points by which other packages add methods: ``name = "package.module:Class"``."""
+
+
+@cache
+def known_methods() -> Mapping[str, type[Method[Any]]]:
+    """Return all methods by name.
+
+    Raises:
+        ConfigError: an installed package offers something that is no method, under another name, or under one that is
+            taken.
+    """
+    known = dict(METHODS)
+    for entry in entry_points(group=ENTRY_POINTS):
+        offered = entry.load()
+        if not (isinstance(offered, type) and issubclass(offered, Method) and offered.name == entry.name):
+            raise ConfigError(
+                f"The entry point '{entry.name}' of {ENTRY_POINTS} ({entry.value}) is no susx.methods.Method of that name. "
+                "Correct or uninstall the package that offers it."
+            )
+        if entry.name in known:
+            raise ConfigError(
+                f"The entry point '{entry.name}' of {ENTRY_POINTS} ({entry.value}) has the name of a known method; rename it."
+            )
+        known[entry.name] = offered
+    return known
+
+
+def find_method(name: str) -> type[Method[Any]]:
+    """Return a method's class.
+
+    Raises:
+        ConfigError: there is none of this name; the nearest is suggested.
+    """
+    known = known_methods()
+    if name not in known:
+        raise ConfigError(f"There is no method '{name}'.{did_you_mean(name, known)}")
+    return known[name]

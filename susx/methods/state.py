@@ -1,9 +1,10 @@
-"""Fitted state as named tensors and back, so that a classifier can be written to one safetensors file."""
+"""A fitted method in one safetensors file: hyper-parameters, state, and zero-shot's own classifier beside it."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,65 +13,70 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from susx.errors import InputError, did_you_mean
-from susx.methods.registry import METHODS
+from susx.errors import InputError
+from susx.methods.base import Method, parameters
+from susx.methods.registry import find_method
+from susx.methods.zero_shot import ZeroShotState
 
-__all__ = ["load_fitted", "save_fitted", "state_from_tensors", "state_to_tensors"]
+__all__ = ["Fitted", "load_fitted", "save_fitted"]
 
 
-def state_to_tensors(state: Any) -> dict[str, Tensor]:
-    """Return the fields of a fitted state; a number becomes a float64 tensor of no dimension.
+@dataclass(frozen=True)
+class Fitted:
+    """A method with what its ``fit`` returned, and the classifier of class prompts alone as the reference."""
 
-    >>> from susx.methods.zero_shot import ZeroShotState
-    >>> sorted(state_to_tensors(ZeroShotState(torch.eye(2), 100.0)))
-    ['logit_scale', 'text']
-    """
-    tensors = {}
+    method: Method[Any]
+    state: Any
+    zero_shot: ZeroShotState
+
+
+def save_fitted(path: Path, fitted: Fitted) -> None:
+    """Write a fitted method. Tensors go to the file's body, other fields of the state as JSON to its metadata."""
+    method, state = fitted.method, fitted.state
+    tensors: dict[str, Tensor] = {}
+    values: dict[str, Any] = {}
     for field in dataclasses.fields(state):
         value = getattr(state, field.name)
-        tensor = value if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64)
-        tensors[field.name] = tensor.contiguous()
-    return tensors
-
-
-def state_from_tensors(state_type: type, tensors: dict[str, Tensor]) -> Any:
-    """Return a fitted state of ``state_type``.
-
-    Raises:
-        InputError: the names are not the fields of that state.
-    """
-    names = {field.name for field in dataclasses.fields(state_type)}
-    if names != set(tensors):
-        raise InputError(
-            f"Expected the fields {sorted(names)} of {state_type.__name__}, found {sorted(tensors)}. "
-            "The file was written by another method or version: fit again."
-        )
-    return state_type(**{name: float(value) if value.ndim == 0 else value for name, value in tensors.items()})
-
-
-def save_fitted(path: Path, method: Any, state: Any) -> None:
-    """Write a method with its hyper-parameters and fitted state to one safetensors file."""
+        if isinstance(value, Tensor):
+            tensors[f"state.{field.name}"] = value.contiguous()
+        else:
+            values[field.name] = value
+    zero_shot = fitted.zero_shot.text.contiguous()
+    same = "state.text" in tensors and torch.equal(tensors["state.text"], zero_shot)
+    if not same:
+        tensors["zero_shot.text"] = zero_shot
+    facts = {
+        "method": method.name, "parameters": parameters(method), "state": values,
+        "zero_shot": {"logit_scale": fitted.zero_shot.logit_scale},
+    }  # fmt: skip
     # One entry: safetensors writes several in an order that differs from run to run, and equal states shall be equal bytes.
-    facts = json.dumps({"method": method.name, "parameters": dataclasses.asdict(method)}, sort_keys=True)
-    save_file(state_to_tensors(state), path, metadata={"susx": facts})
+    save_file(tensors, path, metadata={"susx": json.dumps(facts, sort_keys=True)})
 
 
-def load_fitted(path: Path) -> tuple[Any, Any]:
-    """Return the method and the state that ``save_fitted`` wrote.
+def load_fitted(path: Path) -> Fitted:
+    """Return what ``save_fitted`` wrote.
 
     Raises:
-        InputError: the file is no safetensors file of a method known here.
+        InputError: the file is no safetensors file of a method known here, or does not hold the fields of its state.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("susx", "{}"))
+            facts = json.loads((file.metadata() or {}).get("susx", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a fitted classifier ({error}). Fit again.") from error
-    name = metadata.get("method", "")
-    if name not in METHODS:
-        raise InputError(
-            f"{path}: holds a classifier of method '{name}', which is not known.{did_you_mean(name, METHODS)}"
-        )
-    method = METHODS[name](**metadata["parameters"])
-    return method, state_from_tensors(METHODS[name].state_type, tensors)
+    try:
+        kind = find_method(facts["method"])
+        method = kind(**facts["parameters"])
+        values = dict(facts["state"]) | {
+            name.removeprefix("state."): tensor
+            for name, tensor in tensors.items()
+            if name.startswith("state.")
+        }
+        build: Any = kind.state_type
+        state = build(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
+        text = tensors.get("zero_shot.text", state.text)
+        zero_shot = ZeroShotState(text, float(facts["zero_shot"]["logit_scale"]))
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: was written by another method or version ({error}). Fit again.") from error
+    return Fitted(method, state, zero_shot)

@@ -2,35 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
-from jaxtyping import Float, Int64
-from torch import Tensor
+import numpy as np
 
-from susx.methods.base import Need, check_hyper_parameters
-from susx.methods.blocks import logits_in_blocks
-from susx.methods.evidence import Evidence, ImageFeatures
-from susx.methods.functional.affinity import affinity
-from susx.methods.functional.cache_logits import cache_logits
-from susx.methods.functional.weights import Weighting, support_weights
+from susx.methods.axis import Axis
+from susx.methods.base import Method, Need, Run, TextState
 
-__all__ = ["TipAdapter", "TipAdapterState"]
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int64
+    from torch import Tensor
+
+    from susx.methods.evidence import Evidence, ImageFeatures
+    from susx.methods.functional.weights import Weighting
+    from susx.search import Optimum
+
+__all__ = ["FINE_ALPHAS", "FINE_BETAS", "CacheState", "TipAdapter", "steps", "tip_scores"]
+
+
+def steps(first: float, scale: float, count: int) -> tuple[float, ...]:
+    """Return ``first + i (scale - first) / count`` for i below ``count``, as both papers' scripts list their grids: the
+    scale itself is never reached.
+
+    >>> steps(0.0, 4.0, 4)
+    (0.0, 1.0, 2.0, 3.0)
+    """
+    return tuple(float(value) for value in first + np.arange(count) * (scale - first) / count)
+
+
+_SCALES: dict[str, tuple[float, float]] = {
+    "caltech101": (12, 5),
+    "dtd": (13, 13),
+    "eurosat": (12, 10),
+    "fgvcaircraft": (30, 30),
+    "flowers102": (50, 50),
+    "food101": (10, 10),
+    "imagenet": (7, 3),
+    "oxfordpets": (7, 3),
+    "stanfordcars": (20, 10),
+    "sun397": (12, 10),
+    "ucf101": (7, 3),
+}
+"""(beta, alpha) scale of each data set of the paper."""
+
+FINE_ALPHAS = (0.0, *(float(value) for value in np.geomspace(0.05, 50.0, 31)))
+FINE_BETAS = tuple(float(value) for value in np.arange(1.0, 50.0, 0.5))
+"""Logarithmic and even steps for tuning on the support set. The published alphas are 0.1, 2.6, 5.1 ...: too coarse
+around the fixed values, near which a shrunken choice lies."""
 
 
 @dataclass(frozen=True)
-class TipAdapterState:
+class CacheState(TextState):
     """Text classifier and logit scale; support rows with their class and weight."""
 
-    text: Float[Tensor, "classes dim"]
-    logit_scale: float
     keys: Float[Tensor, "support dim"]
     labels: Int64[Tensor, " support"]
     weights: Float[Tensor, " support"]
 
 
+def tip_scores(
+    state: CacheState, pooled: Float[Tensor, "query dim"], alpha: float, beta: float
+) -> Float[Tensor, "query classes"]:
+    """Return s f.W + alpha exp(-beta (1 - f.F^T)) L of unit rows."""
+    from susx.methods.functional.affinity import affinity
+    from susx.methods.functional.cache_logits import cache_logits
+
+    prompts = state.logit_scale * (pooled @ state.text.T)
+    votes = cache_logits(affinity(pooled, state.keys), state.labels, state.weights, beta, len(state.text))
+    return prompts + alpha * votes
+
+
 @dataclass(frozen=True)
-class TipAdapter:
+class TipAdapter(Method[CacheState]):
     """logits = s f.W + alpha exp(-beta (1 - f.F^T)) L.
 
     The defaults alpha = 1 and beta = 5.5 are the fixed values of the paper (sec. 4.4, the starred ones of its
@@ -49,32 +94,59 @@ class TipAdapter:
     weighting: Weighting = "mean"
     nominal: float | None = None
 
-    name: ClassVar[str] = "tip_adapter"
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.SUPPORT})
-    state_type: ClassVar[type] = TipAdapterState
+    name = "tip_adapter"
+    title = "Tip-Adapter"
+    needs = frozenset({Need.SUPPORT})
+    state_type = CacheState
+    axes = (
+        Axis(
+            "alpha",
+            {"val": (0.0, *steps(0.1, 50, 20)), "support": FINE_ALPHAS},
+            # A data set that the paper does not name gets TIP-X's alphas and betas.
+            {name: (0.0, *steps(0.1, alpha, 20)) for name, (_, alpha) in _SCALES.items()},
+            term="the votes of the support images",
+        ),
+        Axis(
+            "beta",
+            {"val": steps(1, 50, 200), "support": FINE_BETAS},
+            {name: steps(0.1, beta, 200) for name, (beta, _) in _SCALES.items()},
+            shrinks="logarithms",
+            weight="alpha",
+        ),
+    )
 
     def __post_init__(self) -> None:
-        check_hyper_parameters(self, non_negative=("alpha", "beta"))
+        self._check(non_negative=("alpha", "beta"), positive=("nominal",) if self.nominal is not None else ())
+        self._check_choice("weighting", ("mean", "sum"))
 
-    def fit(self, evidence: Evidence) -> TipAdapterState:
+    def fit(self, evidence: Evidence, run: Run = Run()) -> CacheState:
         """Weigh the support rows.
 
         Raises:
             NoSupportError: no support images.
         """
+        from susx.methods.functional.weights import support_weights
+
         keys, labels = evidence.support(self.name)
         weights = support_weights(labels, evidence.classes, self.weighting, self.nominal)
-        return TipAdapterState(evidence.text_classifier, float(evidence.logit_scale), keys, labels, weights)
+        return CacheState(evidence.text_classifier, float(evidence.logit_scale), keys, labels, weights)
 
-    def logits(self, state: TipAdapterState, query: ImageFeatures) -> Float[Tensor, "query classes"]:
+    def scores(
+        self, state: CacheState, pooled: Float[Tensor, "query dim"], patches: Tensor | None
+    ) -> Float[Tensor, "query classes"]:
         """Return zero-shot logits plus the votes of the support images."""
-        classes = len(state.text)
+        return tip_scores(state, pooled, self.alpha, self.beta)
 
-        def block(images: ImageFeatures) -> Tensor:
-            prompts = state.logit_scale * (images.pooled @ state.text.T)
-            votes = cache_logits(
-                affinity(images.pooled, state.keys), state.labels, state.weights, self.beta, classes
-            )
-            return prompts + self.alpha * votes
+    def search(
+        self,
+        evidence: Evidence,
+        query: ImageFeatures,
+        labels: Int64[Tensor, " query"],
+        grid: Mapping[str, tuple[float, ...]],
+        fold: Int64[Tensor, " support"] | None = None,
+        run: Run = Run(),
+    ) -> Optimum:
+        """Return the exact optimum over the grid (see ``susx.search.exact``)."""
+        from susx.methods.cache_search import search_cache_method
 
-        return logits_in_blocks(query, state.text, len(state.keys), block)
+        return search_cache_method(self, evidence, query, labels, grid, fold)

@@ -2,53 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
-from jaxtyping import Float, Float64, Int64
-from torch import Tensor
+import numpy as np
 
-from susx.methods.base import Need, check_hyper_parameters
-from susx.methods.blocks import logits_in_blocks
-from susx.methods.evidence import Evidence, ImageFeatures
-from susx.methods.functional.affinity import affinity
-from susx.methods.functional.cache_logits import cache_logits, class_sums
-from susx.methods.functional.class_divergence import class_divergence, class_log_signatures
-from susx.methods.functional.ranges import support_affinity_range, support_divergence_range
-from susx.methods.functional.rescale import affine_map
-from susx.methods.functional.signature import log_signature
-from susx.methods.functional.weights import Weighting, support_weights
-from susx.methods.published import check_switches, published_divergence, validation_range
+from susx.methods.axis import Axis
+from susx.methods.base import Method, Need, Run
+from susx.methods.tip_adapter import FINE_ALPHAS, FINE_BETAS, CacheState, steps, tip_scores
 
-__all__ = ["TipX", "TipXState"]
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float64, Int64
+    from torch import Tensor
+
+    from susx.methods.evidence import Evidence, ImageFeatures
+    from susx.methods.functional.weights import Weighting
+    from susx.search import Optimum
+
+__all__ = ["TIP_X_AXES", "TipX", "TipXState"]
+
+TIP_X_AXES = (
+    Axis(
+        "gamma",
+        {
+            "val": (0.0, *steps(0.1, 30, 50)),
+            "support": (0.0, *(float(value) for value in np.geomspace(0.02, 30.0, 30))),
+        },
+        term="the KL term",
+    ),
+    Axis(
+        "alpha",
+        {"val": (0.0, *steps(0.1, 50, 20)), "support": FINE_ALPHAS},
+        term="the votes of the support images",
+    ),
+    Axis("beta", {"val": steps(1, 50, 200), "support": FINE_BETAS}, shrinks="logarithms", weight="alpha"),
+)
+"""``val``: the published grid of 20 alphas, 200 betas and 50 gammas [SuS-X], with 0 so that zero-shot is a point."""
 
 
 @dataclass(frozen=True)
-class TipXState:
+class TipXState(CacheState):
     """What one support set fixes.
 
     Attributes:
-        text, logit_scale: text classifier and scale of its cosines.
-        keys, labels, weights: support rows with their class and weight.
+        text, logit_scale, keys, labels, weights: see ``CacheState``.
         log_sums, mass: per class, the weighted sum of its images' log-signatures and of their weights.
         psi_scale, psi_offset: psi(M) = scale M + offset.
-        slip_range: least and greatest validation affinity, for ``slips`` alone; else empty.
     """
 
-    text: Float[Tensor, "classes dim"]
-    logit_scale: float
-    keys: Float[Tensor, "support dim"]
-    labels: Int64[Tensor, " support"]
-    weights: Float[Tensor, " support"]
     log_sums: Float64[Tensor, "classes prompts"]
     mass: Float64[Tensor, " classes"]
     psi_scale: float
     psi_offset: float
-    slip_range: Float64[Tensor, " ends"]
 
 
 @dataclass(frozen=True)
-class TipX:
+class TipX(Method[TipXState]):
     """logits = s f.W + alpha exp(-beta (1 - f.F^T)) L - gamma psi(M) L with M_ij = KL(p(f_i) || p(F_j)).
 
     psi maps divergences affinely onto the range of the affinities. Both ranges are those between *different
@@ -64,12 +74,6 @@ class TipX:
         alpha, beta, gamma: weight of the votes, their sharpness, weight of the divergence.
         temperature: T of the signatures; 0.5 in the paper.
         weighting, nominal: see ``TipAdapter``.
-        published: do what the official script does: rescale the divergences of a whole batch by the batch's
-            own minimum and maximum, onto the range of its affinities. Logits then depend on the batch. The
-            script multiplies in half precision on a GPU; here everything is float32.
-        slips: with ``published``, its two mistakes as well: the last (rows mod 100) rows get divergence 0,
-            and test divergences are mapped onto the range of the *validation* affinities (needs validation
-            features).
     """
 
     alpha: float = 1.0
@@ -78,30 +82,45 @@ class TipX:
     temperature: float = 0.5
     weighting: Weighting = "mean"
     nominal: float | None = None
-    published: bool = False
-    slips: bool = False
 
-    name: ClassVar[str] = "tip_x"
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.SUPPORT})
-    state_type: ClassVar[type] = TipXState
+    name = "tip_x"
+    title = "TIP-X"
+    needs = frozenset({Need.SUPPORT})
+    state_type = TipXState
+    axes = TIP_X_AXES
 
     def __post_init__(self) -> None:
-        check_hyper_parameters(self, positive=("temperature",), non_negative=("alpha", "beta", "gamma"))
-        check_switches(self)
+        self._check(
+            non_negative=("alpha", "beta", "gamma"),
+            positive=("temperature", *(("nominal",) if self.nominal is not None else ())),
+        )
+        self._check_choice("weighting", ("mean", "sum"))
 
-    def fit(self, evidence: Evidence) -> TipXState:
+    def fit(self, evidence: Evidence, run: Run = Run()) -> TipXState:
         """Fix psi and sum the support signatures per class.
 
         Raises:
             NoSupportError: no support images.
-            InputError: ``slips`` without validation features.
         """
+        from susx.methods.functional.ranges import support_affinity_range, support_divergence_range
+        from susx.methods.functional.rescale import affine_map
+        from susx.methods.functional.signature import log_signature
+
+        keys, _ = evidence.support(self.name)
+        signatures = log_signature(keys, evidence.text_classifier, self.temperature)
+        psi = affine_map(support_divergence_range(signatures), support_affinity_range(keys))
+        return self._state(evidence, (psi.scale, psi.offset))
+
+    def _state(self, evidence: Evidence, psi: tuple[float, float]) -> TipXState:
+        from susx.methods.functional.cache_logits import class_sums
+        from susx.methods.functional.class_divergence import class_log_signatures
+        from susx.methods.functional.signature import log_signature
+        from susx.methods.functional.weights import support_weights
+
         keys, labels = evidence.support(self.name)
         text, classes = evidence.text_classifier, evidence.classes
         weights = support_weights(labels, classes, self.weighting, self.nominal)
         signatures = log_signature(keys, text, self.temperature)
-        psi = affine_map(support_divergence_range(signatures), support_affinity_range(keys))
-        mass = class_sums(weights.double()[None], labels, classes)[0]
         return TipXState(
             text=text,
             logit_scale=float(evidence.logit_scale),
@@ -109,47 +128,54 @@ class TipX:
             labels=labels,
             weights=weights,
             log_sums=class_log_signatures(signatures, labels, weights, classes),
-            mass=mass,
-            psi_scale=psi.scale,
-            psi_offset=psi.offset,
-            slip_range=validation_range(evidence, keys) if self.slips else mass.new_zeros(0),
+            mass=class_sums(weights.double()[None], labels, classes)[0],
+            psi_scale=psi[0],
+            psi_offset=psi[1],
         )
 
-    def logits(self, state: TipXState, query: ImageFeatures) -> Float[Tensor, "query classes"]:
-        """Return zero-shot logits plus votes minus divergences, one row per image."""
-        classes = len(state.text)
+    def scores(
+        self, state: TipXState, pooled: Float[Tensor, "query dim"], patches: Tensor | None
+    ) -> Float[Tensor, "query classes"]:
+        """Return zero-shot logits plus votes minus divergences."""
+        divergence = self.divergence(state, pooled).float()
+        return tip_scores(state, pooled, self.alpha, self.beta) - self.gamma * divergence
 
-        def block(images: ImageFeatures) -> Tensor:
-            prompts = state.logit_scale * (images.pooled @ state.text.T)
-            votes = cache_logits(
-                affinity(images.pooled, state.keys), state.labels, state.weights, self.beta, classes
-            )
-            without_divergence = prompts + self.alpha * votes
-            return (
-                without_divergence
-                if self.published
-                else without_divergence - self.gamma * self._divergence(state, images)
-            )
+    def divergence(
+        self, state: TipXState, pooled: Float[Tensor, "query dim"]
+    ) -> Float64[Tensor, "query classes"]:
+        """Return psi(M) L in float64, with the row's mean where a class has no support."""
+        import torch
 
-        logits = logits_in_blocks(query, state.text, len(state.keys) + 3 * classes, block)
-        if self.published and len(query):
-            logits = logits - self.gamma * published_divergence(
-                query.pooled,
-                state.text,
-                state.keys,
-                state.labels,
-                state.weights,
-                self.temperature,
-                state.slip_range,
-            )
-        return logits
+        from susx.methods.functional.class_divergence import class_divergence
+        from susx.methods.functional.signature import log_signature
 
-    def _divergence(self, state: TipXState, images: ImageFeatures) -> Float[Tensor, "query classes"]:
-        """Return psi(M) L with the row's mean where a class has no support."""
-        signatures = log_signature(images.pooled, state.text, self.temperature)
+        signatures = log_signature(pooled, state.text, self.temperature)
         summed = class_divergence(signatures, state.log_sums, state.mass)
         rescaled = state.psi_scale * summed + state.psi_offset * state.mass
-        held = state.mass > 0
-        if not bool(held.all()):
-            rescaled[:, ~held] = rescaled[:, held].mean(dim=1, keepdim=True)
-        return rescaled.float()
+        supported = (state.mass > 0).double()
+        mean = (rescaled * supported).sum(dim=1, keepdim=True) / supported.sum()
+        return torch.where(supported > 0, rescaled, mean)
+
+    def numbers_per_row(self, state: TipXState, patches: int) -> int:
+        """Return the numbers held per image: affinities, and float64 signatures and divergences."""
+        return len(state.keys) + 6 * len(state.text)
+
+    def search(
+        self,
+        evidence: Evidence,
+        query: ImageFeatures,
+        labels: Int64[Tensor, " query"],
+        grid: Mapping[str, tuple[float, ...]],
+        fold: Int64[Tensor, " support"] | None = None,
+        run: Run = Run(),
+    ) -> Optimum:
+        """Return the exact optimum over the grid (see ``susx.search.exact``); psi is that of the whole support set."""
+        from susx.methods.cache_search import search_cache_method
+
+        whole = self.fit(evidence, run)
+        psi = whole.psi_scale, whole.psi_offset
+
+        def divergence(method: TipX, part: Evidence, images: ImageFeatures) -> Tensor:
+            return method.divergence(method._state(part, psi), images.pooled)
+
+        return search_cache_method(self, evidence, query, labels, grid, fold, divergence)

@@ -3,43 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
-from jaxtyping import Float
-from torch import Tensor
+from susx.methods.base import Method, Run, TextState
 
-from susx.methods.base import Need
-from susx.methods.blocks import logits_in_blocks
-from susx.methods.evidence import Evidence, ImageFeatures
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from susx.methods.evidence import Evidence
 
 __all__ = ["ZeroShot", "ZeroShotState"]
 
 
 @dataclass(frozen=True)
-class ZeroShotState:
+class ZeroShotState(TextState):
     """Text classifier (unit rows) and logit scale."""
-
-    text: Float[Tensor, "classes dim"]
-    logit_scale: float
 
 
 @dataclass(frozen=True)
-class ZeroShot:
+class ZeroShot(Method[ZeroShotState]):
     """logits = s f.W with s the encoder's logit scale. No hyper-parameters, no support."""
 
-    name: ClassVar[str] = "zero_shot"
-    needs: ClassVar[frozenset[Need]] = frozenset()
-    state_type: ClassVar[type] = ZeroShotState
+    name = "zero_shot"
+    title = "Zero-shot"
+    state_type = ZeroShotState
 
-    def fit(self, evidence: Evidence) -> ZeroShotState:
+    def fit(self, evidence: Evidence, run: Run = Run()) -> ZeroShotState:
         """Keep the text classifier."""
         return ZeroShotState(evidence.text_classifier, float(evidence.logit_scale))
 
-    def logits(self, state: ZeroShotState, query: ImageFeatures) -> Float[Tensor, "query classes"]:
+    def scores(
+        self, state: ZeroShotState, pooled: Float[Tensor, "query dim"], patches: Tensor | None
+    ) -> Float[Tensor, "query classes"]:
         """Return scaled cosines of images and class prompts."""
-        return logits_in_blocks(
-            query,
-            state.text,
-            len(state.text),
-            lambda images: state.logit_scale * (images.pooled @ state.text.T),
-        )
+        return state.logit_scale * (pooled @ state.text.T)
+
+    def linear_head(self, state: ZeroShotState) -> Float[Tensor, "classes dim"]:
+        """Return the scaled text classifier."""
+        return state.logit_scale * state.text

@@ -46,13 +46,16 @@ def measured_row(
     seed: int | None = None,
     version: str = "",
     digests: Mapping[str, Digest] | None = None,
+    title: str = "",
+    is_zero_shot: bool = False,
 ) -> MethodRow:
     """Measure one method on labelled test images.
 
     Args:
         logits, labels: of the test images.
-        prompts, source, encoder, method, tuning, hyper_parameters, seed, version, digests: see ``MethodRow``.
-        zero_shot: logits of the reference on the same images, for the paired gain; None leaves the gain out.
+        prompts, source, encoder, method, tuning, hyper_parameters, seed, version, digests, title, is_zero_shot: see
+            ``MethodRow``.
+        zero_shot: logits of the reference on the same images, for the paired gain; None: this is the reference.
         held_out: logits and labels of other images (the validation split) that the temperature is fitted on; None
             leaves temperature scaling out. Test images never fit it.
     """
@@ -85,6 +88,9 @@ def measured_row(
         seed=seed,
         version=version,
         digests=dict(digests or {}),
+        title=title,
+        reference=zero_shot is None,
+        is_zero_shot=is_zero_shot,
     )
 
 
@@ -162,13 +168,14 @@ def cosine_figures(
     )
 
 
-def plane(
-    found: AccuracyPlane, figure: str = "Alpha and gamma", chosen: tuple[float, float] | None = None
-) -> Plane:
-    """Return the alpha-gamma plane; ``chosen`` is (alpha, gamma), marked when it is one of the plane's pairs."""
-    alphas, gammas = ({f"{v:.4g}" for v in values} for values in (found.alphas, found.gammas))
-    inside = chosen is not None and f"{chosen[0]:.4g}" in alphas and f"{chosen[1]:.4g}" in gammas
-    return Plane(figure, found.alphas, found.gammas, found.values, chosen=chosen if inside else None)
+def plane(found: AccuracyPlane, chosen: tuple[float, float] | None = None) -> Plane:
+    """Return the plane of two weights; ``chosen`` is (x, y), marked when it is one of the plane's pairs."""
+    xs, ys = ({f"{v:.4g}" for v in values} for values in (found.xs, found.ys))
+    inside = chosen is not None and f"{chosen[0]:.4g}" in xs and f"{chosen[1]:.4g}" in ys
+    figure = f"{found.x.capitalize()} and {found.y}"
+    return Plane(
+        figure, found.xs, found.ys, found.values, found.x, found.y, chosen=chosen if inside else None
+    )
 
 
 def support_curve(found: AccuracyCurve, name: str, figure: str = "Size of the support set") -> Curve:
@@ -180,7 +187,7 @@ def support_curve(found: AccuracyCurve, name: str, figure: str = "Size of the su
 
 
 def bars(found: Mapping[str, Scores], figure: str, note: str = "") -> Bars:
-    """Return named scores with their 95 % intervals (with and without the KL term, other data sets)."""
+    """Return named scores with their 95 % intervals (with and without a term, other data sets)."""
     scores = tuple(found.values())
     return Bars(
         figure,

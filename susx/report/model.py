@@ -80,6 +80,9 @@ class MethodRow:
         gain, gain_low, gain_high, p_value: paired difference of top-1 to zero-shot with its 95 % bootstrap interval
             and McNemar's exact p.
         seed, version, digests: provenance of this row, where it differs from the run's or stands on its own.
+        title: how papers write the method's name.
+        reference: whether this is the row that gains are against.
+        is_zero_shot: whether tuning left nothing of the method beyond the class prompts.
     """
 
     prompts: str
@@ -105,11 +108,14 @@ class MethodRow:
     seed: int | None = None
     version: str = ""
     digests: Mapping[str, Digest] = field(default_factory=dict)
+    title: str = ""
+    reference: bool = False
+    is_zero_shot: bool = False
 
     @property
     def label(self) -> str:
-        """``method`` with its tuning protocol, as figures name it."""
-        return f"{self.method} ({self.tuning})" if self.tuning else self.method
+        """The method's title with its tuning protocol, as figures name it."""
+        return f"{self.title or self.method} ({self.tuning})" if self.tuning else self.title or self.method
 
 
 @dataclass(frozen=True)
@@ -189,8 +195,8 @@ class ReportData:
 
     Attributes:
         no_accuracy: one sentence on why there are no accuracies (no labelled test split ...), "" when there are.
-        headline: index into ``methods`` of the row to show on top; None takes TIP-X as tuned without labels (support,
-            then fixed), else the first row. Never the best one: that would be choosing on test labels.
+        headline: index into ``methods`` of the row to show on top; None takes the first measured row. Never the best
+            one: that would be choosing on test labels.
         counts: per class, in label order; made from ``support`` when empty.
         published: reference numbers; None looks the data set up in the shipped file.
         notes: sentences to be shown with the results (limits, warnings, what was left out).
@@ -218,13 +224,8 @@ class ReportData:
         """Return the row to show on top, None when nothing was measured."""
         if self.headline is not None:
             return self.methods[self.headline]
-        measured = [row for row in self.methods if row.top1 is not None]
-        for tuning in ("support", "fixed"):
-            for row in measured:
-                if (row.method, row.tuning) == ("tip_x", tuning):
-                    return row
-        return measured[0] if measured else None
+        return next((row for row in self.methods if row.top1 is not None), None)
 
     def zero_shot_row(self) -> MethodRow | None:
-        """Return the first measured zero-shot row, the reference of every gain."""
-        return next((row for row in self.methods if row.method == "zero_shot" and row.top1 is not None), None)
+        """Return the measured reference of every gain."""
+        return next((row for row in self.methods if row.reference and row.top1 is not None), None)

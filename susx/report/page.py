@@ -20,9 +20,6 @@ __all__ = ["render"]
 
 _TOY = "Embedded toy models: these numbers show that the pipeline works, they say nothing about real CLIP models."
 
-_PAPER_NAMES = {"calip": "CALIP", "tip_adapter": "Tip-Adapter", "tip_x": "TIP-X", "zero_shot": "Zero-shot"}
-"""How papers write the names; a method that is not here is shown as it is called."""
-
 
 def render(data: ReportData) -> str:
     """Return the whole page. ``data.counts`` and ``data.published`` are expected to be filled."""
@@ -34,7 +31,7 @@ def render(data: ReportData) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "duration": _duration, "method": _method, "pct": _pct, "points": _points, "pvalue": _p_value, "when": _when,
+        "duration": _duration, "pct": _pct, "points": _points, "pvalue": _p_value, "when": _when,
         "words": _words,
     }  # fmt: skip
     drawn = figures(data)
@@ -127,10 +124,6 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def _method(name: str) -> str:
-    return _PAPER_NAMES.get(name, name)
 
 
 def _words(rule: str) -> str:

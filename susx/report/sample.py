@@ -73,10 +73,10 @@ def sample_report(classes: int = 20, per_class: int = 16, side: int = 64, seed: 
             ("text–text", 0.71, 0.07), ("image–text, paired", 0.27, 0.03), ("image–text, unpaired", 0.19, 0.03))),
         reliability=tuple(Reliability(n, tuple(np.linspace(0.15, 0.95, 9)), tuple(np.linspace(0.15, 0.95, 9) ** p),
                                       tuple(range(20, 200, 20)), e)
-                          for n, p, e in (("tip_x, before", 1.6, 0.09), ("tip_x, after", 1.05, 0.02))),
+                          for n, p, e in (("Signatures, before", 1.6, 0.09), ("Signatures, after", 1.05, 0.02))),
         curves=tuple(Curve("Support size", n, (1.0, 2.0, 4.0, 8.0, 16.0), y, tuple(v - 0.015 for v in y),
                            tuple(v + 0.015 for v in y), "support images per class", log_x=True)
-                     for n, y in (("tip_x", (0.55, 0.57, 0.59, 0.61, 0.62)), ("tip_adapter", (0.54, 0.56, 0.57, 0.58, 0.59)))),
+                     for n, y in (("Signatures", (0.55, 0.57, 0.59, 0.61, 0.62)), ("Cache", (0.54, 0.56, 0.57, 0.58, 0.59)))),
         planes=(Plane("alpha–gamma plane", (0.1, 1.0, 5.0, 10.0), (0.1, 1.0, 5.0),
                       tuple(tuple(rng.uniform(0.55, 0.63, 4)) for _ in range(3)), chosen=(1.0, 1.0)),),
         bars=(Bars("The KL term", ("with KL", "without KL", "zero-shot"), (0.62, 0.60, 0.55), (0.6, 0.58, 0.53),
@@ -87,17 +87,17 @@ def sample_report(classes: int = 20, per_class: int = 16, side: int = 64, seed: 
 def _methods(rng: np.random.Generator, n: int) -> tuple[MethodRow, ...]:
     rows = []
     for method, tuning, top1, hyper in (
-        ("zero_shot", "", 0.548, {}),
-        ("tip_adapter", "fixed", 0.571, {"alpha": 1.0, "beta": 5.5}),
-        ("tip_x", "fixed", 0.583, {"alpha": 1.0, "beta": 5.5, "gamma": 0.1}),
-        ("tip_x", "support", 0.601, {"alpha": 2.5945, "beta": 1.245, "gamma": 4.279}),
-        ("tip_x", "val", 0.617, {"alpha": 3.4271, "beta": 1.49, "gamma": 6.667}),
+        ("reference", "", 0.548, {}),
+        ("cache", "fixed", 0.571, {"alpha": 1.0, "beta": 5.5}),
+        ("signatures", "fixed", 0.583, {"alpha": 1.0, "beta": 5.5, "gamma": 0.1}),
+        ("signatures", "support", 0.601, {"alpha": 2.5945, "beta": 1.245, "gamma": 4.279}),
+        ("signatures", "val", 0.617, {"alpha": 3.4271, "beta": 1.49, "gamma": 6.667}),
     ):  # fmt: skip
-        gain = None if method == "zero_shot" else top1 - 0.548
+        gain = None if method == "reference" else top1 - 0.548
         rows.append(MethodRow(
             "cupl", "retrieved", "susx-tiny", method, tuning, hyper, n, top1, top1 - 0.021, top1 + 0.02, top1 + 0.27,
             top1 - 0.006, top1 - 0.012, float(rng.uniform(0.05, 0.12)), float(rng.uniform(0.01, 0.03)), 1.4, gain,
-            gain and gain - 0.014, gain and gain + 0.014, gain and 0.02 * (0.06 - gain),
+            gain and gain - 0.014, gain and gain + 0.014, gain and 0.02 * (0.06 - gain), title=method.capitalize(), reference=gain is None,
         ))  # fmt: skip
     return tuple(rows)
 

@@ -1,7 +1,7 @@
-"""Exact hyper-parameter search over the support set's affinities and divergences."""
+"""Exact hyper-parameter search of cache methods, and what any search returns."""
 
-from susx.search.exact import search_tip_adapter, search_tip_x
+from susx.search.exact import search_cache
 from susx.search.grid import Grid
 from susx.search.optimum import Optimum
 
-__all__ = ["Grid", "Optimum", "search_tip_adapter", "search_tip_x"]
+__all__ = ["Grid", "Optimum", "search_cache"]

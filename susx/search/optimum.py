@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Int
-
-from susx.search.grid import Grid
 
 __all__ = ["Optimum"]
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """The grid point with the most correct rows; of equals, the smallest gamma, then alpha, then beta.
+    """The grid point with the most correct rows; of equals, the smallest of the first axis, then of the second ...
 
     Attributes:
-        alpha, beta, gamma: the point.
+        values: axis -> value at the point.
         correct: rows it classifies correctly.
         total: rows looked at.
-        grid: the grid searched.
+        grid: axis -> values searched, in the order of the dimensions of ``counts``.
         counts: correct rows at every point of the grid, for a caller with another rule of choice.
     """
 
-    alpha: float
-    beta: float
-    gamma: float
+    values: Mapping[str, float]
     correct: int
     total: int
-    grid: Grid = field(repr=False, compare=False)
-    counts: Int[np.ndarray, "alphas betas gammas"] = field(repr=False, compare=False)
+    grid: Mapping[str, tuple[float, ...]] = field(repr=False, compare=False)
+    counts: Int[np.ndarray, ...] = field(repr=False, compare=False)
 
     @property
     def accuracy(self) -> float:
@@ -38,17 +35,9 @@ class Optimum:
         return self.correct / self.total
 
     @classmethod
-    def of(cls, counts: Int[np.ndarray, "alphas betas gammas"], grid: Grid, total: int) -> Optimum:
-        """Return the best point of ``counts``; of equals the smallest gamma, then alpha, then beta."""
+    def of(cls, counts: Int[np.ndarray, ...], grid: Mapping[str, tuple[float, ...]], total: int) -> Optimum:
+        """Return the best point of ``counts``, whose dimensions are the axes of ``grid`` in its order."""
         # argmax takes the first of equals, so the slowest axis is the one whose smallest value wins first.
-        first = int(counts.transpose(2, 0, 1).argmax())
-        g, a, b = np.unravel_index(first, (counts.shape[2], counts.shape[0], counts.shape[1]))
-        return cls(
-            alpha=float(grid.alphas[a]),
-            beta=float(grid.betas[b]),
-            gamma=float(grid.gammas[g]),
-            correct=int(counts[a, b, g]),
-            total=total,
-            grid=grid,
-            counts=counts,
-        )
+        place = np.unravel_index(int(counts.argmax()), counts.shape)
+        values = {name: float(grid[name][at]) for name, at in zip(grid, place, strict=True)}
+        return cls(values, int(counts[place]), total, grid, counts)

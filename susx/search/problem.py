@@ -30,7 +30,7 @@ class Problem:
     nominal: float | None
     query_fold: Int[np.ndarray, " query"] | None
     support_fold: Int[np.ndarray, " support"] | None
-    signatures: tuple[Float[np.ndarray, "query prompts"], Float[np.ndarray, "support prompts"]] | None
+    divergence: Float[np.ndarray, "query classes"] | None
 
     @classmethod
     def of(
@@ -43,7 +43,7 @@ class Problem:
         nominal: float | None,
         query_fold: Int[Tensor, " query"] | None,
         support_fold: Int[Tensor, " support"] | None,
-        signatures: tuple[Float[Tensor, "query prompts"], Float[Tensor, "support prompts"]] | None = None,
+        divergence: Float[Tensor, "query classes"] | None = None,
     ) -> Problem:
         """Return the problem, or raise InputError or NoSupportError naming what does not fit."""
         rows, classes = zero_shot.shape
@@ -69,11 +69,9 @@ class Problem:
             if fold is not None:
                 _check_shape(name, fold, (length,))
         arrays = {"zero_shot_logits": zero_shot, "query": query, "support": support}
-        if signatures is not None:
-            prompts = signatures[0].shape[1]
-            _check_shape("query_log_signature", signatures[0], (rows, prompts))
-            _check_shape("support_log_signature", signatures[1], (len(support), prompts))
-            arrays |= {"query_log_signature": signatures[0], "support_log_signature": signatures[1]}
+        if divergence is not None:
+            _check_shape("divergence", divergence, (rows, classes))
+            arrays["divergence"] = divergence
         checked = {name: _finite(name, values) for name, values in arrays.items()}
         return cls(
             zero_shot=checked["zero_shot_logits"],
@@ -84,9 +82,7 @@ class Problem:
             nominal=nominal,
             query_fold=None if query_fold is None else _ids(query_fold),
             support_fold=None if support_fold is None else _ids(support_fold),
-            signatures=None
-            if signatures is None
-            else (checked["query_log_signature"], checked["support_log_signature"]),
+            divergence=checked.get("divergence"),
         )
 
     @property
@@ -110,34 +106,6 @@ class Problem:
         if self.nominal is None:
             return np.ones(len(counts))
         return np.where(counts > 0, self.nominal / np.maximum(counts, 1), 0.0)
-
-    def signature_sums(
-        self, support_rows: Int[np.ndarray, " kept"], places: Int[np.ndarray, " kept"]
-    ) -> tuple[Float[np.ndarray, " prompts"], Float[np.ndarray, "prompts classes"]]:
-        """Return the mean support log-signature and, per place, the sum of the centred log-signatures."""
-        if self.signatures is None:
-            return np.zeros(0), np.zeros((0, self.classes))
-        rows = self.signatures[1][support_rows].astype(np.float64)
-        reference = rows.mean(axis=0)
-        sums = np.zeros((self.classes, rows.shape[1]))
-        np.add.at(sums, places, rows - reference)
-        return reference, sums.T
-
-    def divergence_sums(
-        self,
-        rows: Int[np.ndarray, " block"],
-        signature_sums: tuple[Float[np.ndarray, " prompts"], Float[np.ndarray, "prompts classes"]],
-        counts: Int[np.ndarray, " classes"],
-    ) -> Float[np.ndarray, "block classes"]:
-        """Return, per row and class, the sum of KL(p_row || p_support) over the class's support rows."""
-        if self.signatures is None:
-            return np.zeros((len(rows), self.classes))
-        reference, sums = signature_sums
-        log_signature = self.signatures[0][rows].astype(np.float64)
-        probability = np.exp(log_signature)
-        own = (probability * (log_signature - reference)).sum(axis=1, keepdims=True)
-        total: np.ndarray = own * counts - probability @ sums
-        return total
 
 
 def _ids(values: Tensor) -> Int[np.ndarray, " rows"]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from susx.config import DatasetConfig, ProfileConfig
+from susx.experiment import Trial, choose_headline, trials_of
 from susx.stages.registry import STAGES
 from susx.store import Job, Ref
 from susx.types import Json
@@ -43,6 +44,24 @@ class BuildPlan:
     def classes(self) -> tuple[str, ...]:
         """Class names in label order."""
         return self.dataset.classes
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Methods x protocols that are fitted, the reference first.
+
+        Raises:
+            ConfigError: the profile's methods or hyper-parameters are not right.
+        """
+        return trials_of(self.profile.methods, self.profile.tuning, validation="val" in self.splits)
+
+    @property
+    def headline(self) -> Trial:
+        """The trial that is packaged and shown first.
+
+        Raises:
+            ConfigError: the profile's headline is not among the trials.
+        """
+        return choose_headline(self.trials, self.profile.headline)
 
     def job(
         self,

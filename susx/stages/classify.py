@@ -21,12 +21,12 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.methods.state import load_fitted
     from susx.stages.evidence import load_target
 
-    method, state = load_fitted(store.path(job.inputs["classifier"], fit.FILE))
+    fitted = load_fitted(store.path(job.inputs["classifier"], fit.FILE))
     tensors = {}
     for split in ("val", "test"):
         if split in job.inputs:
             features, labels = load_target(store, job.inputs[split], job.params["classes"])
-            tensors[split] = method.logits(state, features).contiguous()
+            tensors[split] = fitted.method.logits(fitted.state, features).contiguous()
             tensors[f"{split}_labels"] = labels
     save_file(tensors, out / FILE)
     labels, logits = tensors["test_labels"], tensors["test"]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from susx.config import ProfileConfig
+from susx.experiment import needs_of
+from susx.methods import Need, parameters
 from susx.prompts import classifier_sentences, image_prompts
 from susx.stages import assign
 from susx.stages.build_plan import BuildPlan, BuildResult
@@ -49,7 +51,8 @@ def build(plan: BuildPlan, ex: Executor) -> BuildResult:
     params = {
         "classes": list(plan.classes), "sources": list(plan.sources), "measured": bool(plan.splits),
         "labelled": bool(plan.dataset.readers),
-        "profile": _reported(plan.profile),
+        "profile": _reported(plan.profile), "trials": [trial.name for trial in plan.trials],
+        "headline": plan.headline.name,
     }  # fmt: skip
     execution = {
         "dataset": plan.dataset.model_dump(mode="json"), "data_root": str(plan.data_root or ""), 
@@ -152,7 +155,7 @@ def _encode_images(plan: BuildPlan, ex: Executor, images: Mapping[str, Ref]) -> 
 
 
 def _patches(plan: BuildPlan) -> dict[str, Json]:
-    return {"patches": True} if "calip" in plan.profile.method.names else {}
+    return {"patches": True} if Need.PATCHES in needs_of(plan.trials) else {}
 
 
 def _targets(plan: BuildPlan, ex: Executor) -> dict[str, Ref]:
@@ -196,26 +199,19 @@ def _curate(
 
 
 def _fit(plan: BuildPlan, ex: Executor, text: Ref, support: Ref, splits: Mapping[str, Ref]) -> dict[str, Ref]:
-    config, jobs = plan.profile.method, []
-    for name in config.names:
-        tunings = (
-            [t for t in config.tuning if t != "val" or "val" in splits]
-            if name.startswith("tip")
-            else ["fixed"]
+    jobs = []
+    for trial in plan.trials:
+        axes = {axis.name for axis in trial.method.axes} if trial.tuning == "val" else set()
+        params = {
+            "method": trial.method.name, "version": trial.method.version, "tuning": trial.tuning,
+            "classes": list(plan.classes), "seed": plan.profile.seed,
+            # A search over validation images replaces the values it searches.
+            "hyper_parameters": {k: v for k, v in parameters(trial.method).items() if k not in axes},
+        }  # fmt: skip
+        inputs = {"text": text, "support": support} | (
+            {"val": splits["val"]} if trial.tuning == "val" else {}
         )
-        fields = {"tip_x": ("alpha", "beta", "gamma", "temperature"), "tip_adapter": ("alpha", "beta")}.get(
-            name, ()
-        )
-        for tuning in tunings:
-            params = {
-                "method": name, "tuning": tuning, "classes": list(plan.classes), "seed": plan.profile.seed,
-                # A search over validation images replaces every value but the temperature.
-                "hyper_parameters": {
-                    field: getattr(config, field) for field in fields if tuning != "val" or field == "temperature"
-                },
-            }  # fmt: skip
-            inputs = {"text": text, "support": support} | ({"val": splits["val"]} if tuning == "val" else {})
-            jobs.append(plan.job("fit", f"{name}/{tuning}", params, inputs))
+        jobs.append(plan.job("fit", trial.name, params, inputs))
     return _per_class(ex, jobs)
 
 
@@ -239,15 +235,13 @@ def _package(
     classifiers: Mapping[str, Ref],
     logits: Mapping[str, Ref],
 ) -> Ref:
-    """Package the method of the headline: TIP-X under the profile's protocol, or the nearest that was fitted."""
-    config = plan.profile.method
-    wanted = [f"tip_x/{config.headline}", "tip_x/fixed", *classifiers]
-    name = next(name for name in wanted if name in classifiers)
+    """Package the trial of the headline."""
+    name = plan.headline.name
     inputs = {"text": text, "support": support, "fitted": classifiers[name]}
     inputs |= {"logits": logits[name]} if name in logits else {}
     params = {
         "classes": list(plan.classes), "encoder": plan.encoder, "dataset": plan.dataset.name,
-        "prompts": plan.profile.prompts.classify, "tuning": name.partition("/")[2], "toy": plan.profile.toy,
+        "prompts": plan.profile.prompts.classify, "tuning": plan.headline.tuning, "toy": plan.profile.toy,
     }  # fmt: skip
     return _one(plan, ex, plan.job("package", "", params, inputs, **_encoder(plan)))
 

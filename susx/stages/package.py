@@ -24,7 +24,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.methods.state import load_fitted
     from susx.support import read_support
 
-    method, state = load_fitted(store.path(job.inputs["fitted"], fit.FILE))
+    fitted = load_fitted(store.path(job.inputs["fitted"], fit.FILE))
     temperature, calibrated_on = 1.0, ""
     if "logits" in job.inputs:
         found = load_file(store.path(job.inputs["logits"], classify.FILE))
@@ -40,5 +40,5 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         licences=(f"Support images under: {', '.join(licences)}.",) if licences else (),
     )  # fmt: skip
     features = load_file(store.path(job.inputs["support"], curate.FEATURES)).get("image")
-    save_classifier(out / FOLDER, facts, method, state, support_features=features, support_rows=rows)
+    save_classifier(out / FOLDER, facts, fitted, support_features=features, support_rows=rows)
     return {"classes": len(facts.class_names), "support images": len(rows)}

@@ -100,7 +100,7 @@ def plan_build(options: BuildOptions) -> BuildPlan:
     profile = load_profile(options.profile, options.settings, overrides)
     encoder = identify_encoder(profile.encoder)
     root = Path(options.data_root).expanduser() if options.data_root else None
-    return BuildPlan(
+    plan = BuildPlan(
         dataset=dataset,
         profile=profile,
         sources=sources,
@@ -111,6 +111,9 @@ def plan_build(options: BuildOptions) -> BuildPlan:
         data_root=root,
         run={"command": options.command(), "mode": ",".join(sources), "evaluate": options.evaluate},
     )
+    # Refused here, before any work: a method, hyper-parameter or headline that cannot be.
+    _ = plan.headline
+    return plan
 
 
 def _splits(dataset: DatasetConfig, root: Path | None) -> dict[str, Json]:

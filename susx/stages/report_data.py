@@ -14,7 +14,7 @@ from susx.config import DatasetConfig
 from susx.datasets import read_split
 from susx.report import MethodRow, QueryImage, ReportData, RunIdentity, StageRow, SupportImage
 from susx.report.measured import measured_row
-from susx.stages import classify, curate
+from susx.stages import classify, curate, fit
 from susx.stages.report_figures import figures
 from susx.store import ArtefactStore, Job, Ref
 from susx.support import read_support
@@ -51,31 +51,30 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
 
 
 def _methods(job: Job, store: ArtefactStore) -> tuple[MethodRow, ...]:
+    """Return a row per trial that was measured, in the order of the trials: the reference first."""
     from safetensors.torch import load_file
 
-    profile, rows, zero_shot = job.params["profile"], [], None
-    names = [name.removeprefix("logits/") for name in job.inputs if name.startswith("logits/")]
-    for name in sorted(names, key=lambda name: not name.startswith("zero_shot")):
-        fitted = json.loads(
-            store.path(job.inputs[f"classifier/{name}"], "fit.json").read_text(encoding="utf-8")
-        )
-        found = load_file(store.path(job.inputs[f"logits/{name}"], classify.FILE))
-        searched = fitted["method"] not in {"zero_shot", "calip"}
+    profile, rows, reference = job.params["profile"], [], None
+    for name in job.params["trials"]:
+        if f"logits/{name}" not in job.inputs:
+            continue
+        classifier = job.inputs[f"classifier/{name}"]
+        fitted = json.loads(store.path(classifier, fit.FACTS).read_text(encoding="utf-8"))
+        logits = load_file(store.path(job.inputs[f"logits/{name}"], classify.FILE))
         rows.append(
             measured_row(
-                found["test"], found["test_labels"], prompts=profile["prompts"]["classify"],
-                source=" + ".join(job.params["sources"]) if fitted["method"] != "zero_shot" else "names only",
-                encoder=profile["encoder"]["model"], method=fitted["method"],
-                tuning=fitted["tuning"] if searched else "", hyper_parameters=_shown(fitted["hyper_parameters"]),
-                zero_shot=zero_shot, seed=profile["seed"], version=susx.__version__,
-                held_out=(found["val"], found["val_labels"]) if "val" in found else None,
-                digests={"classifier": job.inputs[f"classifier/{name}"].digest, "support": job.inputs["support"].digest},
+                logits["test"], logits["test_labels"], prompts=profile["prompts"]["classify"],
+                source=" + ".join(job.params["sources"]) if fitted["uses_support"] else "names only",
+                encoder=profile["encoder"]["model"], method=fitted["method"], title=fitted["title"],
+                tuning=fitted["tuning"], hyper_parameters=_shown(fitted["hyper_parameters"]),
+                is_zero_shot=fitted["is_zero_shot"], zero_shot=reference, seed=profile["seed"], version=susx.__version__,
+                held_out=(logits["val"], logits["val_labels"]) if "val" in logits else None,
+                digests={"classifier": classifier.digest, "support": job.inputs["support"].digest},
             )
         )  # fmt: skip
-        if name.startswith("zero_shot"):
-            zero_shot = found["test"]
-    order = {name: at for at, name in enumerate(("zero_shot", "calip", "tip_adapter", "tip_x"))}
-    return tuple(sorted(rows, key=lambda row: (order.get(row.method, 9), row.tuning)))
+        if reference is None:
+            reference = logits["test"]
+    return tuple(rows)
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:

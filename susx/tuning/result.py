@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from susx.methods.base import Method
+    from susx.search import Optimum
 
 __all__ = ["PROTOCOLS", "Protocol", "TuningResult"]
 
@@ -32,3 +36,8 @@ class TuningResult:
     total: int | None = None
     searched: int = 0
     note: str = ""
+
+    @classmethod
+    def of(cls, chosen: Method[Any], protocol: Protocol, best: Optimum) -> TuningResult:
+        """Return the account of a search."""
+        return cls(chosen.name, protocol, chosen.values(), best.correct, best.total, best.counts.size)

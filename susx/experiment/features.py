@@ -1,0 +1,82 @@
+"""An experiment on a folder of features: what ``susx evaluate`` measures, for commands, flows and the Python API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from susx.errors import ConfigError, InputError
+from susx.experiment.rows import Row, evidence_of, few_shot_rows, halve, rows_of, usable_methods
+from susx.experiment.trials import trials_of
+from susx.features.feature_set import FeatureSet, Split
+from susx.features.pool_search import read_pool, retrieve_from_pool
+from susx.methods import Run
+
+__all__ = ["Experiment", "evaluate_features"]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What was measured: rows, the source of the features, and the images measured on."""
+
+    rows: tuple[Row, ...]
+    source: str
+    split: str
+
+
+def evaluate_features(
+    features: FeatureSet,
+    *,
+    pool: Path | None = None,
+    per_class: int = 16,
+    exclusive: bool = False,
+    methods: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
+    tuning: Sequence[str] = ("fixed", "support", "val"),
+    shots: Sequence[int] = (),
+    shrinkage: float = 0.0,
+    seed: int = 0,
+    dataset: str | None = None,
+) -> Experiment:
+    """Measure methods on features: top-1 with its 95 % interval, per method and tuning protocol.
+
+    Where there is no test split, the validation split is halved by class: one half for tuning 'val', one to measure on.
+
+    Args:
+        features: splits and text classifier.
+        pool: folder with ``features.npy`` that the support is retrieved from, ``per_class`` images a class; with
+            ``exclusive`` an image supports one class only. None: the support of ``features``.
+        methods: names, or name -> hyper-parameters; all that the features allow when empty.
+        tuning: protocols.
+        shots: few-shot: numbers of labelled shots drawn from the support.
+        shrinkage: of tuning ``support`` towards the fixed values, 0 to 1.
+        seed: of folds, and of the halves of a validation split without test.
+        dataset: name of the data set, where a paper publishes search grids per data set.
+
+    Raises:
+        ConfigError: a pool and shots at once, an unknown method or protocol.
+        InputError: no labelled images to measure on.
+    """
+    if pool is not None and shots:
+        raise ConfigError("--pool and --shots are two sources of support: give one of them.")
+    validation, test, split = features.validation, features.test, "test"
+    if test is None:
+        if validation is None:
+            raise InputError(
+                f"{features.source}: neither test nor validation images to measure on. Add a labelled split."
+            )
+        (validation, test), split = halve(validation, seed), f"half of validation (seed {seed})"
+    images, source = features.support, "the folder's"
+    if pool is not None:
+        rows = read_pool(pool)
+        nearest = retrieve_from_pool(features.text, rows, per_class, exclusive=exclusive)
+        images, source = Split(rows[nearest.rows].float(), nearest.labels), f"pool, {per_class} a class"
+    evidence = evidence_of(features, images, validation)
+    named = methods if isinstance(methods, Mapping) else usable_methods(methods, evidence, test)
+    trials = trials_of(named, tuning, validation=evidence.has_validation)
+    options: dict[str, Any] = {"dataset": dataset, "shrinkage": shrinkage, "run": Run(seed=seed)}
+    table = list(rows_of(evidence, test, trials[:1] if shots else trials, source, **options))
+    if shots:
+        table += few_shot_rows(evidence, test, trials, shots, **options)
+    return Experiment(tuple(table), features.source, split)

@@ -1,0 +1,53 @@
+"""One trial carried out: hyper-parameters chosen, state fitted, the reference kept beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from susx.experiment.trials import Trial
+from susx.methods.base import Run
+
+if TYPE_CHECKING:
+    from susx.methods.evidence import Evidence
+    from susx.methods.state import Fitted
+    from susx.tuning import TuningResult
+
+__all__ = ["FittedTrial", "fit_trial"]
+
+
+@dataclass(frozen=True)
+class FittedTrial:
+    """A fitted method and how its hyper-parameters were chosen."""
+
+    fitted: Fitted
+    choice: TuningResult
+
+
+def fit_trial(
+    trial: Trial,
+    evidence: Evidence,
+    *,
+    dataset: str | None = None,
+    shrinkage: float = 0.0,
+    run: Run = Run(),
+) -> FittedTrial:
+    """Tune and fit a method on what it may look at.
+
+    Validation rows are shown to the protocol ``val`` alone; under ``fixed`` and ``support`` not even the fit sees them.
+
+    Raises:
+        InputError: the method or protocol needs what the evidence does not hold.
+    """
+    from susx.methods.state import Fitted
+    from susx.methods.zero_shot import ZeroShot
+    from susx.tuning import tune
+
+    if trial.tuning != "val":
+        evidence = dataclasses.replace(
+            evidence, validation_features=None, validation_labels=None, validation_patches=None
+        )
+    method, choice = tune(trial.method, evidence, trial.tuning, dataset=dataset, shrinkage=shrinkage, run=run)
+    fitted = Fitted(method, method.fit(evidence, run), ZeroShot().fit(evidence))
+    return FittedTrial(fitted, choice)

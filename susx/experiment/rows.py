@@ -1,0 +1,174 @@
+"""Evidence x methods x protocols, measured on labelled images: one row of a table with its intervals each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from susx.errors import InputError
+from susx.evaluation.ablation import take_shots
+from susx.evaluation.accuracy import mean_and_interval, top_1
+from susx.evaluation.comparison import compare
+from susx.experiment.fit import FittedTrial, fit_trial
+from susx.experiment.trials import Trial
+from susx.features.feature_set import FeatureSet, Split
+from susx.methods import REFERENCE, Evidence, ImageFeatures, Need, known_methods
+from susx.seeds import derive_seed
+
+__all__ = ["Row", "evidence_of", "few_shot_rows", "halve", "rows_of", "usable_methods"]
+
+FEW_SHOT_SEEDS = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: accuracies are shares of 1.
+
+    ``low`` and ``high`` bound the accuracy at 95 %: over images (bootstrap) for one run, over the draws of
+    the shots (Student) where several seeds were run; ``runs`` holds what each run chose and reached. ``gain`` is the
+    paired difference to zero-shot on the same images, with its bootstrap interval.
+    """
+
+    method: str
+    tuning: str
+    support: str
+    top1: float
+    low: float
+    high: float
+    n: int
+    hyper_parameters: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    runs: tuple[dict[str, Any], ...] = ()
+
+
+def halve(split: Split, seed: int) -> tuple[Split, Split]:
+    """Return two halves of a labelled split, each with half of every class, drawn by ``seed``."""
+    generator = torch.Generator().manual_seed(derive_seed(seed, "halves"))
+    order = torch.randperm(len(split), generator=generator)
+    order = order[split.labels[order].argsort(stable=True)]
+    first, second = order[::2].sort().values, order[1::2].sort().values
+    return _part(split, first), _part(split, second)
+
+
+def _part(split: Split, rows: Int64[Tensor, " part"]) -> Split:
+    patches = None if split.patches is None else split.patches[rows]
+    return Split(split.features[rows], split.labels[rows], patches)
+
+
+def evidence_of(features: FeatureSet, support: Split | None, validation: Split | None) -> Evidence:
+    """Return what methods and tuning may look at."""
+    splits: dict[str, Any] = {}
+    for name, split in (("support", support), ("validation", validation)):
+        if split is not None:
+            splits |= {
+                f"{name}_features": split.features,
+                f"{name}_labels": split.labels,
+                f"{name}_patches": split.patches,
+            }
+    return Evidence(features.text, features.logit_scale, class_names=features.class_names, **splits)
+
+
+def usable_methods(wanted: Sequence[str], evidence: Evidence, test: Split) -> dict[str, dict[str, Any]]:
+    """Return the methods to run: those named, or, when none is, all row-wise ones that the features allow."""
+    if wanted:
+        return {name: {} for name in wanted}
+    lacking = {Need.TRAINING, Need.TEXT_TOWER}
+    if not evidence.has_support:
+        lacking.add(Need.SUPPORT)
+    if test.patches is None or (evidence.has_support and evidence.support_patches is None):
+        lacking.add(Need.PATCHES)
+    return {
+        name: {} for name, method in known_methods().items() if method.row_wise and not method.needs & lacking
+    }
+
+
+def rows_of(
+    evidence: Evidence, test: Split, trials: Sequence[Trial], support: str, **options: Any
+) -> Iterator[Row]:
+    """Yield a row per trial, the reference (whose trial comes first) included. ``options`` go to ``fit_trial``."""
+    query = ImageFeatures(test.features, test.patches)
+    reference = None
+    for trial in trials:
+        result = fit_trial(trial, evidence, **options)
+        logits = result.fitted.method.logits(result.fitted.state, query)
+        right = logits.argmax(dim=1) == test.labels
+        accuracy = top_1(logits, test.labels)
+        low, high = accuracy.interval
+        gain = None if reference is None else compare(reference, right)
+        if trial.method.name == REFERENCE:
+            reference = right
+        yield Row(
+            trial.method.name,
+            trial.tuning if trial.method.axes else "-",
+            support if Need.SUPPORT in trial.method.needs else "-",
+            accuracy.value,
+            low,
+            high,
+            len(test),
+            dict(result.choice.hyper_parameters),
+            result.choice.note,
+            None if gain is None else gain.gain,
+            None if gain is None else gain.low,
+            None if gain is None else gain.high,
+        )
+
+
+def few_shot_rows(
+    evidence: Evidence, test: Split, trials: Sequence[Trial], shots: Sequence[int], **options: Any
+) -> Iterator[Row]:
+    """Yield a row per number of shots and trial that uses support: the mean over three draws of the shots.
+
+    The shots are drawn from the labelled support by seeds 1, 2 and 3, the same for every method. Where the shots are
+    all there is, the draws are one and the same; it is measured once and its interval is over images.
+
+    Raises:
+        InputError: more shots than any class has labelled images.
+    """
+    labels = evidence.support("Few-shot evaluation")[1]
+    most = int(torch.bincount(labels).max())
+    if max(shots) > most:
+        raise InputError(
+            f"{max(shots)} shots asked for, and no class has more than {most} labelled support images."
+        )
+    query = ImageFeatures(test.features, test.patches)
+
+    def measure(trial: Trial, draw: Evidence) -> tuple[FittedTrial, Any]:
+        result = fit_trial(trial, draw, **options)
+        return result, top_1(result.fitted.method.logits(result.fitted.state, query), test.labels)
+
+    for count in shots:
+        seeds = FEW_SHOT_SEEDS if count < most else FEW_SHOT_SEEDS[:1]
+        draws = [take_shots(evidence, count, seed) for seed in seeds]
+        for trial in trials:
+            if Need.SUPPORT not in trial.method.needs:
+                continue
+            measured = [measure(trial, draw) for draw in draws]
+            if len(measured) > 1:
+                mean, low, high = mean_and_interval([right.value for _, right in measured])
+            else:
+                mean, (low, high) = measured[0][1].value, measured[0][1].interval
+            runs = tuple(
+                {"seed": seed, "top1": right.value, "hyper_parameters": result.choice.hyper_parameters}
+                for seed, (result, right) in zip(seeds, measured, strict=True)
+            )
+            notes = {result.choice.note for result, _ in measured} - {""}
+            yield Row(
+                trial.method.name,
+                trial.tuning,
+                f"{count} shots",
+                mean,
+                low,
+                high,
+                len(test),
+                dict(measured[0][0].choice.hyper_parameters) if len(runs) == 1 else {},
+                " ".join(sorted(notes)),
+                runs=runs if len(runs) > 1 else (),
+            )

@@ -1,0 +1,93 @@
+"""Which methods run under which protocols, and which of them is the product: one rule for builds and feature files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from susx.errors import ConfigError
+from susx.methods.base import Method, Need
+from susx.methods.registry import REFERENCE, find_method
+
+__all__ = ["NAME_ONLY", "Trial", "choose_headline", "needs_of", "trials_of"]
+
+NAME_ONLY = ("support", "fixed")
+"""Protocols that use no labelled image of the target, the headline's preference first."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A method with its fixed hyper-parameters, under a tuning protocol."""
+
+    method: Method[Any]
+    tuning: str
+
+    @property
+    def name(self) -> str:
+        """``method/tuning``, as a headline is named."""
+        return f"{self.method.name}/{self.tuning}"
+
+
+def trials_of(
+    methods: Mapping[str, Mapping[str, Any]], tuning: Sequence[str], *, validation: bool
+) -> tuple[Trial, ...]:
+    """Return every method under every protocol that applies; the reference comes first, asked for or not.
+
+    Args:
+        methods: name -> hyper-parameters, as a profile lists them.
+        tuning: protocols. A method without axes has ``fixed`` alone.
+        validation: whether there are labelled validation images; without, ``val`` is left out.
+
+    Raises:
+        ConfigError: an unknown method, a hyper-parameter it does not have, a value outside its domain.
+    """
+    found = []
+    for name in dict.fromkeys([REFERENCE, *methods]):
+        method = _method(name, methods.get(name) or {})
+        protocols = [p for p in tuning if validation or p != "val"] if method.axes else ["fixed"]
+        found += [Trial(method, protocol) for protocol in protocols]
+    return tuple(found)
+
+
+def _method(name: str, values: Mapping[str, Any]) -> Method[Any]:
+    kind = find_method(name)
+    try:
+        return kind(**values)
+    except TypeError as error:
+        fields = ", ".join(getattr(kind, "__dataclass_fields__", {})) or "none"
+        raise ConfigError(
+            f"{name} does not take the hyper-parameters {', '.join(values)}: it has {fields}. Correct the profile's methods."
+        ) from error
+
+
+def choose_headline(trials: Sequence[Trial], asked: str = "") -> Trial:
+    """Return the trial that is packaged and shown first.
+
+    Args:
+        trials: what is fitted.
+        asked: ``method/tuning``, or a method (its name-only protocol is taken), or "" for the last method listed.
+
+    Raises:
+        ConfigError: what was asked for is not among what is fitted.
+    """
+    if not asked:
+        return _name_only([t for t in trials if t.method.name == trials[-1].method.name])
+    fitting = [t for t in trials if asked in (t.name, t.method.name)]
+    if not fitting:
+        raise ConfigError(
+            f"The headline '{asked}' is not among what is fitted: {', '.join(t.name for t in trials)}. Choose one of these, "
+            "or add the method or protocol to the profile. (A protocol 'val' needs labelled validation images.)"
+        )
+    return _name_only(fitting)
+
+
+def _name_only(trials: Sequence[Trial]) -> Trial:
+    """Return the trial whose protocol looks at least: on support, then fixed, then whatever there is."""
+    order = {protocol: place for place, protocol in enumerate(NAME_ONLY)}
+    return min(trials, key=lambda trial: order.get(trial.tuning, len(order)))
+
+
+def needs_of(trials: Iterable[Trial]) -> frozenset[Need]:
+    """Return what all methods need together: a build computes that and no more."""
+    return frozenset().union(*(trial.method.needs for trial in trials))

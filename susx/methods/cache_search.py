@@ -1,0 +1,72 @@
+"""The exact search of the methods with a cache of support images, in terms of their own pure functions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from susx.methods.evidence import Evidence, ImageFeatures
+from susx.methods.exhaustive import folds_of
+from susx.methods.functional.weights import nominal_count
+from susx.search.exact import search_cache
+from susx.search.grid import Grid
+from susx.search.optimum import Optimum
+
+__all__ = ["search_cache_method"]
+
+
+def search_cache_method(
+    method: Any,
+    evidence: Evidence,
+    query: ImageFeatures,
+    labels: Int64[Tensor, " query"],
+    grid: Mapping[str, tuple[float, ...]],
+    fold: Int64[Tensor, " support"] | None = None,
+    divergence: Callable[[Any, Evidence, ImageFeatures], Tensor] | None = None,
+) -> Optimum:
+    """Return the exact optimum of a method with fields ``alpha``, ``beta``, ``weighting`` and ``nominal``.
+
+    Args:
+        method: its switches are kept.
+        evidence, query, labels, grid, fold: as in ``Method.search``.
+        divergence: for a method with ``gamma``, its class divergences of images by a part of the evidence, float64.
+    """
+    support, support_labels = evidence.support(method.name)
+    nominal = None
+    if method.weighting == "mean":
+        # The nominal count is that of the whole support set in every fold.
+        nominal = (
+            nominal_count(support_labels, evidence.classes) if method.nominal is None else method.nominal
+        )
+        method = dataclasses.replace(method, nominal=nominal)
+    terms = None
+    if divergence is not None:
+        terms = torch.zeros((len(query), evidence.classes), dtype=torch.float64)
+        for part, rows in folds_of(evidence, fold, len(query)):
+            terms[rows] = divergence(method, part, query.take(rows))
+    gammas = grid.get("gamma", (0.0,))
+    counts = search_cache(
+        float(evidence.logit_scale) * (query.pooled @ evidence.text_classifier.T),
+        query.pooled,
+        support,
+        support_labels,
+        labels,
+        grid=Grid(np.array(grid["alpha"]), np.array(grid["beta"]), np.array(gammas)),
+        divergence=terms,
+        nominal=nominal,
+        query_fold=fold,
+        support_fold=fold,
+    )
+    names = [axis.name for axis in method.axes]
+    found = counts.transpose(
+        [("gamma", "alpha", "beta").index(name) for name in names] + ([] if "gamma" in names else [0])
+    )
+    return Optimum.of(
+        found[..., 0] if "gamma" not in names else found, {n: grid[n] for n in names}, len(labels)
+    )
