@@ -21,6 +21,7 @@ from susx.config import EncoderConfig
 from susx.demo.textures import CATEGORIES, render
 from susx.features.encoder import load_encoder
 from susx.methods import METHODS, Evidence, ImageFeatures
+from susx.methods.state import Fitted
 from susx.records import SupportRow
 
 __all__ = ["run", "write_classifier"]
@@ -41,11 +42,10 @@ def write_classifier(folder: Path, per_class: int = 16) -> Path:
     labels = torch.arange(len(CATEGORIES)).repeat_interleave(per_class)
     pictures = [Image.fromarray(render(c, "web", "pool", i)) for c in CATEGORIES for i in range(per_class)]
     support = encoder.encode_images(pictures)
-    method = METHODS["tip_x"]()
     rows = [SupportRow(CATEGORIES[c], f"{i}.png", "", "retrieved", "") for i, c in enumerate(labels.tolist())]
     facts = ClassifierFacts(tuple(CATEGORIES), EncoderConfig(model="susx-tiny"), encoder.digest, toy=True)
-    state = method.fit(Evidence(texts, encoder.logit_scale, support, labels))
-    return save_classifier(folder, facts, method, state, support_features=support, support_rows=rows)
+    fitted = Fitted.of(METHODS["tip_x"](), Evidence(texts, encoder.logit_scale, support, labels))
+    return save_classifier(folder, facts, fitted, support_features=support, support_rows=rows)
 
 
 def _predict(count: int, turns: int) -> dict[str, Any]:
@@ -86,7 +86,6 @@ def _method(queries: int) -> dict[str, Any]:
     labels = torch.arange(1000).repeat_interleave(16)
     noise = torch.nn.functional.normalize(torch.randn(16000, 512, generator=generator), dim=1)
     support = torch.nn.functional.normalize(text[labels] + noise, dim=1)
-    method = METHODS["tip_x"]()
     state = method.fit(Evidence(text, 100.0, support, labels))
     query = ImageFeatures(support[:queries])
     with torch.inference_mode():

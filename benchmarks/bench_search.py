@@ -6,12 +6,11 @@ from typing import Any
 
 import numba
 import torch
-from inputs import features
+from inputs import features, published_grid
 from published import grid_points, lean_grid_points
 from timing import best_of, in_new_process, side_by_side
 
 from susx.methods.functional.kl import kl_divergence
-from susx.search import Grid, search_tip_x
 
 BASE = (500, 2000, 100)
 GROWTH = [
@@ -30,27 +29,26 @@ SCALED_IMAGENET = (1_000, 16_000, 1_000)
 def against_published(name: str, repeats: int, pairs: int) -> dict[str, Any]:
     """Time both on one data set; the published loop on ``pairs`` (alpha, beta) pairs, all gammas, scaled."""
     data = features(name)
-    arguments = data.search_arguments()
-    grid = Grid.tip_x()
-    search = lambda: search_tip_x(**arguments, grid=grid)  # noqa: E731
-    scale, offset = arguments["psi"]
+    grid = published_grid()
+    search = lambda: data.search(grid)  # noqa: E731
+    scale, offset = data.psi()
     divergence = (
-        scale * kl_divergence(arguments["query_log_signature"], arguments["support_log_signature"]) + offset
+        scale * kl_divergence(data.log_signature(data.query), data.log_signature(data.support)) + offset
     )
     one_hot = torch.nn.functional.one_hot(data.support_labels, len(data.text)).float()
     places = [
         (a * 20 // pairs, b * 200 // pairs) for a, b in zip(range(pairs), reversed(range(pairs)), strict=True)
     ]
-    points = [(float(grid.alphas[a]), float(grid.betas[b])) for a, b in places]
+    points = [(grid["alpha"][a], grid["beta"][b]) for a, b in places]
     fixed = (data.query, data.text, data.support, divergence, one_hot, data.labels)
-    gammas = grid.gammas.tolist()
+    gammas = list(grid["gamma"])
     (ours, processor, best), (slice_wall, slice_processor, counts) = side_by_side(
         repeats, search, lambda: grid_points(*fixed, points, gammas)
     )
     lean_wall = best_of(3, lambda: lean_grid_points(*fixed, points, gammas))[0]
-    whole = grid.shape[0] * grid.shape[1] / pairs
+    whole = len(grid["alpha"]) * len(grid["beta"]) / pairs
     differences = [
-        abs(int(best.counts[a, b, g]) - found)
+        abs(int(best.counts[g, a, b]) - found)
         for (a, b), row in zip(places, counts, strict=True)
         for g, found in enumerate(row)
     ]
@@ -64,7 +62,7 @@ def against_published(name: str, repeats: int, pairs: int) -> dict[str, Any]:
         "ratio of processor time": round(slice_processor * whole / processor),
         "ratio to a leaner loop": round(lean_wall * whole / ours),
         "best accuracy": round(best.accuracy, 6),
-        "at": f"alpha {best.alpha:g}, beta {best.beta:g}, gamma {best.gamma:g}",
+        "at": ", ".join(f"{name} {value:g}" for name, value in best.values.items()),
         "largest difference in rows": max(differences),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from susx.methods.functional.affinity import affinity
-from susx.methods.functional.kl import kl_divergence
+from susx.methods import Evidence, ImageFeatures, TipX
+from susx.search import Optimum
 
 SIZES = {"dtd": (1128, 1692, 752, 47), "sun397": (1985, 1985, 3176, 397)}
 """Tuning rows, test rows, support rows and classes of the two data sets."""
@@ -33,23 +34,25 @@ class Inputs:
         """Return log-softmax of cosines over the published temperature 0.5, in float64."""
         return (rows @ self.text.T).double().div(0.5).log_softmax(1)
 
-    def search_arguments(self) -> dict[str, object]:
-        """Return the keyword arguments of ``search_tip_x`` but for the grid."""
-        support_log = self.log_signature(self.support)
-        apart = ~torch.eye(len(self.support), dtype=torch.bool)
-        affinities = affinity(self.support, self.support)[apart]
-        divergences = kl_divergence(support_log, support_log)[apart]
-        scale = float((affinities.max() - affinities.min()) / (divergences.max() - divergences.min()))
-        return {
-            "zero_shot_logits": 100 * self.query @ self.text.T,
-            "query": self.query,
-            "support": self.support,
-            "query_log_signature": self.log_signature(self.query),
-            "support_log_signature": support_log,
-            "support_labels": self.support_labels,
-            "labels": self.labels,
-            "psi": (scale, float(affinities.min() - scale * divergences.min())),
-        }
+    def evidence(self) -> Evidence:
+        """Return text classifier and support, for a method's search."""
+        return Evidence(self.text, 100.0, self.support, self.support_labels)
+
+    def search(self, grid: Mapping[str, tuple[float, ...]]) -> Optimum:
+        """Return the optimum of TIP-X with the published plain sum, divergences and psi computed anew."""
+        method = TipX(weighting="sum")
+        return method.search(self.evidence(), ImageFeatures(self.query), self.labels, grid)
+
+    def psi(self) -> tuple[float, float]:
+        """Return the scale and offset that ``search`` uses."""
+        state = TipX(weighting="sum").fit(self.evidence())
+        return state.psi_scale, state.psi_offset
+
+
+def published_grid() -> dict[str, tuple[float, ...]]:
+    """Return the published 50 gammas, 20 alphas and 200 betas, without the 0 that our search puts before."""
+    grid = TipX().grid("val")
+    return {"gamma": grid["gamma"][1:], "alpha": grid["alpha"][1:], "beta": grid["beta"]}
 
 
 def synthetic(queries: int, tests: int, support: int, classes: int, dim: int = 512, seed: int = 0) -> Inputs:

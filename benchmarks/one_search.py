@@ -11,31 +11,20 @@ import time
 
 import numba
 import torch
-from inputs import synthetic
+from inputs import published_grid, synthetic
 from timing import peak_mib
-
-from susx.search import Grid, search_tip_x
 
 
 def main() -> None:
     """Search once after a small search that loads the compiled kernel."""
     queries, support, classes = (int(value) for value in sys.argv[1:4])
     dim = int(sys.argv[4]) if len(sys.argv) > 4 else 512
-    small = synthetic(20, 1, 20, 5).search_arguments()
-    search_tip_x(**small, grid=Grid.tip_x())
+    grid = published_grid()
+    synthetic(20, 1, 20, 5).search(grid)
     data = synthetic(queries, 1, support, classes, dim)
-    arguments = {
-        "zero_shot_logits": 100 * data.query @ data.text.T,
-        "query": data.query,
-        "support": data.support,
-        "query_log_signature": data.log_signature(data.query).float(),
-        "support_log_signature": data.log_signature(data.support).float(),
-        "support_labels": data.support_labels,
-        "labels": data.labels,
-    }
     inputs_mib = peak_mib()
     start, start_processor = time.perf_counter(), time.process_time()
-    best = search_tip_x(**arguments, psi=(50.0, 0.2), grid=Grid.tip_x())
+    best = data.search(grid)
     report = {
         "queries": queries,
         "support": support,

@@ -41,7 +41,6 @@ def fit_trial(
         InputError: the method or protocol needs what the evidence does not hold.
     """
     from susx.methods.state import Fitted
-    from susx.methods.zero_shot import ZeroShot
     from susx.tuning import tune
 
     if trial.tuning != "val":
@@ -49,5 +48,4 @@ def fit_trial(
             evidence, validation_features=None, validation_labels=None, validation_patches=None
         )
     method, choice = tune(trial.method, evidence, trial.tuning, dataset=dataset, shrinkage=shrinkage, run=run)
-    fitted = Fitted(method, method.fit(evidence, run), ZeroShot().fit(evidence))
-    return FittedTrial(fitted, choice)
+    return FittedTrial(Fitted.of(method, evidence, run), choice)

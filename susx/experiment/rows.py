@@ -98,7 +98,7 @@ def rows_of(
     reference = None
     for trial in trials:
         result = fit_trial(trial, evidence, **options)
-        logits = result.fitted.method.logits(result.fitted.state, query)
+        logits = result.fitted.logits(query)
         right = logits.argmax(dim=1) == test.labels
         accuracy = top_1(logits, test.labels)
         low, high = accuracy.interval
@@ -142,7 +142,7 @@ def few_shot_rows(
 
     def measure(trial: Trial, draw: Evidence) -> tuple[FittedTrial, Any]:
         result = fit_trial(trial, draw, **options)
-        return result, top_1(result.fitted.method.logits(result.fitted.state, query), test.labels)
+        return result, top_1(result.fitted.logits(query), test.labels)
 
     for count in shots:
         seeds = FEW_SHOT_SEEDS if count < most else FEW_SHOT_SEEDS[:1]

@@ -227,5 +227,10 @@ class Method(ABC, Generic[State]):
 
 
 def parameters(method: Method[Any]) -> dict[str, Any]:
-    """Return all hyper-parameters of a method by field name."""
-    return dataclasses.asdict(method)  # type: ignore[call-overload, no-any-return]
+    """Return all hyper-parameters of a method by field name; 1 and 1.0 are one value, so that keys and files agree."""
+    values = {}
+    for field in dataclasses.fields(method):  # type: ignore[arg-type]
+        value = getattr(method, field.name)
+        real = "float" in str(field.type) and isinstance(value, int) and not isinstance(value, bool)
+        values[field.name] = float(value) if real else value
+    return values

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from susx.errors import InputError
-from susx.methods.base import Method, parameters
+from susx.methods.base import Method, Run, parameters
+from susx.methods.evidence import Evidence, ImageFeatures
 from susx.methods.registry import find_method
-from susx.methods.zero_shot import ZeroShotState
+from susx.methods.zero_shot import ZeroShot, ZeroShotState
 
 __all__ = ["Fitted", "load_fitted", "save_fitted"]
 
@@ -28,6 +30,15 @@ class Fitted:
     method: Method[Any]
     state: Any
     zero_shot: ZeroShotState
+
+    @classmethod
+    def of(cls, method: Method[Any], evidence: Evidence, run: Run = Run()) -> Fitted:
+        """Return the method fitted on the evidence."""
+        return cls(method, method.fit(evidence, run), ZeroShot().fit(evidence))
+
+    def logits(self, query: ImageFeatures) -> Float[Tensor, "query classes"]:
+        """Return the method's scores (see ``Method.logits``)."""
+        return self.method.logits(self.state, query)
 
 
 def save_fitted(path: Path, fitted: Fitted) -> None:

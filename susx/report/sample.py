@@ -57,6 +57,7 @@ def sample_report(classes: int = 20, per_class: int = 16, side: int = 64, seed: 
         ),
         classes=names,
         methods=_methods(rng, 40 * classes),
+        headline=3,
         stages=tuple(StageRow(s, int(i % 3 > 0) * (i + 1), int(i % 3 < 2) * 5, 0.4 + 2.5 * (i % 4), 3.0 * i)
                      for i, s in enumerate(_STAGES)),
         support=tuple(_support(rng, name, i, k, per_class, side) for i, name in enumerate(names)

@@ -26,7 +26,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     for split in ("val", "test"):
         if split in job.inputs:
             features, labels = load_target(store, job.inputs[split], job.params["classes"])
-            tensors[split] = fitted.method.logits(fitted.state, features).contiguous()
+            tensors[split] = fitted.logits(features).contiguous()
             tensors[f"{split}_labels"] = labels
     save_file(tensors, out / FILE)
     labels, logits = tensors["test_labels"], tensors["test"]

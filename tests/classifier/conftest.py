@@ -13,6 +13,7 @@ from susx.config import EncoderConfig
 from susx.demo.textures import render
 from susx.features.encoder import load_encoder
 from susx.methods import METHODS, Evidence
+from susx.methods.state import Fitted
 from susx.records import SupportRow
 
 NAMES = ("banded", "bubbly", "chequered", "cracked", "dotted", "grid", "striped", "zigzagged")
@@ -28,8 +29,7 @@ def build(folder: Path, method: str = "tip_x") -> Path:
     labels = torch.arange(len(NAMES)).repeat_interleave(6)
     pictures = [texture(NAMES[label], i % 6, "pool", "web") for i, label in enumerate(labels.tolist())]
     support = encoder.encode_images(pictures)
-    fitted = METHODS[method]()
-    state = fitted.fit(Evidence(texts, encoder.logit_scale, support, labels))
+    fitted = Fitted.of(METHODS[method](), Evidence(texts, encoder.logit_scale, support, labels))
     rows = [
         SupportRow(
             NAMES[label],
@@ -44,7 +44,7 @@ def build(folder: Path, method: str = "tip_x") -> Path:
     facts = ClassifierFacts(
         NAMES, EncoderConfig(model="susx-tiny"), encoder.digest, dataset="textures", temperature=1.5, toy=True
     )
-    return save_classifier(folder, facts, fitted, state, support_features=support, support_rows=rows)
+    return save_classifier(folder, facts, fitted, support_features=support, support_rows=rows)
 
 
 @pytest.fixture(scope="session")

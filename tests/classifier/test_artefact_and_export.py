@@ -14,6 +14,7 @@ from susx.classifier.export import check_onnx, export_onnx, export_open_clip_hea
 from susx.config import EncoderConfig
 from susx.errors import ConfigError, DamagedArtefact, InputError, MismatchError, StoreError
 from susx.methods import METHODS, Evidence, ImageFeatures
+from susx.methods.state import Fitted
 from susx.records import SupportRow
 
 
@@ -50,8 +51,7 @@ def stored(folder, method, given, **more):
     save_classifier(
         folder,
         facts(),
-        method,
-        method.fit(given),
+        Fitted.of(method, given),
         support_features=given.support_features,
         support_rows=rows,
         **more,
@@ -135,18 +135,17 @@ def test_other_folders_and_versions_are_refused(tmp_path):
 
 def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path):
     """Numbers of names, features and rows; a temperature of 0."""
-    given, method = evidence(), METHODS_EXPORTED[0]
-    state = method.fit(given)
+    given = evidence()
+    fitted = Fitted.of(METHODS_EXPORTED[0], given)
     with pytest.raises(MismatchError, match="3 class names"):
-        save_classifier(tmp_path / "c", facts(3), method, state)
+        save_classifier(tmp_path / "c", facts(3), fitted)
     with pytest.raises(MismatchError, match="rows of provenance"):
-        save_classifier(tmp_path / "c", facts(), method, state, support_features=given.support_features)
+        save_classifier(tmp_path / "c", facts(), fitted, support_features=given.support_features)
     with pytest.raises(InputError, match="temperature"):
         save_classifier(
             tmp_path / "c",
             ClassifierFacts(facts().class_names, facts().encoder, "d", temperature=0.0),
-            method,
-            state,
+            fitted,
         )
     assert not list(tmp_path.iterdir())
 
@@ -180,8 +179,8 @@ def test_a_wrong_graph_is_not_written(tmp_path):
 
 def test_methods_without_a_graph_say_so(tmp_path):
     """The published batch-dependent variant has none."""
-    loaded = stored(tmp_path / "c", METHODS["tip_x"](published=True), evidence())
-    with pytest.raises(ConfigError, match="published=true"):
+    loaded = stored(tmp_path / "c", METHODS["tip_x_published"](), evidence())
+    with pytest.raises(ConfigError, match="mixes the rows"):
         export_onnx(loaded, tmp_path / "m.onnx")
 
 

@@ -73,7 +73,9 @@ def test_pool_is_the_support(tmp_path: Path) -> None:
         "tip_x",
     )
     found = run(*flags, "--tuning", "fixed", out=tmp_path / "rows.json")
-    assert [row["support"] for row in found["rows"]] == ["pool, 4 a class"]
+    assert [row["support"] for row in found["rows"]] == ["-", "pool, 4 a class"]
+    assert found["rows"][0]["gain"] is None
+    assert found["rows"][1]["gain_low"] <= found["rows"][1]["gain"] <= found["rows"][1]["gain_high"]
 
 
 def test_few_shots_are_averaged_over_three_seeds(tmp_path: Path) -> None:

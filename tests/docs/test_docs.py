@@ -103,6 +103,7 @@ def classifier_with_embedded_encoder(folder: Path) -> None:
     from susx.demo.textures import render
     from susx.features.encoder import load_encoder
     from susx.methods import Evidence, TipX
+    from susx.methods.state import Fitted
     from susx.records import SupportRow
 
     names = ("striped", "chequered", "knitted", "lacelike", "polka-dotted")
@@ -112,8 +113,7 @@ def classifier_with_embedded_encoder(folder: Path) -> None:
     support = encoder.encode_images(
         [Image.fromarray(render(names[c], "web", "pool", i % 2)) for i, c in enumerate(labels.tolist())]
     )
-    method = TipX()
-    state = method.fit(Evidence(texts, encoder.logit_scale, support, labels))
+    fitted = Fitted.of(TipX(), Evidence(texts, encoder.logit_scale, support, labels))
     rows = [
         SupportRow(names[c], f"{i}.png", "", "retrieved", f"{names[c]} texture.")
         for i, c in enumerate(labels.tolist())
@@ -121,9 +121,7 @@ def classifier_with_embedded_encoder(folder: Path) -> None:
     facts = ClassifierFacts(
         names, EncoderConfig(model="susx-tiny"), encoder.digest, dataset="fabrics", toy=True
     )
-    save_classifier(
-        folder / "RUN" / "classifier", facts, method, state, support_features=support, support_rows=rows
-    )
+    save_classifier(folder / "RUN" / "classifier", facts, fitted, support_features=support, support_rows=rows)
     Image.fromarray(render("knitted", "camera", "test", 0)).save(folder / "photo.jpg")
 
 

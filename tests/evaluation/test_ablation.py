@@ -13,11 +13,12 @@ from susx.errors import InputError, MismatchError, NoSupportError
 from susx.evaluation import (
     accuracy_plane,
     columns_of,
-    kl_ablation,
     support_size_curve,
     take_shots,
+    term_ablation,
 )
-from susx.methods import Evidence, ImageFeatures, TipAdapter, TipX, ZeroShot
+from susx.methods import Axis, Evidence, ImageFeatures, Method, Run, TipAdapter, TipX, ZeroShot
+from susx.methods.zero_shot import ZeroShotState
 
 CLASSES, DIM, SHOTS = 6, 16, 8
 
@@ -48,7 +49,7 @@ def _top1(method: Any, evidence: Evidence, query: ImageFeatures, labels: torch.T
 def test_plane_is_every_pair_evaluated(world: tuple[Evidence, ImageFeatures, torch.Tensor]) -> None:
     """The shortcut over affine logits gives what fitting at each pair gives."""
     alphas, gammas = (0.0, 2.0, 30.0), (0.0, 5.0, 40.0)
-    plane = accuracy_plane(TipX(), *world, alphas, gammas)
+    plane = accuracy_plane(TipX(), *world, ("alpha", alphas), ("gamma", gammas))
     for i, gamma in enumerate(gammas):
         for j, alpha in enumerate(alphas):
             assert plane.values[i][j] == pytest.approx(
@@ -61,18 +62,21 @@ def test_plane_of_a_method_that_is_not_affine(world: tuple[Evidence, ImageFeatur
     """A method whose logits bend in alpha is evaluated pair by pair."""
 
     @dataclasses.dataclass(frozen=True)
-    class Bent:
+    class Bent(Method[ZeroShotState]):
         alpha: float = 0.0
         gamma: float = 0.0
         name = "bent"
+        title = "Bent"
+        state_type = ZeroShotState
+        axes = (Axis("alpha", {}, term="one"), Axis("gamma", {}, term="other"))
 
-        def fit(self, evidence: Evidence) -> torch.Tensor:
-            return evidence.text_classifier
+        def fit(self, evidence: Evidence, run: Run = Run()) -> ZeroShotState:
+            return ZeroShot().fit(evidence)
 
-        def logits(self, state: torch.Tensor, query: ImageFeatures) -> torch.Tensor:
-            return (query.pooled @ state.T) * (1 - self.alpha * self.gamma)
+        def scores(self, state: ZeroShotState, pooled: torch.Tensor, patches: Any) -> torch.Tensor:
+            return (pooled @ state.text.T) * (1 - self.alpha * self.gamma)
 
-    plane = accuracy_plane(Bent(), *world, (0.0, 0.5, 3.0), (0.0, 1.0))
+    plane = accuracy_plane(Bent(), *world, ("alpha", (0.0, 0.5, 3.0)), ("gamma", (0.0, 1.0)))
     right = _top1(Bent(), *world)
     worst = _top1(Bent(3.0, 1.0), *world)
     assert plane.values == ((right, right, right), (right, right, worst))
@@ -82,14 +86,15 @@ def test_plane_of_a_method_that_is_not_affine(world: tuple[Evidence, ImageFeatur
 def test_plane_needs_both_hyper_parameters(world: tuple[Evidence, ImageFeatures, torch.Tensor]) -> None:
     """Tip-Adapter has no gamma, and the message says so."""
     with pytest.raises(InputError, match="gamma"):
-        accuracy_plane(TipAdapter(), *world, (1.0,), (1.0,))
+        accuracy_plane(TipAdapter(), *world, ("alpha", (1.0,)), ("gamma", (1.0,)))
 
 
-def test_without_kl_is_gamma_zero(world: tuple[Evidence, ImageFeatures, torch.Tensor]) -> None:
-    """Leaving out the KL term keeps all else; TIP-X without it is Tip-Adapter."""
-    found = kl_ablation(lambda _: TipX(alpha=3.0, gamma=9.0), *world)
-    assert found["with the KL term"].top1 == pytest.approx(_top1(TipX(alpha=3.0, gamma=9.0), *world))
-    assert found["without it"].top1 == pytest.approx(_top1(TipAdapter(alpha=3.0), *world))
+def test_a_term_left_out_is_its_weight_zero(world: tuple[Evidence, ImageFeatures, torch.Tensor]) -> None:
+    """Leaving out a term keeps all else; TIP-X without the KL term is Tip-Adapter."""
+    found = term_ablation(TipX(alpha=3.0, gamma=9.0), *world)
+    assert found["all terms"].top1 == pytest.approx(_top1(TipX(alpha=3.0, gamma=9.0), *world))
+    assert found["without the KL term"].top1 == pytest.approx(_top1(TipAdapter(alpha=3.0), *world))
+    assert len(found) == 3
 
 
 def test_support_curve_ends_at_the_whole_support(world: tuple[Evidence, ImageFeatures, torch.Tensor]) -> None:

@@ -52,7 +52,8 @@ def test_no_class_is_refused() -> None:
         (lambda: TipX(alpha=float("nan")), "alpha .*nan"),
         (lambda: TipX(temperature=0.0), "temperature .*greater than 0.*0.0"),
         (lambda: Calip(temperature=0.0), "temperature"),
-        (lambda: TipX(slips=True), "published=True"),
+        (lambda: TipX(nominal=-3.0), "nominal"),
+        (lambda: TipAdapter(weighting="bogus"), "weighting must be one of mean, sum"),
     ],
 )
 def test_hyper_parameters_outside_their_domain_are_refused(make: Any, found: str) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from susx.errors import ConfigError
 from susx.methods import (
     METHODS,
     Calip,
@@ -18,11 +20,11 @@ from susx.methods import (
     Need,
     TipAdapter,
     TipX,
+    TipXPublished,
     ZeroShot,
-    load_fitted,
-    save_fitted,
-    state_to_tensors,
 )
+from susx.methods.exhaustive import search_exhaustively
+from susx.methods.state import Fitted, load_fitted, save_fitted
 
 DIM, CLASSES, PATCHES = 16, 5, 6
 
@@ -35,14 +37,8 @@ CASES = {
     "tip_x-sum": TipX(alpha=1.5, beta=3.0, gamma=2.0, weighting="sum"),
 }
 PUBLISHED = {
-    "tip_x-published": TipX(alpha=1.5, beta=3.0, gamma=2.0, weighting="sum", published=True),
-    "tip_x-slips": TipX(alpha=1.5, beta=3.0, gamma=2.0, weighting="sum", published=True, slips=True),
-}
-OFF = {
-    "calip": Calip(visual=0.0, textual=0.0),
-    "tip_adapter": TipAdapter(alpha=0.0),
-    "tip_x": TipX(alpha=0.0, gamma=0.0),
-    "zero_shot": ZeroShot(),
+    "tip_x_published": TipXPublished(alpha=1.5, beta=3.0, gamma=2.0),
+    "tip_x_published-slips": TipXPublished(alpha=1.5, beta=3.0, gamma=2.0, slips=True),
 }
 every = pytest.mark.parametrize("method", CASES.values(), ids=CASES.keys())
 every_and_published = pytest.mark.parametrize(
@@ -77,8 +73,9 @@ def logits(method: Any, given: Evidence, query: ImageFeatures) -> torch.Tensor:
 
 def test_every_method_is_listed() -> None:
     """The properties below are checked for every method of the registry."""
-    assert {method.name for method in CASES.values()} == set(METHODS)
-    assert all(METHODS[name]().name == name for name in METHODS)
+    assert {method.name for method in (CASES | PUBLISHED).values()} == set(METHODS)
+    assert all(METHODS[name]().name == name and METHODS[name].title for name in METHODS)
+    assert {m.name for m in METHODS.values() if not m.row_wise} == {m.name for m in PUBLISHED.values()}
 
 
 @every_and_published
@@ -159,9 +156,13 @@ def test_order_of_classes_permutes_columns(method: Any, seed: int, order: list[i
 
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_zero_weights_are_zero_shot(name: str) -> None:
-    """With alpha = gamma = 0 (CALIP: both terms) every method is zero-shot CLIP."""
+    """With the weight of every term at 0 a method is zero-shot CLIP, and says so."""
+    method = METHODS[name]()
+    off = method.with_values({axis.name: 0.0 for axis in method.axes if axis.term})
     expected = logits(ZeroShot(), evidence(), images())
-    torch.testing.assert_close(logits(OFF[name], evidence(), images()), expected, rtol=0, atol=0)
+    torch.testing.assert_close(logits(off, evidence(), images()), expected, rtol=0, atol=0)
+    assert off.is_zero_shot == bool(method.axes)
+    assert not method.is_zero_shot
 
 
 @every_and_published
@@ -176,15 +177,67 @@ def test_a_class_without_support_is_legal(method: Any) -> None:
 @every_and_published
 def test_state_survives_a_file(method: Any, tmp_path: Any) -> None:
     """A fitted classifier read back is the same bit for bit, hyper-parameters included."""
-    state = method.fit(evidence())
-    save_fitted(tmp_path / "fitted.safetensors", method, state)
-    again, loaded = load_fitted(tmp_path / "fitted.safetensors")
-    assert again == method
-    before, after = state_to_tensors(state), state_to_tensors(loaded)
-    assert all(torch.equal(before[name], after[name]) for name in before)
-    torch.testing.assert_close(
-        again.logits(loaded, images()), method.logits(state, images()), rtol=1e-5, atol=1e-5
+    fitted = Fitted.of(method, evidence())
+    save_fitted(tmp_path / "fitted.safetensors", fitted)
+    again = load_fitted(tmp_path / "fitted.safetensors")
+    assert again.method == method
+    for field in dataclasses.fields(fitted.state):
+        before, after = getattr(fitted.state, field.name), getattr(again.state, field.name)
+        assert torch.equal(before, after) if isinstance(before, torch.Tensor) else before == after
+    assert torch.equal(again.zero_shot.text, fitted.zero_shot.text)
+    torch.testing.assert_close(again.logits(images()), fitted.logits(images()), rtol=1e-5, atol=1e-5)
+
+
+@every
+def test_a_module_computes_the_logits(method: Any) -> None:
+    """What is exported gives the library's logits for features of any norm; methods that cannot say so."""
+    fitted, query = Fitted.of(method, evidence()), images()
+    if Need.PATCHES in method.needs:
+        with pytest.raises(ConfigError, match="patch"):
+            method.module(fitted.state)
+        return
+    found = method.module(fitted.state)(3.0 * query.pooled)
+    torch.testing.assert_close(found, fitted.logits(query), rtol=1e-5, atol=1e-3)
+
+
+@every
+def test_a_linear_head_is_the_method(method: Any) -> None:
+    """Where a method offers a linear layer, it gives the method's logits."""
+    fitted, query = Fitted.of(method, evidence()), images()
+    head = method.linear_head(fitted.state)
+    if head is not None:
+        torch.testing.assert_close(query.pooled @ head.T, fitted.logits(query), rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize("method", (CASES | PUBLISHED).values(), ids=(CASES | PUBLISHED).keys())
+@pytest.mark.parametrize("folds", [0, 3])
+def test_a_search_counts_what_the_method_reaches(method: Any, folds: int) -> None:
+    """Every count of a method's own search is that of fitting and classifying at the point, by folds too."""
+    if not method.axes:
+        return
+    given_ = dataclasses.replace(evidence(), support_patches=unit(13, PATCHES, DIM, seed=9))
+    assert given_.support_features is not None
+    assert given_.support_labels is not None
+    query, labels, fold = images(30), torch.arange(30) % CLASSES, None
+    if folds:
+        query, labels = ImageFeatures(given_.support_features, given_.support_patches), given_.support_labels
+        fold = torch.arange(13) % folds if Need.SUPPORT in method.needs else None
+    grid = {axis.name: axis.grid("support")[:40:13] for axis in method.axes}
+    found = method.search(given_, query, labels, grid, fold)
+    if fold is not None and "psi" in str(dataclasses.fields(method.state_type)):
+        return  # psi is that of the whole support set, an exhaustive refit makes one per fold
+    nominal = (
+        {"nominal": 13 / CLASSES + 0.4}
+        if fold is not None and getattr(method, "weighting", "") == "mean"
+        else {}
     )
+    pinned = dataclasses.replace(method, **nominal)
+    if nominal:
+        found = pinned.search(given_, query, labels, grid, fold)
+    expected = search_exhaustively(pinned, given_, query, labels, grid, fold)
+    np.testing.assert_array_equal(found.counts, expected.counts)
+    assert found == expected
+    assert list(found.grid) == [axis.name for axis in method.axes]
 
 
 @every

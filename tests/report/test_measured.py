@@ -102,7 +102,7 @@ def test_cosines_lose_no_pair_to_the_cut() -> None:
 
 def test_chosen_point_is_marked_only_on_the_plane() -> None:
     """A choice between the plane's values has no cell, so nothing is marked."""
-    values = AccuracyPlane((0.1, 1.0), (0.5,), ((0.5, 0.6),))
+    values = AccuracyPlane("alpha", "gamma", (0.1, 1.0), (0.5,), ((0.5, 0.6),))
     assert plane(values, chosen=(1.0, 0.5)).chosen == (1.0, 0.5)
     assert plane(values, chosen=(0.7, 0.5)).chosen is None
 

@@ -35,7 +35,7 @@ def test_every_row_has_all_axes(runs: list[Path]) -> None:
     """A row of the table names prompts, source, encoder, method, tuning and seed."""
     header, rows = method_rows({"one": read_metrics(runs[0])})
     row = dict(zip(header, rows[3], strict=True))
-    assert row["method"] == "tip_x"
+    assert row["method"] == "signatures"
     assert (row["prompts"], row["source"], row["encoder"], row["tuning"]) == (
         "cupl",
         "retrieved",
@@ -73,9 +73,9 @@ def test_side_by_side_shows_what_differs(runs: list[Path]) -> None:
     table = {row[0]: row[1:] for row in rows}
     assert table["seed"] == ("0", "1")
     assert "profile" not in table
-    assert table["tip_x (support) cupl"][1].endswith("(+5.00)")
-    assert table["tip_x (val) cupl"][1] == "-"
-    assert "(" not in table["zero_shot cupl"][0]
+    assert table["signatures (support) cupl"][1].endswith("(+5.00)")
+    assert table["signatures (val) cupl"][1] == "-"
+    assert "(" not in table["reference cupl"][0]
 
 
 @pytest.mark.parametrize("form", ["markdown", "latex", "csv"])

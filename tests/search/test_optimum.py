@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from susx.search import Grid, Optimum
+from susx.search import Optimum
 
-GRID = Grid(np.array([1.0, 2.0]), np.array([3.0, 4.0]), np.array([5.0, 6.0]))
+GRID = {"gamma": (5.0, 6.0), "alpha": (1.0, 2.0), "beta": (3.0, 4.0)}
 
 
 def chosen(*points):
-    """Return the point chosen when only these (alpha, beta, gamma) places are best."""
-    counts = np.zeros(GRID.shape, dtype=np.int64)
+    """Return the point chosen when only these (gamma, alpha, beta) places are best."""
+    counts = np.zeros((2, 2, 2), dtype=np.int64)
     for point in points:
         counts[point] = 7
     best = Optimum.of(counts, GRID, total=10)
     assert best.correct == 7
     assert best.accuracy == 0.7
-    return best.alpha, best.beta, best.gamma
+    return tuple(best.values.values())
 
 
-def test_the_smallest_gamma_wins_then_alpha_then_beta():
+def test_the_first_axis_decides_then_the_second():
     """Of equals the smallest gamma is taken, of those the smallest alpha, of those the smallest beta."""
-    assert chosen((1, 1, 0), (0, 0, 1)) == (2.0, 4.0, 5.0)
-    assert chosen((1, 0, 1), (0, 1, 1)) == (1.0, 4.0, 6.0)
-    assert chosen((0, 1, 0), (0, 0, 0)) == (1.0, 3.0, 5.0)
-    assert chosen((1, 1, 1)) == (2.0, 4.0, 6.0)
+    assert chosen((0, 1, 1), (1, 0, 0)) == (5.0, 2.0, 4.0)
+    assert chosen((1, 1, 0), (1, 0, 1)) == (6.0, 1.0, 4.0)
+    assert chosen((0, 0, 1), (0, 0, 0)) == (5.0, 1.0, 3.0)
+    assert chosen((1, 1, 1)) == (6.0, 2.0, 4.0)

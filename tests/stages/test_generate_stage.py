@@ -12,7 +12,7 @@ from susx.stages.images import read_rows
 from susx.testing.world import World, build_world, new_world
 
 CLASSES = ["banded", "grid"]
-QUICK = ("generation.steps=2", "generation.batch_size=2", "method.tuning=[fixed]")
+QUICK = ("generation.steps=2", "generation.batch_size=2", "tuning=[fixed]")
 
 
 def generating(folder) -> World:

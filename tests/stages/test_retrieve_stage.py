@@ -54,7 +54,7 @@ def world_of(folder: Path, server: ImageServer, paths: dict[int, str], good: str
     world.write(classes=CLASSES)
     world.change(
         "retrieval.backend=urls", f"retrieval.urls={folder / 'links.csv'}", "retrieval.over_fetch=10",
-        "download.allow_private=true", "download.retries=0", "download.threads=2", "method.tuning=[fixed]",
+        "download.allow_private=true", "download.retries=0", "download.threads=2", "tuning=[fixed]",
         "curation.min_side=16",
     )  # fmt: skip
     return world
@@ -126,7 +126,7 @@ def test_links_that_were_limited_can_be_tried_again(server: ImageServer, tmp_pat
 def test_the_encoder_can_judge_what_is_unsafe(tmp_path: Path) -> None:
     """``curation.clip_safety`` reaches the rule with the encoder's own sentences; it is off unless asked for."""
     world = new_world(tmp_path)
-    world.change("method.tuning=[fixed]")
+    world.change("tuning=[fixed]")
     world.build()
     assert all(counts["unsafe"] == 0 for counts in reasons(world).values())
     world.change("curation.clip_safety=true", "curation.max_nsfw=0")
@@ -139,7 +139,7 @@ def test_the_encoder_can_judge_what_is_unsafe(tmp_path: Path) -> None:
 def test_a_list_of_names_alone_says_how_to_measure(tmp_path: Path) -> None:
     """Without a reader there is nothing a data root could help; with one, the folder is what is missing."""
     world = new_world(tmp_path)
-    world.change("method.tuning=[fixed]")
+    world.change("tuning=[fixed]")
     for reader, advice in ((None, "add a reader"), ({"kind": "imagefolder", "folder": "x"}, "--data-root")):
         world.write(reader=reader)
         world.build()

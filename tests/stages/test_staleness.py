@@ -54,13 +54,13 @@ def test_nothing_changed(world):
 
 def test_alpha(world):
     """alpha touches the classifiers that use it, and not the search over validation images."""
-    world.change("method.alpha=3")
+    world.change("methods.tip_x.alpha=3")
     planned = {(e.job.stage, e.job.subject): e for e in world.plan()}
     assert planned["fit", "tip_x/fixed"].state == "stale"
     assert planned["fit", "tip_x/fixed"].reasons == ("hyper_parameters.alpha: 1.0 -> 3.0",)
     assert planned["fit", "tip_x/val"].state == "fresh"
     computed = world.computed()
-    users = ("tip_adapter/fixed", "tip_adapter/support", "tip_x/fixed", "tip_x/support")
+    users = ("tip_x/fixed", "tip_x/support")
     assert {p for p in computed if p[0] == "fit"} == each("fit", users)
     assert computed <= each("fit", users) | each("classify", users) | {("package", ""), ("report", "")}
     assert ("classify", "tip_x/fixed") in computed

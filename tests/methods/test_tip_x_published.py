@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from susx.methods import Evidence, ImageFeatures, TipX
+from susx.methods import Evidence, ImageFeatures, TipXPublished
 
 
 def unit(rows: int, seed: int) -> torch.Tensor:
@@ -26,7 +26,7 @@ def test_published_logits_are_those_of_the_script(slips: bool) -> None:
     given = Evidence(
         text, 100.0, support, labels, validation_features=validation, validation_labels=torch.zeros(40).long()
     )
-    method = TipX(alpha=2.0, beta=4.0, gamma=3.0, weighting="sum", published=True, slips=slips)
+    method = TipXPublished(alpha=2.0, beta=4.0, gamma=3.0, slips=slips)
     found = method.logits(method.fit(given), ImageFeatures(query))
 
     p, q = (torch.softmax(rows.double() @ text.double().T / 0.5, dim=1) for rows in (query, support))
