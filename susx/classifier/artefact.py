@@ -8,7 +8,6 @@ support.jsonl            provenance of the support images, a row a line, in the 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import uuid
