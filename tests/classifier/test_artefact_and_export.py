@@ -215,11 +215,6 @@ def test_hostile_captions_stay_with_their_image(classifier_folder: Path, tmp_pat
     )
     rows = [dataclasses.replace(row, caption=texts[i % len(texts)]) for i, row in enumerate(known.rows)]
     save_classifier(
-        tmp_path / "c",
-        known.facts,
-        known.method,
-        known.state,
-        support_features=known.support,
-        support_rows=rows,
+        tmp_path / "c", known.facts, known.fitted, support_features=known.support, support_rows=rows
     )
     assert list(read_classifier(tmp_path / "c").rows) == rows
