@@ -19,6 +19,7 @@ from prefect import flow  # noqa: E402
 from prefect.task_runners import ThreadPoolTaskRunner  # noqa: E402
 from pydantic import Field  # noqa: E402
 
+from susx.flows.connection import shared_server_url  # noqa: E402
 from susx.flows.executor import PrefectExecutor  # noqa: E402
 from susx.flows.limits import ensure_device_limit  # noqa: E402
 from susx.flows.progress import Progress  # noqa: E402
@@ -93,7 +94,7 @@ def run_build(
     keep_results_in(store)
     ensure_device_limit()
     with open_runner(runner, ray_address) as workers:
-        executor = PrefectExecutor(store, progress, workers)
+        executor = PrefectExecutor(store, progress, workers, shared_server_url() is not None)
         result = build(plan, executor)
     summary = finish_run(plan, result, executor.records, store)
     publish_artifacts(summary)

@@ -69,13 +69,12 @@ def gone(error: Exception, url: str | None) -> ServerError:
 
 @contextlib.contextmanager
 def server_of_run(server: TemporaryServer | None) -> Iterator[None]:
-    """Let Prefect use a temporary server that was started, once it serves; None: the configured one."""
+    """Let Prefect use a temporary server that serves; None: the configured one."""
     if server is None:
         yield
         return
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    server.wait()
     # Where Prefect was imported before the server was started it has not read the environment.
     with temporary_settings({PREFECT_API_URL: server.url}):
         yield

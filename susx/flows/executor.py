@@ -17,6 +17,7 @@ from prefect.exceptions import MissingResult
 from prefect.task_runners import TaskRunner
 
 from susx.errors import SusxError
+from susx.flows.limits import waiting_for_device
 from susx.flows.progress import Progress
 from susx.flows.record import StageRecord
 from susx.flows.runners import device_options
@@ -31,6 +32,9 @@ __all__ = ["MAX_TASKS", "PrefectExecutor"]
 MAX_TASKS = 48
 """Most tasks of one stage in one run; more classes than this share tasks."""
 
+PATIENCE = 10.0
+"""Seconds after which somebody who waits for the accelerator is told so."""
+
 
 @dataclass
 class PrefectExecutor:
@@ -40,12 +44,14 @@ class PrefectExecutor:
         store: where artefacts lie; all workers must reach it under the same path or address.
         progress: shown while long stages run.
         runner: an open task runner that does the work; None: the flow's own.
+        shared: whether others look at the server: there, cached work is recorded and the accelerator shared.
         records: what every stage did, in order.
     """
 
     store: ArtefactStore
     progress: Progress
     runner: TaskRunner[Any] | None = None
+    shared: bool = True
     records: list[StageRecord] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
 
@@ -67,11 +73,12 @@ class PrefectExecutor:
                 if done is None:
                     waiting.append(self._submit(stage, shard))
                 else:
-                    self._note(stage, shard)
+                    if self.shared:
+                        self._note(stage, shard)
                     waiting.append(None)
             for shard, done, future in zip(shards, known, waiting, strict=True):
                 if done is None:
-                    future.wait()
+                    self._await(stage, future, waiting)
                     if not future.state.is_completed():
                         failure = failure or _failure(future.state)
                         continue
@@ -80,13 +87,26 @@ class PrefectExecutor:
                 advance(len(shard))
         record.seconds = time.perf_counter() - begun
         self.records.append(record)
+        self.progress.ended(stage, record)
         if failure is not None:
             raise failure
         return [outcome.ref for outcome in record.outcomes]
 
+    def _await(self, stage: Stage, future: Any, submitted: Sequence[Any]) -> None:
+        """Wait for a task run; where it waits for others' use of the accelerator, say so."""
+        told = not (self.shared and stage.device)
+        while not told:
+            future.wait(PATIENCE)
+            if future.state.is_final():
+                return
+            if text := waiting_for_device([other.task_run_id for other in submitted if other is not None]):
+                self.progress.say(text)
+                told = True
+        future.wait()
+
     def _note(self, stage: Stage, shard: list[Job]) -> None:
         """Record a task run for work that is done."""
-        done = shard_task(stage, shard, fresh=True, results=None)
+        done = shard_task(stage, shard, fresh=True, results=None, tagged=False)
         _ = done(stage.name, Shard(shard), self.store.address, return_state=True)
 
     def account(self) -> list[Json]:
@@ -95,9 +115,9 @@ class PrefectExecutor:
 
     def _submit(self, stage: Stage, shard: list[Job]) -> Any:
         if self.runner is None:
-            work = shard_task(stage, shard, fresh=False, results=None)
+            work = shard_task(stage, shard, fresh=False, results=None, tagged=self.shared)
             return work.submit(stage.name, Shard(shard), self.store.address)
-        work = shard_task(stage, shard, fresh=False, results=self.store.root / "prefect")
+        work = shard_task(stage, shard, fresh=False, results=self.store.root / "prefect", tagged=self.shared)
         parameters = {"stage": stage.name, "shard": Shard(shard), "store": self.store.address}
         with device_options(self.runner, stage):
             return self.runner.submit(work, parameters)

@@ -13,10 +13,13 @@ from typing import Any
 from rich.console import Console
 
 from susx.flows.connection import check_server, gone, server_of_run, shared_server_url
+from susx.flows.progress import Progress
 from susx.flows.settings import prepare_environment
 from susx.flows.temporary import TemporaryServer
 from susx.flows.unchanged import Stale, finish_unchanged
 from susx.stages.build_plan import BuildPlan
+from susx.stages.executors import PlanExecutor
+from susx.stages.graph import build as build_graph
 from susx.stages.registry import STAGES
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore
@@ -52,7 +55,7 @@ def run_plan(
     url = shared_server_url()
     if url is not None:
         check_server(url)
-        return _run_flow(plan, store, console, runner, ray_address, None)
+        return _run_flow(plan, store, Progress(console, _stages(plan, store)), runner, ray_address, None)
     stale: Stage | None = None
     if not record:
         try:
@@ -66,13 +69,23 @@ def run_plan(
     server.start()
     sound = False
     try:
-        if stale is not None and runner == "local":
-            _load(plan, stale)
-        summary = _run_flow(plan, store, console, runner, ray_address, server)
+        progress = Progress(console, _stages(plan, store))
+        with progress.doing("Starting a temporary Prefect server, loading the models"):
+            if stale is not None and runner == "local":
+                _load(plan, stale)
+            server.wait()
+        summary = _run_flow(plan, store, progress, runner, ray_address, server)
         sound = True
         return summary
     finally:
         server.stop(discard=not sound)
+
+
+def _stages(plan: BuildPlan, store: ArtefactStore) -> list[str]:
+    """Return the stages of a build, to say how much is left."""
+    walk = PlanExecutor(store)
+    build_graph(plan, walk)
+    return list(dict.fromkeys(entry.job.stage for entry in walk.planned))
 
 
 def _load(plan: BuildPlan, stale: Stage) -> None:
@@ -89,7 +102,7 @@ def _load(plan: BuildPlan, stale: Stage) -> None:
 def _run_flow(
     plan: BuildPlan,
     store: ArtefactStore,
-    console: Console,
+    progress: Progress,
     runner: str,
     ray_address: str | None,
     server: TemporaryServer | None,
@@ -99,12 +112,10 @@ def _run_flow(
     from prefect.exceptions import PrefectHTTPStatusError
 
     from susx.flows.build import build_flow, run_build
-    from susx.flows.progress import Progress
 
     # Prefect's tracebacks of what susx refuses are kept out of the terminal: susx says it in words.
     for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine", "prefect.task_engine"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    progress = Progress(console)
 
     def build(dataset: str, mode: str, profile: str) -> dict[str, Any]:
         return run_build(plan, store, progress, runner, ray_address)

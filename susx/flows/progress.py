@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
 from susx.flows.connection import shared_server_url
+from susx.flows.record import StageRecord
 from susx.stages.stage import Stage
 
 __all__ = ["Progress"]
@@ -23,15 +25,34 @@ _PAUSE = 5.0
 
 
 class Progress:
-    """One bar per stage while it runs."""
+    """What is being done: one bar per stage in a terminal, one line per stage as it ends elsewhere.
 
-    def __init__(self, console: Console | None = None) -> None:
-        """Show bars on ``console``; None shows nothing."""
+    Attributes:
+        console: where it is shown; None shows nothing.
+        stages: names of the stages of the build in order, so that people see how much is left.
+    """
+
+    def __init__(self, console: Console | None = None, stages: Sequence[str] = ()) -> None:
         self.console = console
+        self.stages = list(stages)
 
     def __reduce__(self) -> tuple[type[Progress], tuple[()]]:
         """Stay behind when a flow is sent to workers: a console holds locks, and theirs is not this one."""
         return Progress, ()
+
+    def say(self, text: str) -> None:
+        """Print a line beside the bars."""
+        if self.console is not None:
+            self.console.print(text, style="yellow", markup=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def doing(self, text: str) -> Iterator[None]:
+        """Show what is being done outside of all stages."""
+        if self.console is None or not self.console.is_terminal:
+            yield
+        else:
+            with self.console.status(text):
+                yield
 
     @contextlib.contextmanager
     def stage(self, stage: Stage, total: int, *, cached: bool = False) -> Iterator[Advance]:
@@ -39,7 +60,7 @@ class Progress:
         with contextlib.ExitStack() as stack:
             shown = []
             if self.console is not None and self.console.is_terminal:
-                shown.append(stack.enter_context(_bar(self.console, stage, total)))
+                shown.append(stack.enter_context(_bar(self.console, self._place(stage) + stage.title, total)))
             if not cached and (stage.device or stage.network):
                 shown.append(stack.enter_context(_artifact(stage, total)))
 
@@ -49,14 +70,26 @@ class Progress:
 
             yield advance
 
+    def ended(self, stage: Stage, record: StageRecord) -> None:
+        """Say what a stage did, where no bar was seen."""
+        if self.console is not None and not self.console.is_terminal:
+            counts = ", ".join(f"{n} {word}" for word in ("computed", "cached") if (n := record.count(word)))
+            text = f"{self._place(stage)}{stage.title}: {counts or 'failed'}, {record.seconds:.1f} s"
+            self.console.print(text, markup=False, soft_wrap=True)
+
+    def _place(self, stage: Stage) -> str:
+        if stage.name not in self.stages:
+            return ""
+        return f"[{self.stages.index(stage.name) + 1}/{len(self.stages)}] "
+
 
 @contextlib.contextmanager
-def _bar(console: Console, stage: Stage, total: int) -> Iterator[Advance]:
+def _bar(console: Console, title: str, total: int) -> Iterator[Advance]:
     columns = (
         SpinnerColumn(), TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     )  # fmt: skip
     with RichProgress(*columns, console=console, transient=True) as bars:
-        bar = bars.add_task(stage.title, total=total)
+        bar = bars.add_task(escape(title), total=total)
         yield lambda done: bars.advance(bar, done)
 
 

@@ -51,7 +51,9 @@ def carry_out(stage: str, shard: Shard, store: str) -> list[Json]:
     return [_as_json(execute(STAGES[stage], job, opened)) for job in shard.jobs]
 
 
-def shard_task(stage: Stage, shard: list[Job], *, fresh: bool, results: Path | None) -> Task[Any, Any]:
+def shard_task(
+    stage: Stage, shard: list[Job], *, fresh: bool, results: Path | None, tagged: bool
+) -> Task[Any, Any]:
     """Return the task that carries out ``shard``.
 
     Args:
@@ -59,6 +61,7 @@ def shard_task(stage: Stage, shard: list[Job], *, fresh: bool, results: Path | N
         shard: the jobs.
         fresh: whether every artefact is there and sound; if not, the work is done whatever Prefect remembers.
         results: folder of results, for runners whose tasks leave this process.
+        tagged: whether it carries tags: on a server that nobody shares each costs a request for a slot and no more.
     """
     key = digest_json([job.key for job in shard])
     subjects = shard[0].subject or "all"
@@ -74,8 +77,9 @@ def shard_task(stage: Stage, shard: list[Job], *, fresh: bool, results: Path | N
         "persist_result": True,
         "result_serializer": "json",
     }
-    if not fresh:
+    if tagged:
         options["tags"] = ["susx", f"susx-{stage.name}", *([DEVICE_TAG] if stage.device else [])]
+    if not fresh:
         if results is not None:
             options["result_storage"] = results
         if stage.network:
