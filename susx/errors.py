@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -38,6 +39,7 @@ __all__ = [
     "StoreError",
     "SusxError",
     "did_you_mean",
+    "is_full",
 ]
 
 
@@ -83,12 +85,13 @@ class StoreError(SusxError):
     """The artefact store cannot be written or read."""
 
     @classmethod
-    def of(cls, error: OSError, path: object) -> StoreError:
+    def of(cls, error: Exception, path: object) -> StoreError:
         """Say in words what an operating system error at ``path`` means for the store."""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        number = getattr(error, "errno", None)
+        if is_full(error):
             what = "the disk is full"
             todo = "Free some space ('susx store gc' shows what can go) and run the same command again"
-        elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        elif number in (errno.EROFS, errno.EACCES, errno.EPERM):
             what, todo = "it is read-only for this user", "Give a folder you may write to with --store"
         else:
             what, todo = str(error), "Check the folder given with --store"
@@ -101,6 +104,18 @@ class DamagedArtefact(StoreError):
 
 class ServerError(SusxError):
     """A Prefect, Ray or HTTP server that cannot be reached."""
+
+
+def is_full(error: Exception) -> bool:
+    """Whether an error says that a disk or quota is full.
+
+    safetensors says it in the text of an error of its own, numpy's ``tofile`` as an OSError without a number.
+    """
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return bool(
+        re.search(rf"os error ({errno.ENOSPC}|{errno.EDQUOT})\)|^\d+ requested and \d+ written$", str(error))
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

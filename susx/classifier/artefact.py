@@ -143,6 +143,7 @@ def read_classifier(folder: Path) -> StoredClassifier:
         InputError: the folder is no classifier, or one of a later version of susx.
         DamagedArtefact: a file is missing or altered.
     """
+    folder = folder.resolve()  # of a run folder, the version that is current now: all files of one build
     data = _facts_json(folder)
     for name, digest in data["files"].items():
         path = folder / name

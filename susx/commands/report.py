@@ -68,7 +68,7 @@ def _read(runs: list[Path]) -> dict[str, Json]:
     """Read the reports under short names: the folder's own, or as much of its path as tells them apart."""
     from susx.report import read_metrics
 
-    folders = [(run.parent if run.name == "metrics.json" else run).resolve() for run in runs]
+    folders = [(run.parent if run.name == "metrics.json" else run).absolute() for run in runs]
     for depth in range(1, 64):
         names = ["/".join(folder.parts[-depth:]) for folder in folders]
         if len(set(names)) == len(set(folders)):

@@ -44,20 +44,21 @@ def ls(
 
 @app.command("verify")
 def verify(store: Store = "susx-store") -> None:
-    """Hash every file again and name those that are missing or altered; exit code 1 when there are any."""
+    """Hash every file of artefacts and runs again, name and take out what is damaged; exit code 1 when there is any."""
     from susx.commands.console import output
     from susx.store.inventory import damaged, inventory
+    from susx.store.runs import damaged_runs
 
     opened, console = _open(store), output()
     entries = list(inventory(opened))
-    bad = list(damaged(opened))
+    bad = [*damaged(opened), *damaged_runs(opened)]
     for what in bad:
         console.print(f"[red]{what}[/]", soft_wrap=True)
     console.print(
         f"{len(entries)} artefacts, {human_size(sum(e.size for e in entries))}; {len(bad)} damaged."
     )
     if bad:
-        console.print("The next build makes the damaged ones again.")
+        console.print("What is damaged was taken out of use: the next build makes it again.")
         raise typer.Exit(1)
 
 
@@ -71,17 +72,12 @@ def gc(
 ) -> None:
     """Show, or with --delete remove, what no data set's latest build and no run refers to."""
     from susx.commands.console import output
-    from susx.errors import StoreError
-    from susx.store import is_remote
     from susx.store.garbage import collect
 
-    if is_remote(store):
-        raise StoreError(
-            "gc looks at a folder: on an object store a build elsewhere may be about to refer to anything. Use the "
-            "store's own expiry rules, or gc on a copy."
-        )
-    found = collect(_open(store), keep_seconds=days * 86400, delete=delete)
-    console = output()
+    garbage = collect(_open(store), keep_seconds=days * 86400, delete=delete)
+    console, found = output(), garbage.removable
+    for run, size in sorted(garbage.runs.items()):
+        console.print(f"{human_size(size):>10}  is kept for the run {run} alone", soft_wrap=True)
     for path, size in found[:20]:
         console.print(f"{human_size(size):>10}  {path}", soft_wrap=True)
     if len(found) > 20:

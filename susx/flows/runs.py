@@ -1,9 +1,8 @@
-"""The end of a run: the report copied to where people find it, and what was done as one JSON value."""
+"""The end of a run: what people want of it, published in one folder, and what was done as one JSON value."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,59 +10,67 @@ from typing import Any
 from susx.flows.record import StageRecord
 from susx.stages.build_plan import BuildPlan, BuildResult
 from susx.stages.package import FOLDER
-from susx.store import ArtefactStore, digest_json, write_atomically
+from susx.store import ArtefactStore, Ref, digest_json
+from susx.store.runs import publish, run_folder
+from susx.types import Json
 
-__all__ = ["finish_run"]
+__all__ = ["finish_run", "run_name"]
+
+_EXECUTION = {"device", "batch_size", "workers", "processes", "threads"}
+
+
+def run_name(plan: BuildPlan, result: BuildResult) -> str:
+    """Return the name of a build's folder: data set, sources, profile, and a digest of all else a person chose.
+
+    Prompts and encoder are in it by the key of the text classifier; where the work is done is not.
+    """
+    profile = plan.profile.model_dump(
+        mode="json", exclude=dict.fromkeys(type(plan.profile).model_fields, _EXECUTION)
+    )
+    what = digest_json([profile, list(plan.classes), result.text.key, bool(plan.run.get("evaluate", True))])[
+        :8
+    ]
+    return f"{plan.dataset.name}-{'+'.join(plan.sources)}-{plan.profile.name}-{what}"
 
 
 def finish_run(
     plan: BuildPlan, result: BuildResult, records: Sequence[StageRecord], store: ArtefactStore
 ) -> dict[str, Any]:
-    """Copy the report to ``runs/<name>/``, write ``run.json`` beside it and return its content."""
-    what = digest_json([plan.profile.model_dump(mode="json"), list(plan.classes)])[:8]
-    name = f"{plan.dataset.name}-{'+'.join(plan.sources)}-{plan.profile.name}-{what}"
-    folder = store.root / "runs" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted(store.folder(result.report).glob("*")):
-        if path.suffix in {".html", ".json", ".parquet"} and path.name not in {"manifest.json", "stat.json"}:
-            target = folder / path.name
-            if (
-                not target.exists()
-                or target.stat().st_size != path.stat().st_size
-                or target.read_bytes() != path.read_bytes()
-            ):
-                shutil.copyfile(path, target)
-    _copy_classifier(store, result, folder)
-    methods = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    summary = {
+    """Publish report, classifier and support table as ``runs/<name>/``, and return what its ``run.json`` tells.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    name = run_name(plan, result)
+    folder = run_folder(store, name)
+    report, package = _files(store, result.report), _files(store, result.package)
+    files = {
+        inside: at for inside, at in report.items() if Path(inside).suffix in {".html", ".json", ".parquet"}
+    }
+    files |= {inside: at for inside, at in package.items() if inside.startswith(f"{FOLDER}/")}
+    files["support.parquet"] = _files(store, result.support)["support.parquet"]
+    metrics = json.loads(files["metrics.json"][0].read_text(encoding="utf-8"))
+    classifiers = {f"classifier {key}": ref.key for key, ref in result.classifiers.items()}
+    summary: dict[str, Json] = {
         "run": name,
         "dataset": plan.dataset.name,
         "profile": plan.profile.name,
         "toy": plan.profile.toy,
         "command": plan.run.get("command", ""),
         "stages": [record.account() for record in records],
-        "methods": methods.get("methods", []),
-        "no_accuracy": methods.get("no_accuracy", ""),
-        "support": result.support.key,
-        "classifiers": {name: ref.key for name, ref in result.classifiers.items()},
-        "package": result.package.key,
+        "methods": metrics.get("methods", []),
+        "no_accuracy": metrics.get("no_accuracy", ""),
+        "artefacts": {
+            "support": result.support.key, "package": result.package.key, "report": result.report.key, **classifiers,
+        },
         "classifier": str(folder / FOLDER),
         "report": str(folder / "report.html"),
     }  # fmt: skip
-    write_atomically(folder / "run.json", json.dumps(summary, indent=1, ensure_ascii=False).encode())
-    store.share(folder)
+    publish(store, name, files, summary)
     return summary
 
 
-def _copy_classifier(store: ArtefactStore, result: BuildResult, folder: Path) -> None:
-    """Put classifier and support table beside the report, unless those of the same build are there already."""
-    last = folder / "run.json"
-    there = last.is_file() and (folder / FOLDER).is_dir()
-    if there and json.loads(last.read_text(encoding="utf-8")).get("package") == result.package.key:
-        return
-    partial = folder / f".{FOLDER}"
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(store.path(result.package, FOLDER), partial)
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
-    partial.rename(folder / FOLDER)
-    shutil.copyfile(store.path(result.support, "support.parquet"), folder / "support.parquet")
+def _files(store: ArtefactStore, ref: Ref) -> dict[str, tuple[Path, str]]:
+    """Return each file of an artefact: where it is, and its digest."""
+    folder, manifest = store.folder(ref), store.manifest(ref.stage, ref.key)
+    return {name: (folder / name, digest) for name, digest in manifest.files.items()} if manifest else {}

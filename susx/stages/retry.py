@@ -31,9 +31,11 @@ def forget_passing_failures(plan: BuildPlan, store: ArtefactStore) -> int:
             lost = {row.url for row in read_rows(store, done.ref) if row.url and row.rejected in TRANSIENT}
             if lost:
                 links |= lost
-                store.salvage(job)
+                with store.lock(job):
+                    store.salvage(job)
     if links:
         for job in fresh:
             if job.stage == "download":
-                store.salvage(job)
+                with store.lock(job):
+                    store.salvage(job)
     return len(links)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from susx.errors import DamagedArtefact, StoreError
+from susx.errors import DamagedArtefact, StoreError, SusxError, is_full
 from susx.store import ArtefactStore, Job, Outcome, Ref
 from susx.types import Json
 
@@ -85,10 +87,28 @@ def execute(stage: Stage, job: Job, store: ArtefactStore) -> Outcome:
         except BaseException as error:
             if not stage.resumable:
                 shutil.rmtree(work, ignore_errors=True)
-            if isinstance(error, OSError):
-                raise StoreError.of(error, work) from error
+            if isinstance(error, Exception) and not isinstance(error, SusxError):
+                _say(error, stage, job, store, work)
             raise
         seconds = time.perf_counter() - started
         ref = store.commit(job, seconds=seconds, counts=counts)
     store.remember(job)
     return Outcome(ref, "computed", seconds, counts, damage)
+
+
+def _say(error: Exception, stage: Stage, job: Job, store: ArtefactStore, work: Path) -> None:
+    """Put an error of the operating system into words; only one below the store's root is the store's.
+
+    Raises:
+        StoreError: the disk is full, or a file of the store cannot be written or read.
+        SusxError: a file elsewhere, an image or another machine: it is named.
+    """
+    name = getattr(error, "filename", None)
+    below = isinstance(name, (str, os.PathLike)) and Path(name).absolute().is_relative_to(store.root)
+    if is_full(error) or (isinstance(error, OSError) and (below or error.errno == errno.EROFS)):
+        raise StoreError.of(error, name if below else work) from error
+    if isinstance(error, OSError):
+        raise SusxError(
+            f"{stage.title}{f' of {job.subject!r}' if job.subject else ''} failed: {type(error).__name__}: {error}. "
+            "Mend what is named and run the same command again; finished work is kept."
+        ) from error

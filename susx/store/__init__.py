@@ -1,6 +1,7 @@
 """The artefact store: content fingerprints, jobs and their stored results."""
 
-from susx.store.artefacts import ArtefactStore, write_atomically
+from susx.store.artefacts import ArtefactStore
+from susx.store.disk import write_atomically
 from susx.store.fingerprint import FileDigests, digest_bytes, digest_file, digest_json
 from susx.store.job import Job, Outcome, Ref
 from susx.store.location import is_remote, open_store

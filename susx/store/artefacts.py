@@ -4,14 +4,14 @@ Layout below the root::
 
     artefacts/<stage>/<key[:2]>/<key>/   files, manifest.json (written last), stat.json (what was verified when)
     partial/<stage>/<key>/               work in progress; survives a crash, so that a stage may resume
-    locks/<key>.lock                     one builder per key, over processes
+    locks/<key>.lock, use-<id>, gc       one builder per key, over processes; who uses the store (``usage``)
     slots/<dataset>/<stage>/<id>.json    the last ingredients of each unit of work, to say what changed
-    runs/<run>/                          reports
+    runs/<run>                           what a build gives its user (``runs``)
+    trash/                               what gc takes away, until it is deleted
 
 Writing: files go to ``partial``, are hashed, the manifest is written last, then one rename makes the artefact
-appear. Reading: :meth:`ArtefactStore.find` checks every file against the manifest. A file is re-hashed unless its
-(size, mtime, ctime, inode) are those seen when it was last hashed; ctime cannot be set by a program, so an edit that
-restores the mtime is noticed too. A damaged artefact goes back to ``partial`` with its intact files.
+appear (``commit``). Reading: :meth:`ArtefactStore.find` checks every file against the manifest (``check``) and
+refreshes the artefact's age. A damaged artefact goes back to ``partial`` with its intact files.
 """
 
 from __future__ import annotations
@@ -20,51 +20,48 @@ import contextlib
 import json
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from susx.errors import DamagedArtefact, StoreError
-from susx.store.fingerprint import digest_bytes, digest_file, digest_json, digest_tree
+from susx.store import usage
+from susx.store.check import check_files
+from susx.store.commit import commit_folder, salvage_folder
+from susx.store.disk import folder_size, move, newest, read_json, write_atomically
+from susx.store.fingerprint import digest_bytes, digest_json
 from susx.store.job import Job, Ref
-from susx.store.manifest import FORMAT, MANIFEST, Manifest, parse_manifest
+from susx.store.manifest import MANIFEST, Manifest, parse_manifest
 from susx.types import Json
 
-__all__ = ["ArtefactStore", "folder_size", "write_atomically"]
-
-STAT = "stat.json"
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".tmp-{uuid.uuid4().hex}"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
-def folder_size(folder: Path) -> int:
-    """Return the bytes of all files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+__all__ = ["ArtefactStore"]
 
 
 class ArtefactStore:
-    """A store in a local (or shared) folder."""
+    """A store in a local (or shared) folder.
+
+    Attributes:
+        root: the folder.
+        shortest_keep: seconds that gc must keep what was used, at least.
+    """
+
+    shortest_keep: float = float("-inf")
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root).expanduser().absolute()
+        self._use: usage.Use | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        """Another process uses the store on its own account."""
+        return {**self.__dict__, "_use": None}
+
+    def in_use(self) -> None:
+        """Let ``gc`` know that this process uses the store, until this object goes."""
+        if self._use is None and self.root.is_dir():
+            with contextlib.suppress(OSError):  # read-only for us: then nobody here removes anything
+                self._use = usage.Use(self.root)
 
     @property
     def address(self) -> str:
@@ -108,9 +105,14 @@ class ArtefactStore:
         Raises:
             DamagedArtefact: there is one, but a file of it is missing or altered.
         """
-        manifest = self.manifest(job.stage, job.key)
-        if manifest is not None:
-            self.verify(job.stage, job.key, manifest)
+        self.in_use()
+        folder = self._folder(job.stage, job.key)
+        with usage.reading(self.root):
+            manifest = self.manifest(job.stage, job.key)
+            if manifest is not None:
+                check_files(folder, manifest)
+                with contextlib.suppress(PermissionError, OSError):
+                    os.utime(folder)
         return manifest
 
     def part(self, ref: Ref, name: str) -> Ref:
@@ -146,30 +148,6 @@ class ArtefactStore:
         except OSError as error:
             raise StoreError.of(error, path) from error
 
-    def verify(self, stage: str, key: str, manifest: Manifest, *, rehash: bool = False) -> None:
-        """Check every file of an artefact (see the module docstring for what is re-hashed).
-
-        Raises:
-            DamagedArtefact: a file is missing or altered; it is named.
-        """
-        folder = self._folder(stage, key)
-        seen = _read_json(folder / STAT) or {}
-        fresh: dict[str, list[int]] = {}
-        for name, digest in manifest.files.items():
-            path = folder / name
-            try:
-                facts = _facts(path)
-                if (rehash or seen.get(name) != facts) and digest_file(path) != digest:
-                    raise DamagedArtefact(f"{path} was altered")
-            except FileNotFoundError:
-                raise DamagedArtefact(f"{path} is missing") from None
-            except OSError as error:
-                raise StoreError.of(error, path) from error
-            fresh[name] = facts
-        if fresh != seen:
-            with contextlib.suppress(OSError):
-                write_atomically(folder / STAT, json.dumps(fresh).encode())
-
     def entries(self) -> Iterator[tuple[str, str, int]]:
         """Return stage, key and bytes of every artefact, by stage and key."""
         for folder in sorted((self.root / "artefacts").glob("*/??/*")):
@@ -190,37 +168,37 @@ class ArtefactStore:
         """
         manifest = self.manifest(stage, key)
         if manifest is not None:
-            self.verify(stage, key, manifest, rehash=True)
+            check_files(self._folder(stage, key), manifest, rehash=True)
 
     def last_ingredients(self, job: Job) -> Json | None:
         """Return the ingredients this unit of work (data set, stage, subject) was last done with."""
-        return _read_json(self._slot(job))
+        known = read_json(self._slot(job))
+        return known if isinstance(known, dict) else None
 
-    def running(self, job: Job) -> bool:
+    def running(self, job: Job | Ref) -> bool:
         """Whether another process is making this artefact now."""
-        lock = self._lock_path(job.key)
-        if not lock.exists():
+        if not self._lock_path(job.key).exists():
             return False
-        try:
-            with FileLock(str(lock), timeout=0):
-                return False
-        except Timeout:
-            return True
-        except OSError:
-            return False
+        with self._try_lock(job.key) as free:
+            return not free
 
     # ----------------------------------------------------------------- writing
 
     @contextlib.contextmanager
-    def lock(self, job: Job) -> Iterator[None]:
+    def lock(self, job: Job | Ref) -> Iterator[None]:
         """Hold the right to build a job's artefact; a process that dies lets go of it."""
         path = self._lock_path(job.key)
+        lock = FileLock(str(path))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(str(path)):
-                yield
+            self.in_use()
+            lock.acquire()
         except OSError as error:
             raise StoreError.of(error, path) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _lock_path(self, key: str) -> Path:
         return self.root / "locks" / f"{key}.lock"
@@ -242,34 +220,9 @@ class ArtefactStore:
         Raises:
             StoreError: the disk is full or read-only; the workspace stays for the next run.
         """
-        work, target = self._partial(job.stage, job.key), self._folder(job.stage, job.key)
+        work = self._partial(job.stage, job.key)
         try:
-            files = {}
-            for path in sorted(work.rglob("*")):
-                if path.is_file() and path.name not in {MANIFEST, STAT}:
-                    if path.name.startswith(
-                        "."
-                    ):  # a file that was being written when the run was interrupted
-                        path.unlink()
-                    else:
-                        files[path.relative_to(work).as_posix()] = digest_file(path)
-            digest = digest_tree(files)
-            manifest = {
-                "format": FORMAT,
-                "ingredients": job.ingredients,
-                "files": files,
-                "digest": digest,
-                "counts": dict(counts),
-                "execution": dict(job.execution),
-                "seconds": seconds,
-                "created": time.time(),
-            }
-            write_atomically(work / STAT, json.dumps({name: _facts(work / name) for name in files}).encode())
-            write_atomically(work / MANIFEST, json.dumps(manifest, ensure_ascii=False).encode())
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if target.exists():
-                shutil.rmtree(target)
-            os.replace(work, target)
+            digest = commit_folder(work, self._folder(job.stage, job.key), job, seconds, counts)
         except OSError as error:
             raise StoreError.of(error, work) from error
         return Ref(job.stage, job.subject, job.key, digest)
@@ -278,28 +231,19 @@ class ArtefactStore:
         """Note the ingredients a unit of work was done with, so that a later run can say what changed."""
         path = self._slot(job)
         try:
-            if _read_json(path) != job.ingredients:
-                write_atomically(path, json.dumps(job.ingredients, ensure_ascii=False).encode())
+            if read_json(path) != job.ingredients:
+                write_atomically(path, json.dumps(job.ingredients).encode())
         except OSError as error:
             raise StoreError.of(error, path) from error
 
-    def salvage(self, job: Job) -> None:
-        """Take a damaged artefact back into the workspace, keeping the files that are as they were written."""
-        folder, work = self._folder(job.stage, job.key), self._partial(job.stage, job.key)
-        manifest = _read_json(folder / MANIFEST) or {}
-        digests = manifest.get("files", {}) if isinstance(manifest, dict) else {}
+    def salvage(self, job: Job | Ref) -> None:
+        """Take a damaged artefact back into the workspace, keeping the files that are as they were written.
+
+        To be called under the artefact's lock.
+        """
+        folder = self._folder(job.stage, job.key)
         try:
-            if not folder.is_dir():
-                return
-            for path in sorted(folder.rglob("*")):
-                name = path.relative_to(folder).as_posix()
-                if path.is_file() and (name not in digests or digest_file(path) != digests[name]):
-                    path.unlink()
-            if not work.exists():
-                work.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(folder, work)
-            else:
-                shutil.rmtree(folder)
+            salvage_folder(folder, self._partial(job.stage, job.key))
         except OSError as error:
             raise StoreError.of(error, folder) from error
 
@@ -311,8 +255,72 @@ class ArtefactStore:
         folder = self._folder(job.stage, digest_json(last))
         return [folder] if (folder / MANIFEST).is_file() else []
 
-    def share(self, folder: Path) -> None:
-        """Make a folder below the root visible to everybody who uses this store; here it already is."""
+    def share(self, name: str, folder: Path) -> None:
+        """Make a version of a run visible to everybody who uses this store; here it already is."""
+
+    # --------------------------------------------------------------- removing
+
+    def references(self) -> Iterator[tuple[str, Json]]:
+        """Return what keeps artefacts: ("", ingredients) of each unit of work, (run, its run.json) of each run."""
+        for path in sorted((self.root / "slots").rglob("*.json")):
+            yield "", read_json(path)
+        for path in sorted((self.root / "runs").glob("*/run.json")):
+            yield path.parent.name, read_json(path)
+
+    def idle_since(self, ref: Ref) -> float:
+        """Return when an artefact was last made, read or found, in seconds."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._folder(ref.stage, ref.key).stat().st_mtime
+        return float("inf")
+
+    def discard(self, ref: Ref, limit: float) -> bool:
+        """Remove an artefact unless it was found since ``limit``, or is being made; returns whether it went."""
+        with usage.collecting(self.root):
+            if self.running(ref) or self.idle_since(ref) >= limit:
+                return False
+            trash = self.root / "trash" / uuid.uuid4().hex
+            move(self._folder(ref.stage, ref.key), trash)
+        shutil.rmtree(trash, ignore_errors=True)
+        return True
+
+    def oldest_use(self) -> float | None:
+        """Return when the oldest process that uses this store began, in seconds; None where nobody does."""
+        return usage.oldest_use(self.root)
+
+    def leftovers(self, limit: float) -> Iterator[Path]:
+        """Return the workspaces that nobody works in and nobody touched since ``limit``, and trash."""
+        yield from sorted((self.root / "trash").glob("*"))
+        for folder in sorted((self.root / "partial").glob("*/*")):
+            if newest(folder) < limit and not self.running(Ref(folder.parent.name, "", folder.name, "")):
+                yield folder
+
+    def drop_leftover(self, folder: Path, limit: float) -> bool:
+        """Remove what :meth:`leftovers` named, unless somebody took it up since; returns whether it went."""
+        with self._try_lock(folder.name) as free:
+            if free and (folder.parent.name == "trash" or newest(folder) < limit):
+                shutil.rmtree(folder, ignore_errors=True)
+                return True
+        return False
+
+    def drop_dead_locks(self) -> None:
+        """Remove the locks that nobody holds; who waits for one notices that its file is gone, and makes it anew."""
+        for path in sorted((self.root / "locks").glob("*.lock")):
+            with self._try_lock(path.stem) as free:
+                if free:
+                    path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _try_lock(self, key: str) -> Iterator[bool]:
+        lock = FileLock(str(self._lock_path(key)), timeout=0)
+        try:
+            lock.acquire()
+        except (Timeout, OSError):
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
 
     def check_writable(self) -> None:
         """Raise StoreError unless files can be written below the root."""
@@ -321,15 +329,3 @@ class ArtefactStore:
             write_atomically(self.root / ".writable", b"")
         except OSError as error:
             raise StoreError.of(error, self.root) from error
-
-
-def _facts(path: Path) -> list[int]:
-    stat = os.stat(path)
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None

@@ -88,6 +88,14 @@ class Bucket:
                 return False
         return True
 
+    def modified(self, path: str) -> float | None:
+        """Return when an object was last written, in seconds; None where there is none."""
+        with self.words():
+            try:
+                return float(self.fs.modified(path).timestamp())
+            except FileNotFoundError:
+                return None
+
     def list(self, folder: str) -> dict[str, list[Any]]:
         """Return size and tag of every object below ``folder``, by its name relative to it."""
         with self.words():

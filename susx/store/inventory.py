@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from susx.errors import DamagedArtefact
 from susx.store.artefacts import ArtefactStore
+from susx.store.job import Ref
 
 __all__ = ["Entry", "damaged", "inventory"]
 
@@ -29,9 +30,17 @@ def inventory(store: ArtefactStore) -> Iterator[Entry]:
 
 
 def damaged(store: ArtefactStore) -> Iterator[str]:
-    """Hash every file of every artefact and return one sentence per damaged artefact."""
-    for stage, key, _ in store.entries():
+    """Hash every file of every artefact and return one sentence per damaged one, which is no artefact from then on.
+
+    What is sound of it goes back to the workspace, for the next build to take up. One that is being made again now is
+    left to who makes it.
+    """
+    for stage, key, _ in list(store.entries()):
         try:
             store.rehash(stage, key)
         except DamagedArtefact as damage:
+            ref = Ref(stage, "", key, "")
+            if not store.running(ref):
+                with store.lock(ref):
+                    store.salvage(ref)
             yield str(damage)

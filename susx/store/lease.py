@@ -22,15 +22,21 @@ LEASE_SECONDS = 60.0
 
 
 class Lease:
-    """A context manager that waits for the lease at ``path`` and holds it."""
+    """The lease at ``path``: :meth:`acquire` waits for it, :meth:`release` gives it back; also a context manager.
+
+    Attributes:
+        lost: whether it was taken away, because it could not be renewed in time (a machine that slept).
+    """
 
     def __init__(self, fs: Any, path: str, seconds: float = LEASE_SECONDS, poll: float = 1.0) -> None:
         self.fs, self.path, self.seconds, self.poll = fs, path, seconds, poll
+        self.lost = False
         self._owner = uuid.uuid4().hex
         self._count = 0
         self._released = threading.Event()
 
-    def __enter__(self) -> Lease:
+    def acquire(self) -> None:
+        """Wait for the lease and renew it from then on."""
         seen, since = b"", time.monotonic()
         while not self._create():
             now = self._content()
@@ -38,19 +44,30 @@ class Lease:
                 seen, since = now, time.monotonic()
             elif time.monotonic() - since > self.seconds:
                 with contextlib.suppress(FileNotFoundError):
-                    self.fs.rm_file(self.path)
+                    if self._content() == seen:
+                        self.fs.rm_file(self.path)
                 continue
             time.sleep(self.poll * random.uniform(0.5, 1.5))
         self._thread = threading.Thread(target=self._renew, name="susx-lease", daemon=True)
         self._thread.start()
-        return self
 
-    def __exit__(self, *exc: object) -> None:
+    def release(self) -> None:
+        """Give the lease back, if it is still ours."""
         self._released.set()
         self._thread.join()
         with contextlib.suppress(FileNotFoundError):
-            if self._content().startswith(self._owner.encode()):
+            if self._ours():
                 self.fs.rm_file(self.path)
+
+    def __enter__(self) -> Lease:
+        self.acquire()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+    def _ours(self) -> bool:
+        return self._content().startswith(self._owner.encode())
 
     def _create(self) -> bool:
         try:
@@ -82,4 +99,7 @@ class Lease:
         while not self._released.wait(self.seconds / 3):
             # A renewal that fails is tried again at the next turn; a lease lost costs a second build at worst.
             with contextlib.suppress(Exception):
+                if not self._ours():
+                    self.lost = True
+                    return  # it is another's now: writing would take it away from him
                 self.fs.pipe_file(self.path, self._text())

@@ -18,22 +18,31 @@ import contextlib
 import json
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from susx.errors import DamagedArtefact, StoreError
-from susx.store.artefacts import ArtefactStore, write_atomically
+from susx.store.artefacts import ArtefactStore
 from susx.store.bucket import Bucket
+from susx.store.check import check_files
+from susx.store.disk import write_atomically
 from susx.store.fingerprint import digest_bytes, digest_json
 from susx.store.job import Job, Ref
-from susx.store.lease import Lease
+from susx.store.lease import LEASE_SECONDS, Lease
 from susx.store.manifest import MANIFEST, Manifest, parse_manifest
 from susx.types import Json
 
 __all__ = ["RemoteStore"]
 
 logger = logging.getLogger(__name__)
+
+_REFRESH = 86400.0
+"""Seconds after which a machine that uses an artefact says so again."""
+
+_SKEW = 3.0
+"""A lease is dead for those who only look when it is older than this many of its lives: clocks differ."""
 
 
 class RemoteStore(ArtefactStore):
@@ -43,6 +52,8 @@ class RemoteStore(ArtefactStore):
         url: the address.
         root: the local cache folder.
     """
+
+    shortest_keep = 2 * _REFRESH
 
     def __init__(self, url: str, cache: Path | None = None) -> None:
         self.bucket = Bucket(url)
@@ -78,12 +89,13 @@ class RemoteStore(ArtefactStore):
             return manifest
         manifest = self._pull(stage, key)
         try:
-            self.verify(stage, key, manifest)
+            check_files(self._folder(stage, key), manifest)
         except DamagedArtefact as damage:
             logger.warning("%s; it is downloaded again", damage)
             for name, digest in manifest.files.items():
                 self._fetch(stage, key, name, digest)
         self._check(stage, key, manifest, objects)
+        self._refresh(stage, key)
         return manifest
 
     def manifest(self, stage: str, key: str) -> Manifest | None:
@@ -136,17 +148,25 @@ class RemoteStore(ArtefactStore):
                 known = json.loads(self.bucket.read(self._remote_slot(job)))
         return known
 
-    def running(self, job: Job) -> bool:
-        """Whether somebody is making this artefact now."""
-        return self.bucket.exists(self._lease_path(job.key))
+    def running(self, job: Job | Ref) -> bool:
+        """Whether somebody is making this artefact now: there is a lease, and it was renewed lately."""
+        modified = self.bucket.modified(self._lease_path(job.key))
+        return modified is not None and time.time() - modified < _SKEW * LEASE_SECONDS
 
     # ----------------------------------------------------------------- writing
 
     @contextlib.contextmanager
-    def lock(self, job: Job) -> Iterator[None]:
+    def lock(self, job: Job | Ref) -> Iterator[None]:
         """Hold the right to build a job's artefact, on this machine and among all."""
-        with super().lock(job), self.bucket.words(), Lease(self.bucket.fs, self._lease_path(job.key)):
-            yield
+        lease = Lease(self.bucket.fs, self._lease_path(job.key))
+        with super().lock(job):
+            with self.bucket.words():
+                lease.acquire()
+            try:
+                yield
+            finally:
+                with self.bucket.words():
+                    lease.release()
 
     def commit(self, job: Job, *, seconds: float, counts: Mapping[str, Json]) -> Ref:
         """Turn the workspace of a job into its artefact, here and on the object store."""
@@ -162,10 +182,66 @@ class RemoteStore(ArtefactStore):
             )
         super().remember(job)
 
-    def salvage(self, job: Job) -> None:
-        """Take a damaged artefact back into the workspace; others see none until it is made again."""
+    def salvage(self, job: Job | Ref) -> None:
+        """Take a damaged artefact back into the workspace; others see none until it is made again.
+
+        Damaged objects go; sound ones, and a sound local copy, are what the next build takes up.
+        """
         self.bucket.remove(self._at(job.stage, job.key, MANIFEST))
+        for name in self._objects(job.stage, job.key):
+            path = self._at(job.stage, job.key, name)
+            with contextlib.suppress(FileNotFoundError):
+                if digest_bytes(self.bucket.read(path)) != name.removeprefix("files/"):
+                    self.bucket.remove(path)
         super().salvage(job)
+
+    # --------------------------------------------------------------- removing
+
+    def references(self) -> Iterator[tuple[str, Json]]:
+        """Return what keeps artefacts, of all machines (see :class:`ArtefactStore`)."""
+        for kind, run in (("slots", ""), ("runs", "run.json")):
+            for name in self.bucket.list(self.bucket.path(kind)):
+                if name.endswith(run or ".json") and (not run or name.count("/") == 1):
+                    data = None
+                    with contextlib.suppress(FileNotFoundError, ValueError):
+                        data = json.loads(self.bucket.read(self.bucket.path(kind, name)))
+                    yield (name.partition("/")[0] if run else ""), data
+
+    def idle_since(self, ref: Ref) -> float:
+        """Return when an artefact was last made, or said to be in use, in seconds."""
+        modified = self.bucket.modified(self._at(ref.stage, ref.key, MANIFEST))
+        return float("inf") if modified is None else modified
+
+    def discard(self, ref: Ref, limit: float) -> bool:
+        """Remove an artefact's objects unless it was used since ``limit``; the manifest first: then there is none."""
+        if self.running(ref) or self.idle_since(ref) >= limit:
+            return False
+        for name in sorted(self._objects(ref.stage, ref.key), key=lambda name: name != MANIFEST):
+            self.bucket.remove(self._at(ref.stage, ref.key, name))
+        return True
+
+    def oldest_use(self) -> float | None:
+        """Return None: who uses an object store cannot be asked; they say so in the manifests' times."""
+        return None
+
+    def leftovers(self, limit: float) -> Iterator[Path]:
+        """Return nothing: what machines have begun lies on them."""
+        return iter(())
+
+    def drop_dead_locks(self) -> None:
+        """Remove the leases that nobody renews."""
+        for name in self.bucket.list(self.bucket.path("leases")):
+            if not self.running(Ref("", "", name.removesuffix(".json"), "")):
+                self.bucket.remove(self.bucket.path("leases", name))
+
+    def _refresh(self, stage: str, key: str) -> None:
+        """Say once a day that an artefact is in use: its manifest is written again and so gets a new time."""
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - self._seen(stage, key).stat().st_mtime > _REFRESH:
+                self.bucket.write(
+                    self._at(stage, key, MANIFEST), (self._folder(stage, key) / MANIFEST).read_bytes()
+                )
+                self._write_seen(stage, key)
 
     def donors(self, job: Job) -> list[Path]:
         """Return folders of earlier artefacts of the same unit of work."""
@@ -175,11 +251,13 @@ class RemoteStore(ArtefactStore):
                 self.manifest(job.stage, digest_json(last))
         return super().donors(job)
 
-    def share(self, folder: Path) -> None:
-        """Upload the files of a folder below the root (the report of a run)."""
+    def share(self, name: str, folder: Path) -> None:
+        """Upload a run: its files under the name of their version, then ``run.json``, which names the version."""
         for path in sorted(folder.rglob("*")):
             if path.is_file():
-                self.bucket.write(self.bucket.path(path.relative_to(self.root).as_posix()), path.read_bytes())
+                inside = path.relative_to(folder).as_posix()
+                self.bucket.write(self.bucket.path("runs", name, folder.name, inside), path.read_bytes())
+        self.bucket.write(self.bucket.path("runs", name, "run.json"), (folder / "run.json").read_bytes())
 
     def check_writable(self) -> None:
         """Raise StoreError unless both the cache folder and the object store can be written."""

@@ -14,10 +14,11 @@ import time
 
 import pytest
 
-import susx.store.artefacts
-from susx.errors import DamagedArtefact, StoreError
+import susx.store.check
+from susx.errors import DamagedArtefact, InputError, StoreError
 from susx.stages.stage import Stage, execute
-from susx.store import ArtefactStore, Job, Ref
+from susx.store import ArtefactStore, Job, Ref, disk
+from susx.store.inventory import damaged
 
 
 def write(text="hello", name="a.txt"):
@@ -102,20 +103,55 @@ def test_damage_is_noticed_and_mended(store, break_it):
 
 
 def test_unchanged_files_are_not_hashed(store, monkeypatch):
-    """A file whose size, times and inode are as they were is not read again; one that was touched is."""
+    """A file is read again when it was touched, when it is as young as the clock is coarse, and in another boot."""
     ref = execute(stage(write()), job(), store).ref
     hashed = []
-    original = susx.store.artefacts.digest_file
-    monkeypatch.setattr(
-        susx.store.artefacts, "digest_file", lambda path: hashed.append(path) or original(path)
-    )
-    store.find(job())
-    assert hashed == []
+    original = susx.store.check.digest_file
+    monkeypatch.setattr(susx.store.check, "digest_file", lambda path: hashed.append(path) or original(path))
+
+    def reads() -> int:
+        hashed.clear()
+        store.find(job())
+        return len(hashed)
+
+    assert [reads(), reads()] == [1, 1]
+    monkeypatch.setattr(disk, "SETTLE_NS", 0)
+    assert [reads(), reads()] == [1, 0]
     os.utime(store.path(ref, "a.txt"))
+    assert [reads(), reads()] == [1, 0]
+    monkeypatch.setattr(disk, "boot", lambda: "another")
+    assert [reads(), reads()] == [1, 0]
+
+
+def test_zeroes_behind_unchanged_facts_are_found_after_a_power_cut(store, monkeypatch):
+    """Blocks that came back as zeroes, with size, times and inode as they were: the next boot's build mends them."""
+    monkeypatch.setattr(disk, "SETTLE_NS", 0)
+    ref = execute(stage(write()), job(), store).ref
     store.find(job())
-    assert len(hashed) == 1
+    path = store.path(ref, "a.txt")
+    path.write_bytes(bytes(5))
+    stat = store.path(ref, "stat.json")
+    known = json.loads(stat.read_text())
+    stat.write_text(json.dumps({boot: {"a.txt": disk.facts_of(path)} for boot in known}))
+    assert execute(stage(write()), job(), store).status == "cached"
+    monkeypatch.setattr(disk, "boot", lambda: "another")
+    assert execute(stage(write()), job(), store).status == "computed"
+    assert path.read_text() == "hello"
+
+
+def test_verify_takes_out_what_it_distrusts(store, monkeypatch):
+    """What verify calls damaged, the next build makes again, also where the known facts are unchanged."""
+    monkeypatch.setattr(disk, "SETTLE_NS", 0)
+    ref = execute(stage(write()), job(), store).ref
     store.find(job())
-    assert len(hashed) == 1
+    path, stat = store.path(ref, "a.txt"), store.path(ref, "stat.json")
+    path.write_bytes(bytes(5))
+    stat.write_text(json.dumps({disk.boot(): {"a.txt": disk.facts_of(path)}}))
+    (said,) = damaged(store)
+    assert str(path) in said
+    assert list(damaged(store)) == []
+    assert execute(stage(write()), job(), store).status == "computed"
+    assert path.read_text() == "hello"
 
 
 def test_resumable_stage_keeps_intact_files(store):
@@ -158,11 +194,60 @@ def test_broken_disk_in_words(store, monkeypatch, code, words):
         raise OSError(code, os.strerror(code), str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(susx.store.artefacts, "write_atomically", refuse)
+        patch.setattr(disk, "write_atomically", refuse)
         with pytest.raises(StoreError, match=words):
             execute(stage(write()), job(a=2), store)
     assert store.find(job(a=1)) == ref
     assert execute(stage(write()), job(a=2), store).status == "computed"
+
+
+def tensors(job, store, out):
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(1 << 20)}, out / "a.safetensors")
+    return {}
+
+
+def array(job, store, out):
+    import numpy as np
+
+    np.zeros(1 << 20).tofile(out / "a.bin")
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OSError("cannot identify image file"), "SusxError"),
+        (ConnectionResetError(errno.ECONNRESET, "reset by peer"), "SusxError"),
+        (FileNotFoundError(errno.ENOENT, "no such file", "/data/cat.jpg"), "SusxError"),
+        (InputError("own words"), "InputError"),
+        (OSError(errno.ENOSPC, "full", "/elsewhere/x"), "StoreError"),
+        (OSError("4000 requested and 100 written"), "StoreError"),
+        (ValueError("a mistake in the code"), "ValueError"),
+    ],
+)
+def test_only_errors_of_the_store_blame_the_store(store, error, kind):
+    """An image that cannot be decoded, a network that breaks: named as what they are, not as a broken store."""
+
+    def fail(job, store, out):
+        raise error
+
+    with pytest.raises(Exception) as caught:
+        execute(stage(fail), job(), store)
+    assert type(caught.value).__name__ == kind
+    assert ("store cannot be used" in str(caught.value)) == (kind == "StoreError")
+
+
+def test_a_file_of_the_store_that_is_gone_is_the_stores(store):
+    """A missing file below the store's root is said to be the store's."""
+
+    def fail(job, store, out):
+        (out / "gone").read_bytes()
+
+    with pytest.raises(StoreError, match=r"cannot be used at .*gone"):
+        execute(stage(fail), job(), store)
 
 
 def test_full_disk_for_real(tmp_path):
@@ -178,11 +263,13 @@ def test_full_disk_for_real(tmp_path):
         pytest.skip("needs the right to mount a small tmpfs")
     try:
         store = ArtefactStore(mount / "store")
-        with pytest.raises(StoreError, match="disk is full"):
-            execute(stage(write("x" * (2 << 20))), job(), store)
-        assert store.find(job()) is None
+        for fill in (write("x" * (2 << 20)), tensors, array):
+            with pytest.raises(StoreError, match="disk is full"):
+                execute(stage(fill), job(), store)
+            assert store.find(job()) is None
         assert execute(stage(write()), job(a=2), store).status == "computed"
     finally:
+        store = None  # a store in use is an open file on the disk
         subprocess.run(["umount", str(mount)], check=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -19,9 +20,10 @@ pytest.importorskip("moto.server", reason="moto's server is not installed")
 from typer.testing import CliRunner
 
 from susx.commands.store import app
-from susx.errors import DamagedArtefact, StoreError
+from susx.errors import DamagedArtefact, StoreError, SusxError
 from susx.stages.stage import Stage, execute, lookup
 from susx.store import Job, is_remote, open_store
+from susx.store.garbage import collect
 from susx.store.inventory import damaged, inventory
 from susx.store.lease import Lease
 
@@ -162,7 +164,7 @@ def test_a_damaged_object_is_healed_from_a_sound_copy(
 def test_listing_and_verifying_read_the_object_store(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The commands see what others made, download no files, and name an altered object; gc says what to do instead."""
+    """The commands see what others made, download no files, name an altered object and take it out of use."""
     monkeypatch.setenv("SUSX_CACHE", str(tmp_path / "three"))
     store = open_store(bucket, tmp_path / "one")
     execute(STAGE, JOB, store)
@@ -177,9 +179,9 @@ def test_listing_and_verifying_read_the_object_store(
     done = CliRunner().invoke(app, ["verify", "--store", bucket])
     assert done.exit_code == 1
     assert "images/0.png" in done.output
-    refused = CliRunner().invoke(app, ["gc", "--store", bucket]).exception
-    assert isinstance(refused, StoreError)
-    assert "expiry" in str(refused)
+    assert "taken out" in done.output
+    assert CliRunner().invoke(app, ["verify", "--store", bucket]).exit_code == 0
+    assert (execute(STAGE, JOB, other).status, list(damaged(other))) == ("computed", [])
 
 
 def test_a_damaged_local_copy_is_downloaded_again(bucket: str, tmp_path: Path) -> None:
@@ -213,6 +215,95 @@ def test_a_lease_excludes_and_a_dead_holder_loses_it(bucket: str, tmp_path: Path
     with Lease(store.bucket.fs, path, seconds=0.5, poll=0.05):
         assert store.bucket.fs.cat_file(path) != b"somebody who died"
     assert not store.running(JOB)
+
+
+def test_reading_refreshes_the_age_of_objects(bucket: str, tmp_path: Path) -> None:
+    """Who reads an artefact says so in its manifest's time, once a day; gc keeps what was used within two days."""
+    store = open_store(bucket, tmp_path / "one")
+    old, new = (execute(STAGE, Job("fetch", 1, "small", "banded", {"alpha": a}), store).ref for a in (1, 2))
+    with pytest.raises(StoreError, match="at least 2 days"):
+        collect(store, keep_seconds=86400, delete=True)
+    assert collect(store, keep_seconds=3 * 86400, delete=True).removable == ()
+    at = store._at("fetch", old.key, "manifest.json")
+    before = store.bucket.modified(at)
+    time.sleep(1.1)  # times of objects are whole seconds
+    assert lookup(JOB, store) is not None
+    assert store.bucket.modified(at) == before
+    os.utime(store._seen("fetch", old.key), (1, 1))
+    assert lookup(JOB, store) is not None
+    assert store.bucket.modified(at) > before
+    assert [entry.key for entry in inventory(store)] == sorted([old.key, new.key])
+
+
+def test_gc_on_an_object_store_frees_the_replaced(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects of a replaced artefact go, manifest first; the latest and its objects stay; dead leases go."""
+    store = open_store(bucket, tmp_path / "one")
+    old, new = (execute(STAGE, Job("fetch", 1, "small", "banded", {"alpha": a}), store).ref for a in (1, 2))
+    store.bucket.fs.pipe_file(store._lease_path("dead"), b"somebody who died")
+    monkeypatch.setattr(store, "idle_since", lambda ref: 0.0)
+    age = store.bucket.modified
+    monkeypatch.setattr(store.bucket, "modified", lambda path: (m := age(path)) and m - 3600)
+    ((path, size),) = collect(store, keep_seconds=3 * 86400, delete=True).removable
+    assert (old.key in path, size > 0) == (True, True)
+    assert [entry.key for entry in inventory(open_store(bucket, tmp_path / "two"))] == [new.key]
+    assert not store.bucket.list(store.bucket.path("artefacts", "fetch", old.key[:2], old.key))
+    assert not store.bucket.exists(store._lease_path("dead"))
+
+
+def test_a_robbed_holder_leaves_the_new_lease_alone(bucket: str, tmp_path: Path) -> None:
+    """A holder that slept while its lease was taken neither renews nor removes that of the new holder."""
+    store = open_store(bucket, tmp_path / "one")
+    path = store._lease_path(JOB.key)
+    lease = Lease(store.bucket.fs, path, seconds=0.3, poll=0.05)
+    with lease:
+        store.bucket.fs.pipe_file(path, b"the new holder")
+        deadline = time.monotonic() + 20
+        while not lease.lost and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert lease.lost
+        assert store.bucket.fs.cat_file(path) == b"the new holder"
+    assert store.bucket.fs.cat_file(path) == b"the new holder"
+
+
+def test_a_lease_is_renewed_while_it_is_held(bucket: str, tmp_path: Path) -> None:
+    """A holder at work for many lives of its lease keeps it: another that waits all the time does not get it."""
+    store = open_store(bucket, tmp_path / "one")
+    path = store._lease_path(JOB.key)
+    taken = threading.Event()
+
+    def rob() -> None:
+        with Lease(store.bucket.fs, path, seconds=1.5, poll=0.05):
+            taken.set()
+
+    with Lease(store.bucket.fs, path, seconds=1.5, poll=0.05):
+        first = store.bucket.fs.cat_file(path)
+        thread = threading.Thread(target=rob)
+        thread.start()
+        assert not taken.wait(5)
+        assert store.bucket.fs.cat_file(path) != first
+    thread.join(60)
+    assert taken.is_set()
+
+
+def test_a_dead_lease_is_not_running(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease that nobody has renewed for long is not said to be somebody at work."""
+    store = open_store(bucket, tmp_path / "one")
+    store.bucket.fs.pipe_file(store._lease_path(JOB.key), b"somebody")
+    assert store.running(JOB)
+    later = time.time() + 3600
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert not store.running(JOB)
+
+
+def test_an_error_in_a_stage_is_not_the_buckets(bucket: str, tmp_path: Path) -> None:
+    """A network error or a bad image inside a stage is not told as an unusable object store."""
+
+    def fail(job: Job, store: object, work: Path) -> dict[str, int]:
+        raise ConnectionResetError(104, "reset by peer")
+
+    with pytest.raises(SusxError) as caught:
+        execute(Stage("fetch", 1, fail, "Fetch images"), JOB, open_store(bucket, tmp_path / "one"))
+    assert "cannot be used" not in str(caught.value)
 
 
 def test_a_bucket_that_is_not_there_is_said_in_words(bucket: str, tmp_path: Path) -> None:
