@@ -131,7 +131,9 @@ def test_the_workspace_of_a_running_stage_stays(store):
         assert collect(store, keep_seconds=60, delete=True).removable == ()
         assert (work / "half").is_file()
     del builder
-    assert [path for path, _ in collect(store, keep_seconds=60, delete=True).removable] == [f"partial/fake/{job.key}"]
+    assert [path for path, _ in collect(store, keep_seconds=60, delete=True).removable] == [
+        f"partial/fake/{job.key}"
+    ]
     assert not work.exists()
     assert not list((store.root / "locks").glob("*.lock"))
 
@@ -152,7 +154,12 @@ def test_the_report_of_a_run_that_exists_stays(store):
     old = make(store, 1).ref
     make(store, 2)
     file = store.path(old, "a")
-    publish(store, "mine", {"report.html": (file, store.part(old, "a").digest)}, {"artefacts": {"report": old.key}})
+    publish(
+        store,
+        "mine",
+        {"report.html": (file, store.part(old, "a").digest)},
+        {"artefacts": {"report": old.key}},
+    )
     garbage = collect(store, keep_seconds=-10, delete=True)
     assert garbage.removable == ()
     assert garbage.runs["mine"] > len("{'alpha': 1}")

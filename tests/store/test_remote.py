@@ -235,7 +235,9 @@ def test_reading_refreshes_the_age_of_objects(bucket: str, tmp_path: Path) -> No
     assert [entry.key for entry in inventory(store)] == sorted([old.key, new.key])
 
 
-def test_gc_on_an_object_store_frees_the_replaced(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gc_on_an_object_store_frees_the_replaced(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Objects of a replaced artefact go, manifest first; the latest and its objects stay; dead leases go."""
     store = open_store(bucket, tmp_path / "one")
     old, new = (execute(STAGE, Job("fetch", 1, "small", "banded", {"alpha": a}), store).ref for a in (1, 2))

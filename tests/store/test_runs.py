@@ -52,7 +52,12 @@ def test_the_folder_is_replaced_as_a_whole(store: ArtefactStore, tmp_path: Path)
     folder = run_folder(store, "run")
     publish_build(store, tmp_path, "one")
     version = folder.resolve()
-    publish(store, "run", {n: (version / n, digest_bytes((version / n).read_bytes())) for n in NAMES}, {"build": "one"})
+    publish(
+        store,
+        "run",
+        {n: (version / n, digest_bytes((version / n).read_bytes())) for n in NAMES},
+        {"build": "one"},
+    )
     assert folder.resolve() == version
     publish_build(store, tmp_path, "two")
     assert folder.resolve() != version
@@ -64,7 +69,9 @@ def test_the_folder_is_replaced_as_a_whole(store: ArtefactStore, tmp_path: Path)
 
 @pytest.mark.parametrize("name", [*NAMES, "run.json"])
 @pytest.mark.parametrize("damage", ["delete", "empty", "alter"])
-def test_a_damaged_run_is_named_and_published_again(store: ArtefactStore, tmp_path: Path, name: str, damage: str) -> None:
+def test_a_damaged_run_is_named_and_published_again(
+    store: ArtefactStore, tmp_path: Path, name: str, damage: str
+) -> None:
     """A file that is deleted, emptied or altered is seen by verify, and the next build, though unchanged, mends it."""
     publish_build(store, tmp_path, "one")
     path = run_folder(store, "run") / name
@@ -114,7 +121,13 @@ def test_readers_at_every_moment_of_a_publication(
         return call
 
     with monkeypatch.context() as patch:
-        for place, name in ((os, "replace"), (os, "fsync"), (os, "symlink"), (shutil, "copyfile"), (shutil, "rmtree")):
+        for place, name in (
+            (os, "replace"),
+            (os, "fsync"),
+            (os, "symlink"),
+            (shutil, "copyfile"),
+            (shutil, "rmtree"),
+        ):
             patch.setattr(place, name, hooked(getattr(place, name)))
         try:
             publish_build(store, tmp_path, "two")
@@ -145,7 +158,9 @@ def test_two_builders_and_readers_of_one_run(store: ArtefactStore, tmp_path: Pat
     while any(builder.is_alive() for builder in builders):
         try:
             builds = seen(folder)
-        except FileNotFoundError:  # two publications ended while five files were read: the version is gone, not mixed
+        except (
+            FileNotFoundError
+        ):  # two publications ended while five files were read: the version is gone, not mixed
             continue
         reads += 1
         if len(builds) != 1:
