@@ -1,0 +1,234 @@
+"""Pool statistics gathered in one pass over memory-mapped parts, and merged.
+
+Moments are float64 sums around the part's own mean, joined as by Chan, Golub & LeVeque ("Updating formulae and a
+pairwise algorithm for computing sample variances", 1979), so the order and sizes of the parts do not matter beyond
+rounding. Similarities are computed in float32 to find each class's best rows and again in float64 for those rows.
+Memory is one block of rows, whatever the pool's size.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from susx.errors import InputError, MismatchError
+from susx.methods.functional.pool_selection import selection_scores
+from susx.methods.pool_statistics import NEAREST, PoolStatistics
+from susx.types import Digest
+
+__all__ = [
+    "gather_pool_statistics",
+    "load_pool_statistics",
+    "merge_pool_statistics",
+    "save_pool_statistics",
+    "text_digest",
+]
+
+# One block holds 32 MB of similarities at 397 classes.
+_BLOCK_NUMBERS = 8_000_000
+_MOST_ROWS = 16_384
+# float32 moves a similarity of 30 by less than this.
+_ROUNDING = 1e-3
+
+
+def text_digest(text: Float[Tensor, "classes dim"], logit_scale: float) -> Digest:
+    """Return the digest of prompts as pool statistics remember it."""
+    state = hashlib.sha256(repr((tuple(text.shape), float(logit_scale))).encode())
+    state.update(np.ascontiguousarray(text.detach().cpu().float().numpy()).tobytes())
+    return state.hexdigest()
+
+
+def gather_pool_statistics(
+    text: Float[Tensor, "classes dim"],
+    logit_scale: float,
+    parts: Iterable[np.ndarray],
+    encoder: Digest,
+    per_class: int = 16,
+    first_row: int = 0,
+) -> PoolStatistics:
+    """Return the statistics of the parts, each read once, in blocks.
+
+    NaN, infinite and zero rows are counted and left out; rows are brought to unit norm.
+
+    Args:
+        text: unit rows of the class prompts.
+        logit_scale: of the cosines.
+        parts: matrices (rows, dim) of real numbers, memory maps among them.
+        encoder: digest of the encoder that made both.
+        per_class: rows to remember as support of each class.
+        first_row: number of the first row, where several processes read a pool's parts.
+
+    Raises:
+        MismatchError: a part of another width than the prompts; names it by its place.
+        InputError: ``per_class`` below 1.
+    """
+    if per_class < 1:
+        raise InputError(f"Images per class must be 1 or more, found {per_class}.")
+    classes, dim = text.shape
+    prompts = text.detach().float()
+    total = _nothing(classes, dim, per_class, encoder, text_digest(text, logit_scale))
+    step = max(1, min(_MOST_ROWS, _BLOCK_NUMBERS // classes))
+    for place, part in enumerate(parts):
+        if part.ndim != 2 or part.shape[1] != dim:
+            raise MismatchError(
+                f"Part {place} of the pool has shape {tuple(part.shape)}, expected rows of width {dim} as in the text "
+                "classifier. Encode both with one model."
+            )
+        for start in range(0, len(part), step):
+            block = torch.from_numpy(np.array(part[start : start + step], dtype=np.float32))
+            total = merge_pool_statistics(
+                total, _of_block(total, prompts, logit_scale, block, per_class, first_row)
+            )
+            first_row += len(block)
+    return total
+
+
+def merge_pool_statistics(one: PoolStatistics, other: PoolStatistics) -> PoolStatistics:
+    """Return the statistics of two pools together.
+
+    Equal scores are ordered by row, so the result does not depend on which pool comes first.
+
+    Raises:
+        MismatchError: they differ in encoder, prompts or number of images per class.
+    """
+    if one.rows.shape != other.rows.shape:
+        raise MismatchError(
+            f"Pool statistics of {tuple(one.rows.shape)} and {tuple(other.rows.shape)} support rows (classes, images per "
+            "class) cannot be merged. Gather both with the same classes and images per class."
+        )
+    for what in ("encoder", "text"):
+        if getattr(one, what) != getattr(other, what):
+            raise MismatchError(
+                f"Pool statistics of different {what}s cannot be merged ({getattr(one, what)[:12]} and "
+                f"{getattr(other, what)[:12]}). Gather both with the same encoder and class prompts."
+            )
+    count = one.count + other.count
+    share = other.count / max(1, count)
+    shift = other.mean - one.mean
+    covariance = one.covariance * (1 - share) + other.covariance * share
+    scores, rows = _best(one.scores, other.scores, one.rows, other.rows)
+    nearest, own = _best(one.nearest, other.nearest, one.own, other.own)
+    return dataclasses.replace(
+        one,
+        count=count,
+        skipped=one.skipped + other.skipped,
+        mean=one.mean + share * shift,
+        covariance=covariance + share * (1 - share) * torch.outer(shift, shift),
+        rows=rows,
+        scores=scores,
+        nearest=nearest,
+        own=own,
+    )
+
+
+def _nothing(classes: int, dim: int, per_class: int, encoder: Digest, text: Digest) -> PoolStatistics:
+    """Return the statistics of no rows."""
+    return PoolStatistics(
+        encoder=encoder,
+        text=text,
+        count=0,
+        skipped=0,
+        mean=torch.zeros(dim, dtype=torch.float64),
+        covariance=torch.zeros(dim, dim, dtype=torch.float64),
+        rows=torch.full((classes, per_class), -1),
+        scores=torch.full((classes, per_class), float("-inf"), dtype=torch.float64),
+        nearest=torch.full((classes, NEAREST), float("-inf"), dtype=torch.float64),
+        own=torch.zeros(classes, NEAREST, dtype=torch.bool),
+    )
+
+
+def _of_block(
+    total: PoolStatistics, text: Tensor, logit_scale: float, block: Tensor, per_class: int, first_row: int
+) -> PoolStatistics:
+    """Return the statistics of one block, of whose rows only those are looked at that ``total`` still lets in."""
+    norms = block.norm(dim=1)
+    usable = norms.isfinite() & (norms > 0)
+    positions = usable.nonzero()[:, 0]
+    rows = block[positions] / norms[positions, None]
+    empty = _nothing(len(text), text.shape[1], per_class, total.encoder, total.text)
+    if not len(rows):
+        return dataclasses.replace(empty, skipped=len(block))
+    z = logit_scale * (rows @ text.T)
+    contending = torch.zeros(len(rows), dtype=torch.bool)
+    contending[_contenders(selection_scores(z), total.scores)] = True
+    contending[_contenders(z, total.nearest)] = True
+    contenders = contending.nonzero()[:, 0]
+    exact = rows[contenders].double()
+    z = logit_scale * (exact @ text.double().T)
+    best = torch.zeros_like(z, dtype=torch.bool)
+    if len(z):
+        best[torch.arange(len(z)), z.argmax(dim=1)] = True
+    numbers = (positions[contenders] + first_row)[:, None].expand_as(z)
+    scores, numbers = _best(empty.scores, selection_scores(z).T, empty.rows, numbers.T)
+    nearest, own = _best(empty.nearest, z.T, empty.own, best.T)
+    values = rows.double()
+    mean = values.mean(dim=0)
+    values -= mean
+    return dataclasses.replace(
+        empty,
+        count=len(rows),
+        skipped=len(block) - len(rows),
+        mean=mean,
+        covariance=values.T @ values / len(rows),
+        rows=numbers,
+        scores=scores,
+        nearest=nearest,
+        own=own,
+    )
+
+
+def _contenders(values: Tensor, best: Tensor) -> Tensor:
+    """Return the rows of a block that may be among the best of a class."""
+    places = min(best.shape[1], len(values))
+    highest, rows = values.topk(places, dim=0)
+    return rows[highest >= best[:, -1].float() - _ROUNDING]
+
+
+def _best(one: Tensor, other: Tensor, one_key: Tensor, other_key: Tensor) -> tuple[Tensor, Tensor]:
+    """Return as many of the largest values of each class as ``one`` has, with their keys; equal values by key."""
+    keys, order = torch.cat([one_key, other_key], dim=1).sort(dim=1, stable=True)
+    values, places = torch.cat([one, other], dim=1).gather(1, order).sort(dim=1, descending=True, stable=True)
+    most = one.shape[1]
+    return values[:, :most].contiguous(), keys.gather(1, places)[:, :most].contiguous()
+
+
+def save_pool_statistics(path: Path, statistics: PoolStatistics) -> None:
+    """Write statistics to one safetensors file; equal statistics give equal bytes.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    values = {field.name: getattr(statistics, field.name) for field in dataclasses.fields(statistics)}
+    tensors = {name: value.contiguous() for name, value in values.items() if isinstance(value, Tensor)}
+    facts = {name: value for name, value in values.items() if name not in tensors}
+    try:
+        save_file(tensors, path, metadata={"susx": json.dumps(facts, sort_keys=True)})
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path}: the pool statistics cannot be written ({error}). Choose another place."
+        ) from error
+
+
+def load_pool_statistics(path: Path) -> PoolStatistics:
+    """Read what ``save_pool_statistics`` wrote.
+
+    Raises:
+        InputError: no such file, or another kind of file.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get("susx", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        return PoolStatistics(**facts, **tensors)
+    except (OSError, SafetensorError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: no pool statistics ({error}). Gather them again.") from error

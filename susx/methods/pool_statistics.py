@@ -1,0 +1,74 @@
+"""What is known of a pool of unlabelled images under one encoder and one set of class prompts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float64, Int64
+from torch import Tensor
+
+from susx.errors import InputError, MismatchError
+from susx.types import Digest
+
+__all__ = ["NEAREST", "PoolStatistics"]
+
+NEAREST = 16
+"""Images per class that the hubness bias is taken from."""
+
+
+@dataclass(frozen=True)
+class PoolStatistics:
+    """First and second moments of a pool, and per class its best images. Gathered part by part (``features``).
+
+    All z are cosines times the logit scale. Rows are numbered through the whole pool. Where the pool has fewer rows
+    than places, scores and z are minus infinity and rows -1.
+
+    Attributes:
+        encoder: digest of the encoder that made pool and prompts.
+        text: digest of the prompts' rows and the logit scale.
+        count: rows that count.
+        skipped: rows left out for being NaN, infinite or zero.
+        mean, covariance: of the unit rows, in float64; the covariance is divided by ``count``.
+        rows, scores: per class the rows of highest ``selection_scores``, highest first: its support.
+        nearest: per class the largest z, largest first.
+        own: whether the best class of that nearest image is this one.
+    """
+
+    encoder: Digest
+    text: Digest
+    count: int
+    skipped: int
+    mean: Float64[Tensor, " dim"]
+    covariance: Float64[Tensor, "dim dim"]
+    rows: Int64[Tensor, "classes chosen"]
+    scores: Float64[Tensor, "classes chosen"]
+    nearest: Float64[Tensor, "classes nearest"]
+    own: Bool[Tensor, "classes nearest"]
+
+    @property
+    def agreement(self) -> float:
+        """Share of the nearest images whose best class is the one they are nearest to, over all classes."""
+        seen = self.nearest.isfinite()
+        return float((self.own & seen).sum()) / max(1, int(seen.sum()))
+
+    def check(self, encoder: Digest, text: Digest) -> None:
+        """Refuse statistics that belong to another encoder or other prompts.
+
+        Raises:
+            MismatchError: says which of the two differs.
+            InputError: no row counts.
+        """
+        for what, expected, present in (
+            ("encoder", encoder, self.encoder),
+            ("class prompts", text, self.text),
+        ):
+            if expected != present:
+                raise MismatchError(
+                    f"The pool statistics were gathered with another {what} ({present[:12]}, expected {expected[:12]}). "
+                    "Gather them again with the encoder and the prompts of this classifier."
+                )
+        if not self.count:
+            raise InputError(
+                f"The pool statistics hold no usable row ({self.skipped} were NaN, infinite or zero). "
+                "Give a pool with at least one image."
+            )
