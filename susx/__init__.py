@@ -1,19 +1,47 @@
-"""susx: name-only image classification with support sets and CLIP."""
+"""susx: name-only image classification with support sets and CLIP.
+
+``build`` goes from class names to a classifier, ``load_classifier`` loads one, ``evaluate`` measures methods on features.
+A method is a subclass of ``Method``; what it may look at is ``Evidence``.
+"""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from susx.classifier import load_classifier
+    from susx.api import Build, build, evaluate, load_classifier
+    from susx.features.feature_set import FeatureSet, Split
+    from susx.methods import Axis, Evidence, ImageFeatures, Method, Need, Run, TextState, known_methods
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "load_classifier"]
+__all__ = [
+    "Axis",
+    "Build",
+    "Evidence",
+    "FeatureSet",
+    "ImageFeatures",
+    "Method",
+    "Need",
+    "Run",
+    "Split",
+    "TextState",
+    "__version__",
+    "build",
+    "evaluate",
+    "known_methods",
+    "load_classifier",
+]
+
+_PLACES = {
+    "susx.api": ("Build", "build", "evaluate", "load_classifier"),
+    "susx.features.feature_set": ("FeatureSet", "Split"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    # torch is imported when a classifier is loaded, not when susx is.
-    if name == "load_classifier":
-        from susx.classifier import load_classifier
+    # Torch is imported when something is computed, not when susx is.
+    import importlib
 
-        return load_classifier
-    raise AttributeError(f"module 'susx' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'susx' has no attribute {name!r}")
+    place = next((module for module, names in _PLACES.items() if name in names), "susx.methods")
+    return getattr(importlib.import_module(place), name)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from susx.errors import ConfigError, InputError
 from susx.experiment.rows import Row, evidence_of, few_shot_rows, halve, rows_of, usable_methods
@@ -13,6 +14,9 @@ from susx.experiment.trials import trials_of
 from susx.features.feature_set import FeatureSet, Split
 from susx.features.pool_search import read_pool, retrieve_from_pool
 from susx.methods import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Experiment", "evaluate_features"]
 
@@ -24,6 +28,12 @@ class Experiment:
     rows: tuple[Row, ...]
     source: str
     split: str
+
+    def frame(self) -> pd.DataFrame:
+        """Return the rows as a table; accuracies are shares of 1."""
+        import pandas as pd
+
+        return pd.DataFrame([dataclasses.asdict(row) for row in self.rows])
 
 
 def evaluate_features(

@@ -148,7 +148,8 @@ class Method(ABC, Generic[State]):
 
         Args:
             evidence: what is fitted on.
-            query, labels: rows to classify; the support rows themselves when ``fold`` is given.
+            query: rows to classify; the support rows themselves when ``fold`` is given.
+            labels: their classes.
             grid: axis -> values, for every axis of the method.
             fold: fold of each support row; a row is then classified by a fit without the rows of its fold.
             run: of the fits.

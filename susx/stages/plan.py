@@ -73,8 +73,12 @@ _PROMPTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def plan_build(options: BuildOptions) -> BuildPlan:
+def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> BuildPlan:
     """Resolve the options of a build.
+
+    Args:
+        options: what was asked for.
+        dataset: the data set itself, where it is no name or path of a YAML.
 
     Raises:
         ConfigError: an unknown name or a bad value.
@@ -96,7 +100,7 @@ def plan_build(options: BuildOptions) -> BuildPlan:
         overrides |= _PROMPTS[options.prompts]
     for key, value in (("per_class", options.per_class), ("seed", options.seed)):
         overrides |= {key: value} if value is not None else {}
-    dataset = load_dataset(options.dataset)
+    dataset = load_dataset(options.dataset) if dataset is None else dataset
     profile = load_profile(options.profile, options.settings, overrides)
     encoder = identify_encoder(profile.encoder)
     root = Path(options.data_root).expanduser() if options.data_root else None

@@ -1,0 +1,173 @@
+"""susx from Python: from names to a classifier, and from features to a table, without the command line and Prefect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from susx.config import DatasetConfig
+from susx.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from susx.classifier import Classifier
+    from susx.experiment.features import Experiment
+    from susx.features.feature_set import FeatureSet
+
+__all__ = ["Build", "build", "evaluate", "load_classifier"]
+
+
+@dataclass(frozen=True)
+class Build:
+    """A finished build.
+
+    Attributes:
+        folder: the run's folder: report, classifier, support table.
+        summary: what ``run.json`` holds.
+    """
+
+    folder: Path
+    summary: Mapping[str, Any]
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.folder / "report.html"
+
+    def classifier(self, **settings: Any) -> Classifier:
+        """Return the headline's classifier (see :func:`load_classifier`)."""
+        return load_classifier(self.summary["classifier"], **settings)
+
+    def support(self) -> pd.DataFrame:
+        """Return every candidate image, a row each: class, source, similarity, licence, and why it was rejected, or ""."""
+        import pandas as pd
+
+        return pd.read_parquet(self.folder / "support.parquet")
+
+    def accuracies(self) -> pd.DataFrame:
+        """Return a row per method and protocol: top1 with low and high, and the paired gain over zero-shot (shares of
+        1); empty where nothing could be measured."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.summary["methods"]))
+
+
+def build(
+    dataset: str | Path | Sequence[str] | DatasetConfig,
+    *,
+    name: str = "names",
+    mode: str = "retrieve",
+    profile: str = "demo",
+    prompts: str | None = None,
+    per_class: int | None = None,
+    store: str | Path = "susx-store",
+    data_root: str | Path | None = None,
+    seed: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    evaluate: bool = True,
+) -> Build:
+    """Build a support set and a classifier; only what is stale in ``store`` is computed, in this process.
+
+    Args:
+        dataset: class names; or a data set's name, the path of its YAML, its configuration.
+        name: of the data set, where class names are given.
+        mode: ``retrieve``, ``generate``, or both with a comma.
+        profile: name or path of a profile.
+        prompts: photo, ensemble or cupl; None: the profile's own.
+        per_class: support images a class; None: the profile's own.
+        store: folder of artefacts, or ``s3://bucket/prefix``.
+        data_root: folder of the target's images, to measure on.
+        seed: root of everything random.
+        settings: dotted keys of the profile -> values, as ``{"methods.tip_x.alpha": 2}``.
+        evaluate: whether to measure where there are labelled images.
+
+    Raises:
+        ConfigError: an unknown name, a bad value, duplicate or empty class names.
+        SusxError: what the command line would refuse, in the same words.
+    """
+    from susx.flows.record import StageRecord
+    from susx.flows.runs import finish_run
+    from susx.stages.executors import InlineExecutor
+    from susx.stages.graph import build as walk
+    from susx.stages.plan import BuildOptions, plan_build
+    from susx.store import open_store
+
+    if isinstance(dataset, str | Path):
+        given, config = str(dataset), None
+    else:
+        given, config = name, dataset if isinstance(dataset, DatasetConfig) else _named(name, dataset)
+    options = BuildOptions(
+        given, mode, profile, prompts, per_class, str(store), str(data_root) if data_root else None, seed,
+        tuple(f"{key}={_yaml(value)}" for key, value in (settings or {}).items()), evaluate,
+    )  # fmt: skip
+    opened = open_store(str(store))
+    opened.check_writable()
+    plan = plan_build(options, config)
+    executor = InlineExecutor(opened)
+    result = walk(plan, executor)
+    records = []
+    for stage, outcomes in groupby(executor.outcomes, key=lambda outcome: outcome.ref.stage):
+        done = list(outcomes)
+        records.append(StageRecord(stage, 0.0, sum(outcome.seconds for outcome in done), done))
+    summary = finish_run(plan, result, records, opened)
+    return Build(Path(summary["report"]).parent, summary)
+
+
+def evaluate(
+    features: str | Path | FeatureSet, *, pool: str | Path | None = None, **options: Any
+) -> Experiment:
+    """Measure methods on features: top-1 with intervals, per method and tuning protocol.
+
+    Args:
+        features: a folder of features (this project's, Tip-Adapter's, SuS-X's), or features in memory.
+        pool: folder with ``features.npy`` to retrieve the support from.
+        options: see :func:`susx.experiment.features.evaluate_features` (methods, tuning, per_class, shots, seed ...).
+
+    Raises:
+        InputError: features that cannot be used, or nothing to measure on.
+        ConfigError: an unknown method or protocol.
+    """
+    from susx.experiment.features import evaluate_features
+    from susx.features.files import read_features
+
+    if isinstance(features, str | Path):
+        options.setdefault("dataset", Path(features).name)
+        features = read_features(Path(features))
+    return evaluate_features(features, pool=Path(pool) if pool is not None else None, **options)
+
+
+def load_classifier(folder: str | Path, **settings: Any) -> Classifier:
+    """Load a classifier from its folder.
+
+    Args:
+        folder: the ``classifier`` folder of a run.
+        settings: device, batch_size, workers.
+
+    Raises:
+        InputError: the folder is no classifier.
+        DamagedArtefact: a file is missing or altered.
+    """
+    from susx.classifier import load_classifier as load
+
+    return load(folder, **settings)
+
+
+def _named(name: str, classes: Sequence[str]) -> DatasetConfig:
+    from pydantic import ValidationError
+
+    try:
+        return DatasetConfig(name=re.sub(r"[^\w.-]+", "-", name), classes=tuple(classes))
+    except ValidationError as error:
+        words = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors())
+        raise ConfigError(f"The class names cannot be used: {words}.") from error
+
+
+def _yaml(value: Any) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)  # JSON is YAML
