@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,10 @@ def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     code = blocks(page, "python")
     if any("load_classifier" in block for block in code):
         classifier_with_embedded_encoder(tmp_path)
-    namespace: dict[str, Any] = {"__name__": "docs"}
+    # A module of its own, as dataclasses look theirs up.
+    module = types.ModuleType("docs_page")
+    monkeypatch.setitem(sys.modules, "docs_page", module)
+    namespace: dict[str, Any] = module.__dict__
     for number, block in enumerate(code):
         exec(compile(block, f"{name_of(page)}[{number}]", "exec"), namespace)
 
