@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import importlib.util
 import sys
 from typing import Any
@@ -31,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "status": (
         "susx.commands.status",
         "status",
-        "Say which stages of a build are fresh, stale or missing, and why.",
+        "Say which stages of a build are fresh, stale, missing or wait, and why.",
     ),
     "evaluate": ("susx.commands.features", "evaluate", "Run the methods on files of features."),
     "import-features": (
@@ -48,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("susx.commands.serve", "serve", "Serve a classifier over HTTP."),
     "export": ("susx.commands.export", "export", "Export a classifier as ONNX or an open_clip head."),
     "datasets": ("susx.commands.datasets", "app", "List, check and make data sets."),
+    "profiles": ("susx.commands.profiles", "app", "List profiles: encoder, image source, methods."),
     "prompts": ("susx.commands.prompts", "app", "Write and review sentences about classes."),
     "index": ("susx.commands.index", "app", "Build, serve and inspect retrieval indices."),
     "support": ("susx.commands.support", "app", "Show and export support sets."),
@@ -99,8 +101,18 @@ class _LazyGroup(TyperGroup):
 app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"susx {importlib.metadata.version('susx')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _root() -> None:
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and end.", is_eager=True, callback=_version
+    ),
+) -> None:
     """Name-only image classification: from class names to a classifier and a report."""
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -12,15 +16,33 @@ from rich.table import Table
 
 from susx.stages.build_plan import BuildPlan
 from susx.stages.executors import PlannedJob
+from susx.store import write_atomically
 
-__all__ = ["output", "print_banner", "print_plan", "print_summary"]
+__all__ = ["output", "print_banner", "print_plan", "print_summary", "write_json"]
+
+WIDTH = 200
+"""Columns of what goes to a file: no row is cut."""
 
 TOY = "The models of this profile are the embedded toys: the numbers show how susx works, not how well CLIP does."
 
 
-def output() -> Console:
-    """Return the console of standard output."""
-    return Console(highlight=False)
+def output(json_file: str | None = None) -> Console:
+    """Return the console of standard output, or of standard error where JSON goes to standard output."""
+    console = Console(highlight=False, stderr=json_file == "-")
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDTH
+    return console
+
+
+def write_json(file: str | None, value: Any) -> None:
+    """Write a value for programs to a file, "-" for standard output; None writes nothing."""
+    if file is None:
+        return
+    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    if file == "-":
+        sys.stdout.write(text)
+    else:
+        write_atomically(Path(file), text.encode())
 
 
 def print_banner(console: Console, plan: BuildPlan) -> None:

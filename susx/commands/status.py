@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-import typer
+from susx.commands.build import JsonFile, say_what_is_stale
+from susx.commands.build_options import command_parameters
+from susx.stages.options import BuildOptions, with_parameters
 
 __all__ = ["status"]
 
 
-def status(
-    dataset: Annotated[str, typer.Option(help="Name in configs/datasets/, or the path of a YAML.")],
-    mode: Annotated[str, typer.Option(help="retrieve, generate, or both joined by a comma.")] = "retrieve",
-    profile: Annotated[str, typer.Option(help="Name in configs/profiles/, or the path of a YAML.")] = "demo",
-    prompts: Annotated[str | None, typer.Option(help="photo, ensemble or cupl.")] = None,
-    per_class: Annotated[int | None, typer.Option(help="Support images per class.")] = None,
-    store: Annotated[
-        str, typer.Option(help="Folder of the artefact store.", envvar="SUSX_STORE")
-    ] = "susx-store",
-    data_root: Annotated[
-        str | None, typer.Option(help="Folder of the target's images.", envvar="SUSX_DATA")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Root seed.")] = None,
-    set_: Annotated[
-        list[str], typer.Option("--set", help="key=value with a dotted key of the profile.")
-    ] = [],  # noqa: B006
-    evaluate: Annotated[bool, typer.Option(help="Include the stages that measure.")] = True,
-) -> None:
-    """Say for each stage and class whether it is fresh, stale, missing or running, and which ingredient changed."""
-    from susx.commands.build import build
-
-    build(
-        dataset,
-        mode,
-        profile,
-        prompts,
-        per_class,
-        store,
-        data_root,
-        seed,
-        set_,
-        dry_run=True,
-        evaluate=evaluate,
-    )
+@with_parameters(command_parameters())
+def status(json_file: JsonFile = None, **chosen: Any) -> None:
+    """Say for each stage and class whether it is fresh, stale, missing, running or waits, and which ingredient changed."""
+    say_what_is_stale(BuildOptions(**{**chosen, "settings": tuple(chosen["settings"])}), json_file)

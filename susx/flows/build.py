@@ -13,15 +13,15 @@ from susx.flows.settings import prepare_environment
 
 prepare_environment()
 
-from typing import Annotated, Any, Literal  # noqa: E402 (Prefect reads the environment when it is imported)
+from typing import Any  # noqa: E402 (Prefect reads the environment when it is imported)
 
 from prefect import flow  # noqa: E402
 from prefect.task_runners import ThreadPoolTaskRunner  # noqa: E402
-from pydantic import Field  # noqa: E402
 
 from susx.flows.connection import shared_server_url  # noqa: E402
 from susx.flows.executor import PrefectExecutor  # noqa: E402
 from susx.flows.limits import ensure_device_limit  # noqa: E402
+from susx.flows.parameters import takes_build_options  # noqa: E402
 from susx.flows.progress import Progress  # noqa: E402
 from susx.flows.publish import publish_artifacts  # noqa: E402
 from susx.flows.runners import Runner, open_runner  # noqa: E402
@@ -29,12 +29,11 @@ from susx.flows.runs import finish_run  # noqa: E402
 from susx.flows.tasks import keep_results_in  # noqa: E402
 from susx.stages.build_plan import BuildPlan  # noqa: E402
 from susx.stages.graph import build  # noqa: E402
-from susx.stages.plan import BuildOptions, plan_build  # noqa: E402
+from susx.stages.options import BuildOptions  # noqa: E402
+from susx.stages.plan import plan_build  # noqa: E402
 from susx.store import ArtefactStore, open_store  # noqa: E402
 
 __all__ = ["build_flow", "run_build"]
-
-Mode = Literal["retrieve", "generate", "generate,retrieve"]
 
 
 @flow(
@@ -44,42 +43,19 @@ Mode = Literal["retrieve", "generate", "generate,retrieve"]
     persist_result=False,
     validate_parameters=True,
 )
-def build_flow(
-    dataset: str,
-    mode: Mode = "retrieve",
-    profile: str = "demo",
-    prompts: Literal["photo", "ensemble", "cupl"] | None = None,
-    per_class: Annotated[int | None, Field(ge=1)] = None,
-    store: str = "susx-store",
-    data_root: str | None = None,
-    seed: Annotated[int | None, Field(ge=0)] = None,
-    settings: list[str] = [],  # noqa: B006
-    evaluate: bool = True,
-    runner: Runner = "local",
-    ray_address: str | None = None,
-) -> dict[str, Any]:
+@takes_build_options()
+def build_flow(runner: Runner = "local", ray_address: str | None = None, **options: Any) -> dict[str, Any]:
     """Build a support set for a list of class names, fit TIP-X and its peers, measure and report.
 
     Only stale stages are computed. Returns stages, accuracies and the report's path.
 
     Args:
-        dataset: Name in configs/datasets/, or the path of a YAML.
-        mode: Where support images come from.
-        profile: Name in configs/profiles/, or the path of a YAML.
-        prompts: Sentences for images and for the text classifier; none: the profile's own.
-        per_class: Support images per class.
-        store: Folder of the artefact store, or s3://bucket/prefix.
-        data_root: Folder that holds the target's images.
-        seed: Root seed.
-        settings: key=value with dotted keys of the profile.
-        evaluate: Measure on the target's test split where it is there.
         runner: Where tasks run: this process, processes, a Ray cluster.
         ray_address: Ray cluster, as host:6379; none: this machine.
+        options: Those of a build.
     """
-    options = BuildOptions(
-        dataset, mode, profile, prompts, per_class, store, data_root, seed, tuple(settings), evaluate
-    )
-    return run_build(plan_build(options), open_store(store), Progress(), runner, ray_address)
+    asked = BuildOptions(**{**options, "settings": tuple(options["settings"])})
+    return run_build(plan_build(asked), open_store(asked.store), Progress(), runner, ray_address)
 
 
 def run_build(

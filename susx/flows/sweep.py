@@ -7,30 +7,31 @@ from susx.flows.settings import prepare_environment
 prepare_environment()
 
 import itertools  # noqa: E402
-from typing import Annotated, Any  # noqa: E402
+from typing import Annotated, Any, Literal, TypeAlias  # noqa: E402
 
 from prefect import flow  # noqa: E402
 from prefect.artifacts import create_table_artifact  # noqa: E402
 from pydantic import Field  # noqa: E402
 
 from susx.errors import SusxError  # noqa: E402
-from susx.flows.build import Mode, build_flow  # noqa: E402
+from susx.flows.build import build_flow  # noqa: E402
+from susx.flows.parameters import takes_build_options  # noqa: E402
 from susx.flows.runners import Runner  # noqa: E402
 
 __all__ = ["sweep_flow"]
 
+Mode: TypeAlias = Literal["retrieve", "generate", "generate,retrieve"]
+
 
 @flow(name="sweep", persist_result=False)
+@takes_build_options(without=("dataset", "mode", "profile"))
 def sweep_flow(
     datasets: Annotated[list[str], Field(min_length=1)],
     modes: Annotated[list[Mode], Field(min_length=1)] = ["retrieve"],  # noqa: B006
     profiles: Annotated[list[str], Field(min_length=1)] = ["demo"],  # noqa: B006
-    per_class: Annotated[int | None, Field(ge=1)] = None,
-    store: str = "susx-store",
-    data_root: str | None = None,
-    settings: list[str] = [],  # noqa: B006
     runner: Runner = "local",
     ray_address: str | None = None,
+    **options: Any,
 ) -> list[dict[str, Any]]:
     """Build every combination on one store (what they share is made once) and publish one table of accuracies.
 
@@ -38,12 +39,9 @@ def sweep_flow(
         datasets: Names in configs/datasets/.
         modes: Where support images come from.
         profiles: Names in configs/profiles/: the encoders.
-        per_class: Support images per class.
-        store: Folder of the artefact store, or s3://bucket/prefix.
-        data_root: Folder that holds the targets' images.
-        settings: key=value with dotted keys of the profile.
         runner: Where tasks run.
         ray_address: Ray cluster, as host:6379.
+        options: The others of a build, for all of them.
 
     Raises:
         SusxError: a build failed; it is raised after all others were done.
@@ -51,9 +49,9 @@ def sweep_flow(
     rows, failures = [], []
     for dataset, mode, profile in itertools.product(datasets, modes, profiles):
         what = {"data set": dataset, "mode": mode, "profile": profile}
-        state = build_flow(
-            dataset=dataset, mode=mode, profile=profile, per_class=per_class, store=store, data_root=data_root,
-            settings=settings, runner=runner, ray_address=ray_address, return_state=True,
+        state: Any = build_flow(
+            dataset=dataset, mode=mode, profile=profile, runner=runner, ray_address=ray_address, return_state=True,
+            **options,
         )  # fmt: skip
         if state.is_completed():
             summary = state.result()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from susx.datasets import read_split
 from susx.errors import ConfigError, did_you_mean
 from susx.features.identity import identify_encoder
 from susx.stages.build_plan import BuildPlan
+from susx.stages.options import BuildOptions
 from susx.stages.sources import drawing_digest, identify_backend, identify_generator
 from susx.store import digest_json
 from susx.types import Json
@@ -19,51 +19,6 @@ from susx.types import Json
 __all__ = ["MODES", "BuildOptions", "plan_build"]
 
 MODES = ("retrieve", "generate")
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """What a person asks a build for; None leaves the profile's value.
-
-    Attributes:
-        dataset: name in ``configs/datasets/`` or path of a YAML.
-        mode: ``retrieve``, ``generate`` or both with a comma.
-        profile: name in ``configs/profiles/`` or path of a YAML.
-        prompts: sentences that images are searched or drawn with, and classified by (photo, ensemble, cupl).
-        per_class: support images per class.
-        store, data_root: folders.
-        seed: root seed.
-        settings: ``key=value`` with dotted keys of the profile.
-        evaluate: whether to measure on the target split where it is there.
-    """
-
-    dataset: str
-    mode: str = "retrieve"
-    profile: str = "demo"
-    prompts: str | None = None
-    per_class: int | None = None
-    store: str = "susx-store"
-    data_root: str | None = None
-    seed: int | None = None
-    settings: tuple[str, ...] = ()
-    evaluate: bool = True
-
-    def command(self) -> str:
-        """Return the command line that asks for the same."""
-        import shlex
-
-        words = ["python", "-m", "susx.flows.build", "--dataset", self.dataset, "--mode", self.mode]
-        words += ["--profile", self.profile]
-        for flag, value in (
-            ("--prompts", self.prompts), ("--per-class", self.per_class), ("--data-root", self.data_root),
-            ("--seed", self.seed),
-        ):  # fmt: skip
-            words += [flag, str(value)] if value is not None else []
-        words += ["--store", self.store] if self.store != "susx-store" else []
-        for setting in self.settings:
-            words += ["--set", setting]
-        words += [] if self.evaluate else ["--no-evaluate"]
-        return shlex.join(words)
 
 
 _PROMPTS: Mapping[str, Mapping[str, Any]] = {

@@ -1,0 +1,40 @@
+"""``susx profiles list``: the profiles that a build can be asked for."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(help="List profiles: encoder, image source, methods.", no_args_is_help=True)
+
+__all__ = ["app"]
+
+
+@app.callback()
+def _group() -> None:
+    """Keep ``list`` a command of its own."""
+
+
+@app.command("list")
+def list_() -> None:
+    """List the shipped profiles: encoder, where images come from, what is fitted."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from susx.commands.console import output
+    from susx.config import config_names, load_profile
+
+    table = Table(title="Profiles", title_justify="left")
+    for name in ("profile", "encoder", "weights", "images a class", "retrieval", "diffusion model"):
+        table.add_column(name, overflow="fold")
+    for name in config_names("profiles"):
+        profile = load_profile(name)
+        encoder, generation = profile.encoder, profile.generation
+        row = (
+            name,
+            encoder.model,
+            encoder.pretrained or "",
+            str(profile.per_class),
+            profile.retrieval.backend,
+        )
+        table.add_row(*map(escape, (*row, generation.model)))
+    output().print(table)
