@@ -11,6 +11,7 @@ of C libraries are seen as well.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import random
@@ -172,19 +173,16 @@ def images(
         draws: how many mixtures, beside the six in which all pending changes fare alike.
         seen: disks that were drawn before, here or at another point, are left out.
     """
-    plans: list[tuple[str, Callable[[], bool], Callable[[], Fate]]] = [
-        ("nothing", lambda: False, lambda: "missing")
-    ]
-    for fate in _FATES:
-        plans.append((f"all names, data {fate}", lambda: True, lambda fate=fate: fate))  # type: ignore[misc]
-    plans.append(("no names, all data", lambda: False, lambda: "there"))
-    plans += [(f"mixture {i}", lambda: rng.random() < 0.6, lambda: rng.choice(_FATES)) for i in range(draws)]
-    for what, applied, fate in plans:
+    plans: list[tuple[str, float, tuple[Fate, ...]]] = [("nothing", 0, ("missing",))]
+    plans += [(f"all names, data {fate}", 1, (fate,)) for fate in _FATES]
+    plans.append(("no names, all data", 0, ("there",)))
+    plans += [(f"mixture {number}", 0.6, _FATES) for number in range(draws)]
+    for what, share, fates in plans:
         names = dict(point.names)
         for change in point.pending:
-            if applied():
+            if rng.random() < share:
                 _apply(names, change)
-        tree = sorted(_tree(point, names, 0, "", fate))
+        tree = sorted(_tree(point, names, 0, "", functools.partial(rng.choice, fates)))
         if hash(tuple(tree)) not in seen:
             seen.add(hash(tuple(tree)))
             folder = target()
