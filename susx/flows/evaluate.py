@@ -6,18 +6,13 @@ from susx.flows.settings import prepare_environment
 
 prepare_environment()
 
-import json  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import tempfile  # noqa: E402
+import dataclasses  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Annotated, Any  # noqa: E402
 
 from prefect import flow  # noqa: E402
 from prefect.artifacts import create_table_artifact  # noqa: E402
 from pydantic import Field  # noqa: E402
-
-from susx.errors import InputError  # noqa: E402
 
 __all__ = ["evaluate_flow"]
 
@@ -40,29 +35,25 @@ def evaluate_flow(
         per_class: Images per class retrieved from the pool.
 
     Raises:
-        InputError: what the command refuses, in its words.
+        SusxError: what the command refuses, in its words.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.json"
-        words = [
-            "--features",
-            features,
-            "--tuning",
-            tuning,
-            "--per-class",
-            str(per_class),
-            "--json",
-            str(path),
-        ]
-        words += ["--methods", methods] if methods else []
-        words += ["--pool", pool] if pool else []
-        # The command's own process: commands stand above flows, and its tables are its output.
-        program = [sys.executable, "-c", "from susx.cli import main; main()", "evaluate", *words]
-        done = subprocess.run(program, capture_output=True, text=True)
-        if done.returncode:
-            raise InputError(done.stderr.strip().removeprefix("susx: "))
-        found = json.loads(path.read_text(encoding="utf-8"))
-    rows: list[dict[str, Any]] = found if isinstance(found, list) else found["rows"]
+    from susx.experiment.features import evaluate_features
+    from susx.features.files import read_features
+
+    folder = Path(features)
+    experiment = evaluate_features(
+        read_features(folder),
+        pool=Path(pool) if pool else None,
+        per_class=per_class,
+        methods=_listed(methods),
+        tuning=_listed(tuning),
+        dataset=folder.name,
+    )
+    rows = [dataclasses.asdict(row) for row in experiment.rows]
     what = f"Accuracies on {features}"
     create_table_artifact(rows, key="susx-evaluate", description=what, _sync=True)  # type: ignore[call-arg]
     return rows
+
+
+def _listed(words: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in words.split(",") if word.strip())

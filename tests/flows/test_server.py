@@ -70,6 +70,8 @@ def task_states(env: dict[str, str], run: str) -> list[tuple[str, str]]:
 
 def deploy_and_run_twice(env: dict[str, str], small: Path, tmp_path: Path) -> None:
     """Deploy everything, run build/demo twice on a worker, and look at what the server knows of it."""
+    # A busy machine's SQLite answers 503 now and then.
+    env["PREFECT_CLIENT_MAX_RETRIES"] = "8"
     prefect(env, "work-pool", "create", "susx", "--type", "process")
     prefect(env, "deploy", "--all", "--prefect-file", "flows/prefect.yaml")
     names = {item["name"] for item in api(env, "/deployments/filter", {"limit": 100})}
