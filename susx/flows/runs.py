@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.flows.record import StageRecord
+from susx.prompts import classifier_sentences, image_prompts
 from susx.stages.build_plan import BuildPlan, BuildResult
 from susx.stages.package import FOLDER
 from susx.store import ArtefactStore, Ref, digest_json
@@ -22,14 +23,22 @@ _EXECUTION = {"device", "batch_size", "workers", "processes", "threads"}
 def run_name(plan: BuildPlan, result: BuildResult) -> str:
     """Return the name of a build's folder: data set, sources, profile, and a digest of all else a person chose.
 
-    Prompts and encoder are in it by the key of the text classifier; where the work is done is not.
+    Its sentences are in it, those of images and those of the text classifier, and the encoder; where the work is done is
+    not.
     """
+    sentences = [
+        [
+            [prompt.text for prompt in image_prompts(plan.profile.prompts, plan.dataset, name)],
+            list(classifier_sentences(plan.profile.prompts, plan.dataset, name)),
+        ]
+        for name in plan.classes
+    ]
     profile = plan.profile.model_dump(
         mode="json", exclude=dict.fromkeys(type(plan.profile).model_fields, _EXECUTION)
     )
-    what = digest_json([profile, list(plan.classes), result.text.key, bool(plan.run.get("evaluate", True))])[
-        :8
-    ]
+    what = digest_json(
+        [profile, list(plan.classes), sentences, result.text.key, bool(plan.run.get("evaluate", True))]
+    )[:8]
     return f"{plan.dataset.name}-{'+'.join(plan.sources)}-{plan.profile.name}-{what}"
 
 
