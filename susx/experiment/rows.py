@@ -83,6 +83,8 @@ def usable_methods(wanted: Sequence[str], evidence: Evidence, test: Split) -> di
     lacking = {Need.TRAINING, Need.TEXT_TOWER}
     if not evidence.has_support:
         lacking.add(Need.SUPPORT)
+    if evidence.pool is None:
+        lacking.add(Need.POOL)
     if test.patches is None or (evidence.has_support and evidence.support_patches is None):
         lacking.add(Need.PATCHES)
     return {

@@ -8,6 +8,7 @@ from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_x import TipX
 from susx.methods.tip_x_published import TipXPublished
+from susx.methods.whitened_prototypes import WhitenedPrototypes
 from susx.methods.zero_shot import ZeroShot
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "TipAdapter",
     "TipX",
     "TipXPublished",
+    "WhitenedPrototypes",
     "ZeroShot",
     "find_method",
     "known_methods",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int64
     from torch import Tensor
 
+    from susx.methods.pool_statistics import PoolStatistics
+
 __all__ = ["Evidence", "ImageFeatures"]
 
 
@@ -64,6 +66,7 @@ class Evidence:
         support_patches: patch tokens of the support images.
         validation_features, validation_labels, validation_patches: labelled images of the target's validation
             split; read by tuning alone.
+        pool: statistics of the pool that the support was chosen from, for the methods that need POOL.
         class_names: for messages; duplicates are refused, as two classes of one name cannot be told apart.
 
     Raises:
@@ -80,6 +83,7 @@ class Evidence:
     validation_labels: Int64[Tensor, " validation"] | None = None
     validation_patches: Float[Tensor, "validation patches dim"] | None = None
     class_names: tuple[str, ...] | None = None
+    pool: PoolStatistics | None = None
 
     def __post_init__(self) -> None:
         from susx.methods.rows import checked_unit_rows

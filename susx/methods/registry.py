@@ -13,6 +13,7 @@ from susx.methods.calip import Calip
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_x import TipX
 from susx.methods.tip_x_published import TipXPublished
+from susx.methods.whitened_prototypes import WhitenedPrototypes
 from susx.methods.zero_shot import ZeroShot
 
 __all__ = ["ENTRY_POINTS", "METHODS", "REFERENCE", "find_method", "known_methods"]
@@ -23,6 +24,7 @@ METHODS: dict[str, type[Method[Any]]] = {
     "tip_adapter": TipAdapter,
     "tip_x": TipX,
     "tip_x_published": TipXPublished,
+    "whitened_prototypes": WhitenedPrototypes,
 }
 """Constructors by name, in the order of tables; called with hyper-parameters, or with none for the fixed ones."""
 

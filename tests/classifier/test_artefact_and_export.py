@@ -65,6 +65,7 @@ METHODS_EXPORTED = [
     METHODS["tip_adapter"](weighting="sum"),
     METHODS["tip_x"](alpha=1.5, beta=3.0, gamma=2.0),
     METHODS["tip_x"](gamma=10.0, temperature=0.05, weighting="sum"),
+    METHODS["whitened_prototypes"](),
 ]
 
 

@@ -21,6 +21,7 @@ from susx.methods import (
     TipAdapter,
     TipX,
     TipXPublished,
+    WhitenedPrototypes,
     ZeroShot,
 )
 from susx.methods.exhaustive import search_exhaustively
@@ -35,6 +36,8 @@ CASES = {
     "tip_adapter-sum": TipAdapter(alpha=1.5, beta=3.0, weighting="sum"),
     "tip_x": TipX(alpha=1.5, beta=3.0, gamma=2.0),
     "tip_x-sum": TipX(alpha=1.5, beta=3.0, gamma=2.0, weighting="sum"),
+    "whitened_prototypes": WhitenedPrototypes(),
+    "whitened_prototypes-labelled": WhitenedPrototypes(weight=20.0, labelled=True),
 }
 PUBLISHED = {
     "tip_x_published": TipXPublished(alpha=1.5, beta=3.0, gamma=2.0),
@@ -297,4 +300,5 @@ def test_needs_are_declared() -> None:
     """What a method declares to need is what it refuses to work without."""
     assert METHODS["zero_shot"].needs == frozenset()
     assert METHODS["calip"].needs == {Need.PATCHES}
+    assert METHODS["whitened_prototypes"].needs == {Need.SUPPORT, Need.POOL}
     assert METHODS["tip_adapter"].needs == METHODS["tip_x"].needs == {Need.SUPPORT}
