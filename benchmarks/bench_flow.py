@@ -88,7 +88,7 @@ def _part(name: str, folder: Path, *values: object) -> dict[str, Any]:
 
 
 def _real(folder: Path, pool: int) -> dict[str, dict[str, Any]]:
-    """Run the real flow twice on three textures and return both."""
+    """Build three textures, then what people do next: the same again, its dry run, another alpha, a recorded run."""
     import subprocess
 
     yaml = folder / "small.yaml"
@@ -101,9 +101,16 @@ def _real(folder: Path, pool: int) -> dict[str, dict[str, Any]]:
         "--set", f"retrieval.pool_size={pool}", "--store", str(folder / "real"),
     ]  # fmt: skip
     found = {}
-    for name in ("real build of three textures", "the same build again"):
+    runs: tuple[tuple[str, list[str]], ...] = (
+        ("real build of three textures", []),
+        ("the same build again", []),
+        ("its dry run", ["--dry-run"]),
+        ("another alpha", ["--set", "methods.tip_x.alpha=2"]),
+        ("the same again, --record", ["--record"]),
+    )
+    for name, more in runs:
         begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run([*command, *more], check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         found[name] = {"wall": time.perf_counter() - begun, "cpu": cpu, "peak_mb": after.ru_maxrss / 1024}
