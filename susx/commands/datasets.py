@@ -24,30 +24,38 @@ DataRoot = Annotated[
 
 @app.command("list")
 def list_datasets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the data sets that are described."""
-    from susx.config import config_names, load_dataset
+    """List the data sets that are described: susx's, and those in your own folders."""
+    from susx.commands.described import described
+    from susx.config import load_dataset
 
-    configs = [load_dataset(name) for name in config_names("datasets")]
+    configs = described("datasets", load_dataset)
     if as_json:
         rows = [
-            {"name": c.name, "classes": len(c.classes), "title": c.title, "licence": c.licence}
-            for c in configs
+            {
+                "name": c.name,
+                "classes": len(c.classes),
+                "title": c.title,
+                "licence": c.licence,
+                "file": str(path),
+            }
+            for path, c in configs
         ]
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    for config in configs:
+    for _, config in configs:
         typer.echo(f"{config.name:<16} {len(config.classes):>5} classes  {config.title}")
 
 
 @app.command()
 def info(dataset: Annotated[str, typer.Argument(help="Name or YAML file.")]) -> None:
     """Show the classes, prompts, hints, licence and source of a data set."""
-    from susx.config import load_dataset
+    from susx.config import find_config, load_dataset
 
     config = load_dataset(dataset)
     readers = ", ".join(f"{reader.kind} in {reader.folder or 'the data root'}" for reader in config.readers)
     lines = [
         f"{config.name}: {config.title}",
+        f"file          {find_config('datasets', dataset).absolute()}",
         f"photo prompt  {config.photo_prompt}",
         f"sentences     {config.cupl or 'none; write some with: susx prompts write --dataset ' + config.name}",
         f"licence       {config.licence or 'not stated'}",

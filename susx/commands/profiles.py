@@ -16,21 +16,21 @@ def _group() -> None:
 
 @app.command("list")
 def list_() -> None:
-    """List the shipped profiles: encoder, where images come from, what is fitted."""
+    """List the shipped profiles and those in your own folders: encoder, where images come from, what is fitted."""
     from rich.markup import escape
     from rich.table import Table
 
     from susx.commands.console import output
-    from susx.config import config_names, load_profile
+    from susx.commands.described import described
+    from susx.config import load_profile
 
     table = Table(title="Profiles", title_justify="left")
     for name in ("profile", "encoder", "weights", "images a class", "retrieval", "diffusion model"):
         table.add_column(name, overflow="fold")
-    for name in config_names("profiles"):
-        profile = load_profile(name)
+    for path, profile in described("profiles", load_profile):
         encoder, generation = profile.encoder, profile.generation
         row = (
-            name,
+            path.stem,
             encoder.model,
             encoder.pretrained or "",
             str(profile.per_class),

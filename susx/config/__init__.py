@@ -1,7 +1,8 @@
 """Configuration: data sets and profiles, read from YAML at the edge of the program."""
 
 from susx.config.dataset import ClassHints, DatasetConfig, ReaderConfig
-from susx.config.load import config_names, load_dataset, load_profile
+from susx.config.folders import config_folders, config_names, find_config
+from susx.config.load import load_dataset, load_profile
 from susx.config.profile import (
     CurationConfig,
     DownloadConfig,
@@ -25,7 +26,9 @@ __all__ = [
     "PromptsConfig",
     "ReaderConfig",
     "RetrievalConfig",
+    "config_folders",
     "config_names",
+    "find_config",
     "load_dataset",
     "load_profile",
 ]

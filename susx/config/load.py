@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,63 +10,22 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from susx.config.dataset import DatasetConfig
+from susx.config.folders import find_config
 from susx.config.profile import ProfileConfig
 from susx.errors import ConfigError, did_you_mean
 
-__all__ = ["config_folder", "config_names", "find_dataset", "find_profile", "load_dataset", "load_profile"]
+__all__ = ["load_dataset", "load_profile"]
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def config_folder(kind: str) -> Path:
-    """Return the folder of ``datasets`` or ``profiles``: ``$SUSX_CONFIGS``, else the one of the installation."""
-    root = os.environ.get("SUSX_CONFIGS")
-    if root:
-        return Path(root) / kind
-    checkout = Path(__file__).resolve().parents[2] / "configs"
-    return (checkout if checkout.is_dir() else Path(__file__).resolve().parents[1] / "configs") / kind
-
-
-def config_names(kind: str) -> list[str]:
-    """Return the sorted names in ``configs/<kind>/``."""
-    return sorted(path.stem for path in config_folder(kind).glob("*.yaml"))
-
-
-def _find(kind: str, name: str) -> Path:
-    path = Path(name)
-    if path.suffix in {".yaml", ".yml"} or path.parent != Path():
-        if not path.is_file():
-            raise ConfigError(
-                f"There is no file '{name}'. Give a YAML file or one of: {', '.join(config_names(kind))}."
-            )
-        return path
-    path = config_folder(kind) / f"{name}.yaml"
-    if not path.is_file():
-        raise ConfigError(f"Unknown {kind[:-1]} '{name}'.{did_you_mean(name, config_names(kind))}")
-    return path
-
-
-def find_dataset(name: str) -> Path:
-    """Return the YAML of a data set given by name or path.
-
-    Raises:
-        ConfigError: there is none; the nearest name is suggested.
-    """
-    return _find("datasets", name)
-
-
-def find_profile(name: str) -> Path:
-    """Return the YAML of a profile given by name or path (see :func:`find_dataset`)."""
-    return _find("profiles", name)
-
-
 def load_dataset(name: str) -> DatasetConfig:
-    """Read a data set given by name in ``configs/datasets/`` or by the path of a YAML.
+    """Read a data set given by name (:func:`susx.config.folders.config_folders`) or by the path of a YAML.
 
     Raises:
         ConfigError: unknown name, unreadable YAML, unknown key (with its line), bad class names.
     """
-    path = find_dataset(name)
+    path = find_config("datasets", name)
     config = _read(path, DatasetConfig, {})
     files = {"cupl": config.cupl, "descriptors": config.descriptors}
     relative = {key: file for key, file in files.items() if file and not Path(file).is_absolute()}
@@ -93,7 +51,7 @@ def load_profile(
             )
         changes[key.strip()] = yaml.safe_load(value) if value.strip() else ""
     changes.update(overrides or {})
-    return _read(find_profile(name), ProfileConfig, changes)
+    return _read(find_config("profiles", name), ProfileConfig, changes)
 
 
 def _read(path: Path, model: type[M], changes: Mapping[str, Any]) -> M:

@@ -19,7 +19,7 @@ def tiny_diffusion(folder: Path = FOLDER) -> Path:
     """
     if not (folder / "model_index.json").is_file():
         raise ModelError(
-            f"The embedded diffusion model is not at {folder}. Reinstall susx, or train it again with "
-            "`python -m susx.demo.train_diffusion --work DIR`."
+            f"The embedded diffusion model is not at {folder}. Reinstall susx, or train it again in its repository with "
+            "`python benchmarks/embedded_models/train_diffusion.py --work DIR`."
         )
     return folder

@@ -39,7 +39,7 @@ def register(folder: Path = FOLDER) -> tuple[str, str]:
     if missing:
         raise ModelError(
             f"the embedded CLIP needs {' and '.join(missing)}, which is not there. Reinstall susx, or train it "
-            "again with `python -m susx.demo.train_clip`."
+            "again in its repository with `python benchmarks/embedded_models/train_clip.py`."
         )
     add_config(config_path)
     return NAME, str(weights)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from susx.config import config_names, load_dataset
-from susx.config.load import find_dataset
+from susx.config import config_names, find_config, load_dataset
 from susx.config.spelling import plain
 from susx.datasets.labels import LabelMap
 
@@ -95,4 +94,4 @@ def test_textures_and_dtd_share_names_and_sentences():
     assert set(sentences) == set(textures.classes)
     assert all(5 < len(s) < 120 for lines in sentences.values() for s in lines)
     assert all(name in line.lower() for name, lines in sentences.items() for line in lines)
-    assert find_dataset("dtd").is_file()
+    assert find_config("datasets", "dtd").is_file()

@@ -9,7 +9,7 @@ import pytest
 
 from susx.demo.diffusion_model import FOLDER, tiny_diffusion
 from susx.demo.diffusion_text import build_tokenizer
-from susx.demo.measure_diffusion import generated, nearest_class_mean, real, sheet
+from measure_diffusion import generated, nearest_class_mean, real, sheet
 from susx.demo.textures import CATEGORIES
 from susx.errors import ModelError
 from susx.images.generate import DrawSettings, load_pipeline
@@ -44,5 +44,5 @@ def test_pictures_are_recognised():
 
 def test_a_missing_model_says_how_to_make_it(tmp_path):
     """The script is named."""
-    with pytest.raises(ModelError, match=r"susx\.demo\.train_diffusion"):
+    with pytest.raises(ModelError, match=r"train_diffusion"):
         tiny_diffusion(tmp_path)

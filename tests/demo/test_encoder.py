@@ -12,7 +12,7 @@ import torch
 
 from susx.demo.encoder import FOLDER, NAME, WEIGHTS, register
 from susx.demo.textures import CATEGORIES, pictures
-from susx.demo.train_clip import val_accuracy
+from train_clip import val_accuracy
 from susx.errors import ModelError
 
 

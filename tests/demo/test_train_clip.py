@@ -10,10 +10,10 @@ import open_clip
 import pytest
 import torch
 
-from susx.demo import train_clip
+import train_clip
 from susx.demo.encoder import register
-from susx.demo.train_clip import Recipe, train
-from susx.demo.training_set import augment
+from train_clip import Recipe, train
+from training_set import augment
 
 SHORT = Recipe(images=96, epochs=2, batch=48)
 

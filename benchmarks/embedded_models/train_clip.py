@@ -1,4 +1,6 @@
-"""Train the tiny CLIP of the embedded world from a seed: ``python -m susx.demo.train_clip --out FOLDER``.
+"""Train the tiny CLIP of the embedded world from a seed.
+
+``python benchmarks/embedded_models/train_clip.py --out FOLDER``
 
 Contrastive training (Radford et al., 2021) of the open_clip architecture in ``tiny_clip/susx-tiny-clip.json`` on
 procedural "web" pictures with noisy captions (``training_set.py``). It writes the vocabulary, the configuration, the
@@ -30,9 +32,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from susx.demo.captions import caption
 from susx.demo.encoder import CONFIG, NAME, WEIGHTS, add_config
-from susx.demo.merges import write_merges
+from merges import write_merges
 from susx.demo.textures import CATEGORIES, pictures
-from susx.demo.training_set import augment, captioned
+from training_set import augment, captioned
 from susx.seeds import derive_seed
 
 __all__ = ["Recipe", "train"]

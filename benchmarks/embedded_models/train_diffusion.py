@@ -1,4 +1,6 @@
-"""Train the embedded diffusion model from a seed, on the CPU: ``python -m susx.demo.train_diffusion --work DIR``.
+"""Train the embedded diffusion model from a seed, on the CPU.
+
+``python benchmarks/embedded_models/train_diffusion.py --work DIR``
 
 Four phases, each resumed from ``--work`` when it was interrupted:
 
@@ -32,10 +34,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import CLIPTokenizer
 
 from susx.demo import diffusion_parts as parts
+from susx.demo.diffusion_model import FOLDER
 from susx.demo.diffusion_text import build_tokenizer, training_prompt
-from susx.demo.fitting import restore, save, set_rate, take_step
+from fitting import restore, save, set_rate, take_step
 from susx.demo.textures import CATEGORIES, render
-from susx.demo.train_vae import Pictures, encode, train_vae
+from train_vae import Pictures, encode, train_vae
 from susx.seeds import derive_seed
 
 log = logging.getLogger(__name__)
@@ -162,7 +165,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, required=True, help="pictures, latents and checkpoints, for resuming"
     )
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "tiny_diffusion")
+    parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--pictures", type=int, default=400, help="per category")
     parser.add_argument("--vae-steps", type=int, default=2000)
     parser.add_argument("--text-steps", type=int, default=150)

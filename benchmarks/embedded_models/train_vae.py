@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from susx.demo import diffusion_parts as parts
-from susx.demo.fitting import restore, save, set_rate, take_step
+from fitting import restore, save, set_rate, take_step
 from susx.seeds import derive_seed
 
 __all__ = ["Pictures", "encode", "train_vae"]

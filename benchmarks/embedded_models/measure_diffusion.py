@@ -1,8 +1,8 @@
 """How recognisable the embedded diffusion model's pictures are, by the embedded CLIP: nearest class mean.
 
-``python -m susx.demo.measure_diffusion [--model DIR] [--sheet docs/images/generated.png]`` draws some pictures of each
-category with the prompt "{} texture.", and gives each to the category whose real "web" textures (split ``pool``) have
-the nearest mean embedding. Real pictures are classified the same way, as the ceiling.
+``python benchmarks/embedded_models/measure_diffusion.py [--model DIR] [--sheet docs/images/generated.png]`` draws
+some pictures of each category with the prompt "{} texture.", and gives each to the category whose real "web" textures
+(split ``pool``) have the nearest mean embedding. Real pictures are classified the same way, as the ceiling.
 """
 
 # mypy: disable-error-code="no-untyped-call, no-any-return"
