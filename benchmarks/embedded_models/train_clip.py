@@ -25,16 +25,16 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
+from merges import write_merges
 from open_clip.loss import ClipLoss
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from training_set import augment, captioned
 
 from susx.demo.captions import caption
 from susx.demo.encoder import CONFIG, NAME, WEIGHTS, add_config
-from merges import write_merges
 from susx.demo.textures import CATEGORIES, pictures
-from training_set import augment, captioned
 from susx.seeds import derive_seed
 
 __all__ = ["Recipe", "train"]

@@ -29,16 +29,16 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers.models.attention_processor import AttnProcessor
+from fitting import restore, save, set_rate, take_step
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from train_vae import Pictures, encode, train_vae
 from transformers import CLIPTokenizer
 
 from susx.demo import diffusion_parts as parts
 from susx.demo.diffusion_model import FOLDER
 from susx.demo.diffusion_text import build_tokenizer, training_prompt
-from fitting import restore, save, set_rate, take_step
 from susx.demo.textures import CATEGORIES, render
-from train_vae import Pictures, encode, train_vae
 from susx.seeds import derive_seed
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from fitting import restore, save, set_rate, take_step
 from numpy.typing import NDArray
 from torch import Tensor
 
 from susx.demo import diffusion_parts as parts
-from fitting import restore, save, set_rate, take_step
 from susx.seeds import derive_seed
 
 __all__ = ["Pictures", "encode", "train_vae"]

@@ -78,23 +78,22 @@ def findings(store: str, profile: str) -> Iterator[Finding]:
             )
 
 
-def _version(package: str) -> tuple[int, ...]:
-    text = importlib.metadata.version(package).split("+")[0]
-    return tuple(int(part) for part in text.split(".")[:3] if part.isdigit())
-
-
 def _package(name: str) -> Finding:
     try:
         return Finding(name, "ok", importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
+        if name in {"clip-retrieval", "img2dataset"}:
+            return Finding(
+                name, "note", "not installed", "For retrieval from links: pip install 'susx[retrieval]'"
+            )
         return Finding(name, "bad", "not installed", "Install from requirements.lock: 'make demo' does it.")
 
 
 def _python() -> Finding:
     found = ".".join(map(str, sys.version_info[:3]))
-    if (3, 10) <= sys.version_info[:2] <= (3, 12):
+    if (3, 10) <= sys.version_info[:2] <= (3, 13):
         return Finding("Python", "ok", found)
-    return Finding("Python", "bad", found, "Use Python 3.10, 3.11 or 3.12: make demo PYTHON=python3.11")
+    return Finding("Python", "bad", found, "Use Python 3.10 to 3.13: make demo PYTHON=python3.11")
 
 
 def _backport() -> Finding:
@@ -117,15 +116,20 @@ def _torchvision() -> Finding:
 
 
 def _fastapi() -> Finding:
-    if _version("fastapi") < (0, 163):
-        return Finding("fastapi for Prefect", "ok", importlib.metadata.version("fastapi"))
+    from packaging.requirements import Requirement
+
     found = importlib.metadata.version("fastapi")
-    return Finding(
-        "fastapi for Prefect", "bad", found, "Prefect 3.8 needs fastapi < 0.163: pip install 'fastapi<0.163'"
-    )
+    wanted = map(Requirement, importlib.metadata.requires("prefect") or ())
+    specifier = next(str(each.specifier) for each in wanted if each.name == "fastapi")
+    if Requirement(f"fastapi{specifier}").specifier.contains(found):
+        return Finding("fastapi for Prefect", "ok", found)
+    todo = f"Prefect {importlib.metadata.version('prefect')}: pip install 'fastapi{specifier}'"
+    return Finding("fastapi for Prefect", "bad", found, todo)
 
 
 def _setuptools() -> Finding:
+    if importlib.util.find_spec("clip_retrieval") is None:
+        return Finding("pkg_resources", "ok", "not needed without clip-retrieval")
     if importlib.util.find_spec("pkg_resources"):
         return Finding("pkg_resources", "ok", "there, clip-retrieval needs it")
     return Finding("pkg_resources", "bad", "missing, clip-retrieval needs it", "pip install 'setuptools<81'")

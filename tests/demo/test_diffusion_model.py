@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from measure_diffusion import generated, nearest_class_mean, real, sheet
 
 from susx.demo.diffusion_model import FOLDER, tiny_diffusion
 from susx.demo.diffusion_text import build_tokenizer
-from measure_diffusion import generated, nearest_class_mean, real, sheet
 from susx.demo.textures import CATEGORIES
 from susx.errors import ModelError
 from susx.images.generate import DrawSettings, load_pipeline

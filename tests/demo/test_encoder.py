@@ -9,10 +9,10 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
+from train_clip import val_accuracy
 
 from susx.demo.encoder import FOLDER, NAME, WEIGHTS, register
 from susx.demo.textures import CATEGORIES, pictures
-from train_clip import val_accuracy
 from susx.errors import ModelError
 
 

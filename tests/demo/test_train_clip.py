@@ -9,11 +9,11 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
-
 import train_clip
-from susx.demo.encoder import register
 from train_clip import Recipe, train
 from training_set import augment
+
+from susx.demo.encoder import register
 
 SHORT = Recipe(images=96, epochs=2, batch=48)
 

@@ -18,6 +18,8 @@ from susx.demo.textures import render
 
 ROOT = Path(__file__).parents[2]
 PACKED = ("susx", "configs", "benchmarks", "flows", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+RETRIEVAL = ("clip_retrieval", "img2dataset", "autofaiss", "all_clip")
+"""Not there without the extra: what is built, predicted and reported here needs none of them."""
 BINARIES = "Scripts" if os.name == "nt" else "bin"
 
 
@@ -70,12 +72,28 @@ def environment(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / BINARIES / "python"
     # Before the libraries are to be seen: pip would find this environment's susx there, and uninstall it.
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+    ]
     subprocess.run([*pip, str(next(built.glob("*.whl")))], check=True, env=inherited())
     where = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    packages = subprocess.run([python, "-c", where], capture_output=True, text=True, check=True).stdout.strip()
-    libraries = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (Path(packages) / "libraries.pth").write_text("\n".join(sorted(libraries)) + "\n")
+    packages = subprocess.run(
+        [python, "-c", where], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    libraries = folder / "libraries"
+    libraries.mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if path.name not in RETRIEVAL and "susx" not in path.name:
+            (libraries / path.name).symlink_to(path)
+    (Path(packages) / "libraries.pth").write_text(f"{libraries}\n")
     return folder
 
 
@@ -90,12 +108,14 @@ def inherited() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "SUSX_CONFIGS", "VIRTUAL_ENV"}}
 
 
-def susx(environment: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def susx(
+    environment: Path, folder: Path, *arguments: str, program: str = "susx"
+) -> subprocess.CompletedProcess[str]:
     """Run the installed command in ``folder``, with a home of its own and no trace of the checkout."""
     home = folder.parent / f"{folder.name}-home"
     home.mkdir(exist_ok=True)
     return subprocess.run(
-        [environment / BINARIES / "susx", *arguments],
+        [environment / BINARIES / program, *arguments],
         cwd=folder,
         env=inherited() | {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "settings"), "COLUMNS": "200"},
         capture_output=True,
@@ -155,7 +175,28 @@ def test_build_predict_and_report_in_an_empty_folder(environment: Path, folder: 
     }
     table = susx(environment, folder, "report", "table", str(run))
     assert table.returncode == 0, table.stderr
-    assert "TIP-X" in table.stdout
+    assert "tip_x" in table.stdout
+
+
+@pytest.mark.parametrize("package", ["autofaiss", "clip_retrieval", "img2dataset"])
+def test_what_needs_the_extra_names_it(environment: Path, folder: Path, package: str) -> None:
+    """Indexing, a service's client and downloads say which extra to install, before anything is written."""
+    (folder / "photos").mkdir(exist_ok=True)
+    (folder / "photos/one.png").write_bytes(picture())
+    if package == "autofaiss":
+        done = susx(environment, folder, "index", "build", "--images", "photos", "--out", "index")
+        assert not (folder / "index").exists()
+    else:
+        call = {
+            "clip_retrieval": "from susx.images.retrieve.backends.client import timed_client as f; f()",
+            "img2dataset": "from susx.images.retrieve.download import download as f; from pathlib import Path;"
+            "from susx.config import DownloadConfig as C; f(['http://127.0.0.1:9/a.png'], Path('work'), C())",
+        }[package]
+        done = susx(environment, folder, "-c", call, program="python")
+    assert done.returncode
+    said = " ".join(done.stderr.split())
+    assert package.replace("_", "-") in said
+    assert "susx[retrieval]" in said
 
 
 def picture() -> bytes:

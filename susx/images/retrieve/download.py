@@ -25,6 +25,7 @@ from typing import Any
 from susx.config import DownloadConfig
 from susx.errors import DownloadError
 from susx.images.files import BadImage, ImageLimits, open_image, save_upright
+from susx.images.retrieve.extra import require
 from susx.images.retrieve.guard import FetchGuard
 from susx.images.retrieve.ledger import Download, Ledger, read_ledger, url_key
 from susx.images.retrieve.reasons import TRANSIENT, fetch_reason, probable_cause
@@ -57,6 +58,7 @@ def download(urls: Iterable[str], work: Path, config: DownloadConfig) -> dict[st
     Raises:
         DownloadError: more than ``max_failure_rate`` of at least ``min_attempts`` links failed (what was fetched so
             far is kept), or img2dataset itself failed.
+        ConfigError: there is something to fetch and img2dataset is not installed.
     """
     from filelock import FileLock
 
@@ -69,6 +71,7 @@ def download(urls: Iterable[str], work: Path, config: DownloadConfig) -> dict[st
             _harvest(leftover, ledger, config)
         tried: dict[str, Download] = {}
         for portion in _portions([url for url in urls if _open(ledger.get(url))], config.min_attempts):
+            require("img2dataset")
             for attempt in range(config.retries + 1):
                 again = [u for u in portion if u not in tried or tried[u].reason in TRANSIENT]
                 if not again:

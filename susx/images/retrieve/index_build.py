@@ -24,6 +24,7 @@ from susx.config import DownloadConfig
 from susx.errors import ConfigError, RetrievalError
 from susx.images.files import ImageLimits
 from susx.images.retrieve.clip_model import clip_retrieval_model
+from susx.images.retrieve.extra import require
 from susx.images.retrieve.index_items import IndexItem, items_of_folder, items_of_links, items_of_tars
 from susx.images.retrieve.index_parts import PART_SIZE, build_parts, parts_of
 from susx.images.retrieve.manifest import IndexManifest
@@ -85,6 +86,7 @@ def build_index(
 
     if sum(source is not None for source in (images, urls, tars)) != 1:
         raise ConfigError("Give exactly one of --images, --urls and --tars to index.")
+    require("autofaiss", *(["clip_retrieval"] if tool == "clip-retrieval" else []))
     config = download or DownloadConfig()
     folder.mkdir(parents=True, exist_ok=True)
     build = folder / ".build"

@@ -24,6 +24,7 @@ from susx.images.files import BadImage, open_image
 from susx.images.retrieve.backends.metadata import IndexMetadata
 from susx.images.retrieve.backends.service import MANIFEST_PATH
 from susx.images.retrieve.clip_model import clip_retrieval_model, register_model
+from susx.images.retrieve.extra import require
 from susx.images.retrieve.manifest import IndexManifest, check_encoder
 
 __all__ = ["serve", "server_job"]
@@ -38,12 +39,13 @@ def server_job(
 
     Raises:
         MismatchError: another encoder built the index.
-        ConfigError: clip-retrieval's server cannot load the encoder.
+        ConfigError: clip-retrieval is not installed, or its server cannot load the encoder.
         RetrievalError: the folder is not an index.
     """
     manifest = IndexManifest.read(folder)
     if manifest is not None:
         check_encoder(str(folder), manifest.encoder, manifest.digest, encoder.id, encoder.digest)
+    require("clip_retrieval")
     model = clip_retrieval_model(encoder)
     if model is None:
         raise ConfigError(

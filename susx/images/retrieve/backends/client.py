@@ -13,6 +13,7 @@ import urllib3
 
 from susx.errors import ConfigError
 from susx.images.retrieve.backends.outages import check_answer, fault_of
+from susx.images.retrieve.extra import require
 
 __all__ = ["timed_client"]
 
@@ -42,9 +43,10 @@ def _read(response: requests.Response, end: float) -> bytes:
 @functools.cache
 def timed_client() -> Any:
     """Load clip-retrieval's client module alone: its package also loads servers and models, for ten seconds."""
+    require("clip_retrieval")
     package = importlib.util.find_spec("clip_retrieval")
     if package is None or not package.submodule_search_locations:
-        raise ConfigError("The backend 'service' needs the package clip-retrieval, which is not installed.")
+        raise ConfigError("The package clip_retrieval is no folder of modules. Install clip-retrieval again.")
     path = Path(package.submodule_search_locations[0]) / "clip_client.py"
     spec = importlib.util.spec_from_file_location("susx_clip_client", path)
     if spec is None or spec.loader is None:
