@@ -94,7 +94,7 @@ def _make_faiss(out: Path, scratch: Path, by_clip_retrieval: bool) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     # autofaiss writes its measurements with json, which knows no NumPy scalars; under NumPy 2 some of them are float32.
-    json.JSONEncoder.default = lambda _, value: value.item()  # type: ignore[method-assign]
+    json.JSONEncoder.default = lambda _, value: value.item()  # type: ignore[method-assign, assignment]
     if by_clip_retrieval:
         from clip_retrieval.clip_index import clip_index
 
