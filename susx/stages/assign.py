@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.stages import search
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Artefacts, Done
 from susx.stages.images import write_rows
-from susx.store import ArtefactStore, Job, digest_bytes
+from susx.stages.stage import Stage
+from susx.store import ArtefactStore, Job, Ref, digest_bytes
 from susx.types import Json
 
-__all__ = ["LOST", "part_name", "run"]
+__all__ = ["STAGE", "candidates_of", "jobs", "lost", "part_name", "run"]
 
-LOST = "lost.jsonl"
-"""Rows of candidates that another class kept."""
+_LOST = "lost.jsonl"
 
 
 def part_name(class_name: str) -> str:
@@ -21,17 +23,37 @@ def part_name(class_name: str) -> str:
     return digest_bytes(class_name.encode("utf-8", "surrogatepass"))[:24] + ".parquet"
 
 
+def candidates_of(class_name: str, done: Done) -> Ref:
+    """Return the candidates of a class alone: those of other classes do not make it stale."""
+    return done.store.part(done.one(STAGE), part_name(class_name))
+
+
+def lost(done: Done) -> Ref | None:
+    """Return the rows of candidates that another class kept; None where nothing was retrieved."""
+    assigned = done.find(STAGE)
+    return done.store.part(assigned, _LOST) if assigned else None
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job for all classes."""
+    searches = done.all(search.STAGE)
+    return [STAGE.job(plan, searches.values())] if searches else []
+
+
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write one parquet of candidates per class, best first."""
     from susx.images.retrieve import assign, lost_rows, read_candidates, write_candidates
 
-    found = {name: read_candidates(store.path(ref, search.FILE)) for name, ref in job.inputs.items()}
-    result = assign(found)
-    for name in found:
+    searches = Artefacts.of(job).all(search.STAGE)
+    result = assign({name: read_candidates(store.path(ref, search.FILE)) for name, ref in searches.items()})
+    for name in searches:
         write_candidates(out / part_name(name), result.kept[name])
-    write_rows(out, lost_rows(result), LOST)
+    write_rows(out, lost_rows(result), _LOST)
     return {
         "candidates": sum(len(kept) for kept in result.kept.values()),
         "given to another class": sum(len(lost) for lost in result.lost.values()),
         "repeated": sum(result.repeated.values()),
     }
+
+
+STAGE = Stage("assign", 1, run, "Give every image to one class", jobs)

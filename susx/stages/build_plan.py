@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from susx.config import DatasetConfig, ProfileConfig
 from susx.experiment import Trial, choose_headline, trials_of
-from susx.stages.registry import STAGES
-from susx.store import Job, Ref
+from susx.prompts import classifier_sentences, image_prompts
+from susx.records import Prompt
+from susx.store import Ref
 from susx.types import Json
 
-__all__ = ["BuildPlan", "BuildResult"]
+__all__ = ["BuildPlan", "BuildResult", "Sentences"]
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """What is said of a class: prompts that images are searched or drawn with, sentences it is classified by."""
+
+    images: tuple[Prompt, ...]
+    classify: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -63,16 +73,16 @@ class BuildPlan:
         """
         return choose_headline(self.trials, self.profile.headline)
 
-    def job(
-        self,
-        stage: str,
-        subject: str,
-        params: Mapping[str, Json],
-        inputs: Mapping[str, Ref],
-        **execution: Json,
-    ) -> Job:
-        """Return a job of this build."""
-        return Job(stage, STAGES[stage].version, self.dataset.name, subject, params, inputs, execution)
+    @functools.cached_property
+    def sentences(self) -> Mapping[str, Sentences]:
+        """Class -> its sentences."""
+        return {
+            name: Sentences(
+                images=tuple(image_prompts(self.profile.prompts, self.dataset, name)),
+                classify=tuple(classifier_sentences(self.profile.prompts, self.dataset, name)),
+            )
+            for name in self.classes
+        }
 
 
 @dataclass(frozen=True)

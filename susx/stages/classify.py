@@ -5,13 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from susx.stages import fit
+from susx.stages import fit, target
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Artefacts, Done
+from susx.stages.parameters import Params
+from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
-__all__ = ["FILE", "run"]
+__all__ = ["FILE", "STAGE", "jobs", "run"]
 
 FILE = "logits.safetensors"
+
+
+class _Params(Params):
+    classes: tuple[str, ...]
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job a fitted trial where there is a test split."""
+    splits, params = done.all(target.STAGE), _Params(classes=plan.classes)
+    if "test" not in splits:
+        return []
+    return [
+        STAGE.job(plan, [fitted, *splits.values()], subject=name, params=params)
+        for name, fitted in done.all(fit.STAGE).items()
+    ]
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
@@ -21,14 +40,17 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.methods.state import load_fitted
     from susx.stages.evidence import load_target
 
-    fitted = load_fitted(store.path(job.inputs["classifier"], fit.FILE))
+    inputs, classes = Artefacts.of(job), _Params.of(job).classes
+    fitted = load_fitted(store.path(inputs.one(fit.STAGE), fit.FILE))
     tensors = {}
-    for split in ("val", "test"):
-        if split in job.inputs:
-            features, labels = load_target(store, job.inputs[split], job.params["classes"])
-            tensors[split] = fitted.logits(features).contiguous()
-            tensors[f"{split}_labels"] = labels
+    for split, ref in inputs.all(target.STAGE).items():
+        features, labels = load_target(store, ref, classes)
+        tensors[split] = fitted.logits(features).contiguous()
+        tensors[f"{split}_labels"] = labels
     save_file(tensors, out / FILE)
     labels, logits = tensors["test_labels"], tensors["test"]
     correct = int((logits.argmax(dim=1) == labels).sum())
     return {"images": len(labels), "correct": correct}
+
+
+STAGE = Stage("classify", 1, run, "Classify the target's images", jobs)

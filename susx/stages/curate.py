@@ -9,42 +9,68 @@ from typing import TYPE_CHECKING
 
 from susx.config import CurationConfig, EncoderConfig
 from susx.records import SupportRow
-from susx.stages import encode_images, target, text_classifier
+from susx.stages import assign, encode_images, fetch, generate, target, text_classifier
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Artefacts, Done
 from susx.stages.images import read_rows
+from susx.stages.parameters import Encoding, Params
+from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
 if TYPE_CHECKING:
     from susx.support import SafetyTexts
 
-__all__ = ["FEATURES", "TABLE", "run"]
+__all__ = ["FEATURES", "STAGE", "TABLE", "jobs", "run"]
 
 TABLE = "support.parquet"
 FEATURES = "support.safetensors"
 
 
+class _Params(Params):
+    curation: CurationConfig
+    per_class: int
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job for all classes."""
+    config, lost = plan.profile.curation, assign.lost(done)
+    return [
+        STAGE.job(
+            plan,
+            [
+                done.one(text_classifier.STAGE), *done.all(generate.STAGE).values(), *done.all(fetch.STAGE).values(),
+                *done.all(encode_images.STAGE).values(), *([lost] if lost else []),
+                # The target's images are compared with alone to keep their near-duplicates out.
+                *(done.all(target.STAGE).values() if config.contamination else ()),
+            ],
+            params=_Params(curation=config, per_class=plan.profile.per_class),
+            execution=Encoding(encoder=plan.profile.encoder),
+        )
+    ]  # fmt: skip
+
+
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``support.parquet`` (kept and rejected), ``support.safetensors`` (kept, in the table's order), sources.
 
-    Inputs are named ``images/<source>/<class>`` and ``features/<source>/<class>``; classes are taken in the order of
-    their names, so the order of the class list does not matter.
+    Classes are taken in the order of their names, so the order of the class list does not matter.
     """
     import torch
     from safetensors.torch import load_file, save_file
 
     from susx.support import curate, write_support
 
-    names = json.loads(store.path(job.inputs["text"], "classes.json").read_text(encoding="utf-8"))
-    weights = load_file(store.path(job.inputs["text"], text_classifier.FILE))["text"]
+    inputs, params = Artefacts.of(job), _Params.of(job)
+    text = inputs.one(text_classifier.STAGE)
+    names = text_classifier.class_names(store, text)
+    weights = load_file(store.path(text, text_classifier.FILE))["text"]
     rows: list[SupportRow] = []
     tensors: dict[str, list[torch.Tensor]] = {}
     keys: dict[str, str] = {}
-    for name in sorted(name for name in job.inputs if name.startswith("images/")):
-        images = job.inputs[name]
+    encoded = inputs.all(encode_images.STAGE)
+    for name, images in encode_images.image_sets(inputs).items():
         own = read_rows(store, images)
-        features = load_file(
-            store.path(job.inputs["features/" + name.removeprefix("images/")], encode_images.FILE)
-        )
+        features = load_file(store.path(encoded[name], encode_images.FILE))
         kept = torch.tensor([i for i, row in enumerate(own) if row.kept], dtype=torch.long)
         for kind, values in features.items():
             full = torch.zeros(len(own), *values.shape[1:])
@@ -53,8 +79,8 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         for row in own:
             keys[row.digest] = f"{images.stage}/{images.key}/{row.file}"
         rows += own
-    if "lost" in job.inputs:
-        lost = read_rows(store, job.inputs["lost"])
+    if assigned := inputs.find(assign.STAGE):
+        lost = read_rows(store, assigned)
         rows += lost
         for parts in tensors.values():
             parts.append(torch.zeros(len(lost), *parts[0].shape[1:]))
@@ -63,16 +89,13 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     features_of_rows = stacked.get("image", torch.zeros(len(rows), width))
     hashes: list[str] = []
     shown: list[torch.Tensor] = []
-    for split in ("val", "test"):
-        if split in job.inputs:
-            hashes += json.loads(store.path(job.inputs[split], target.LABELS).read_text(encoding="utf-8"))[
-                "phash"
-            ]
-            shown.append(load_file(store.path(job.inputs[split], target.FILE))["image"])
-    config = CurationConfig(**job.params["curation"])
+    for ref in inputs.all(target.STAGE).values():
+        hashes += json.loads(store.path(ref, target.LABELS).read_text(encoding="utf-8"))["phash"]
+        shown.append(load_file(store.path(ref, target.FILE))["image"])
+    config = params.curation
     result = curate(
         rows, features_of_rows, dict(zip(names, weights, strict=True)), hashes, torch.cat(shown) if shown else None,
-        config, job.params["per_class"], safety=_safety_texts(job) if config.clip_safety else None,
+        config, params.per_class, safety=_safety_texts(Encoding.of(job).encoder) if config.clip_safety else None,
     )  # fmt: skip
     write_support(out / TABLE, result)
     alive = torch.tensor([i for i, row in enumerate(result) if row.kept], dtype=torch.long)
@@ -82,12 +105,15 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"kept": len(alive), "rejected": len(result) - len(alive)}
 
 
-def _safety_texts(job: Job) -> SafetyTexts:
+def _safety_texts(config: EncoderConfig) -> SafetyTexts:
     """Encode the sentences that the zero-shot safety rule judges by, with the encoder of the images."""
     from susx.features.encoder import load_encoder
     from susx.support import SAFE_TEXTS, UNSAFE_TEXTS, SafetyTexts
 
-    encoder = load_encoder(EncoderConfig(**job.execution["encoder"]))
+    encoder = load_encoder(config)
     return SafetyTexts(
         encoder.encode_texts(SAFE_TEXTS), encoder.encode_texts(UNSAFE_TEXTS), encoder.logit_scale
     )
+
+
+STAGE = Stage("curate", 1, run, "Curate the support set", jobs)

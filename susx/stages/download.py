@@ -11,12 +11,23 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from susx.config import DownloadConfig
-from susx.stages.fetch import downloads
+from susx.stages import assign
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Artefacts, Done
+from susx.stages.retrieval import Retrieving, download_params, downloads, retrieving
+from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
-__all__ = ["run"]
+__all__ = ["STAGE", "jobs", "run"]
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job where the backend delivers links."""
+    assigned = done.find(assign.STAGE)
+    if assigned is None or plan.profile.retrieval.backend not in {"service", "urls", "index"}:
+        return []
+    return [STAGE.job(plan, [assigned], params=download_params(plan), execution=retrieving(plan))]
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
@@ -27,14 +38,17 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """
     from susx.images.retrieve import download, read_candidates
 
-    ref = job.inputs["candidates"]
+    ref = Artefacts.of(job).one(assign.STAGE)
     links: dict[str, None] = {}
     for path in sorted(store.folder(ref).glob("*.parquet")):
         for candidate in read_candidates(path):
             local = candidate.path and Path(candidate.path).is_file()
             if candidate.url and candidate.image is None and not local:
                 links[candidate.url] = None
-    fates = download(links, downloads(store), DownloadConfig(**job.execution["download"])) if links else {}
+    fates = download(links, downloads(store), Retrieving.of(job).download) if links else {}
     account = Counter(fate.reason or "fetched" for fate in fates.values())
     (out / "account.json").write_text(json.dumps(account, sort_keys=True), encoding="utf-8")
     return {"links": len(links), **account}
+
+
+STAGE = Stage("download", 1, run, "Download images", jobs, network=True)

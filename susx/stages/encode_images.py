@@ -1,4 +1,4 @@
-"""Stage ``encode-images``: the decodable candidate images of one class to unit vectors."""
+"""Stage ``encode-images``: the decodable candidate images of one class and source to unit vectors."""
 
 from __future__ import annotations
 
@@ -6,15 +6,42 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from susx.config import EncoderConfig
-from susx.stages.fetch import POOL_FEATURES
+from susx.experiment import needs_of
+from susx.methods import Need
+from susx.stages import fetch, generate
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Artefacts, Done
 from susx.stages.images import read_rows
-from susx.store import ArtefactStore, Job
+from susx.stages.parameters import EncoderKey, Encoding, Params
+from susx.stages.stage import Stage
+from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 
-__all__ = ["FILE", "run"]
+__all__ = ["FILE", "STAGE", "image_sets", "jobs", "run"]
 
 FILE = "images.safetensors"
+
+
+class _Params(Params):
+    encoder: EncoderKey
+    patches: bool
+    """Whether a method looks at the grid of patch features too."""
+
+
+def image_sets(artefacts: Artefacts) -> Mapping[str, Ref]:
+    """Return the images of each source and class under the subject of their features, in a fixed order."""
+    sources = (artefacts.all(generate.STAGE), artefacts.all(fetch.STAGE))
+    return {source[name].name: source[name] for source in sources for name in sorted(source)}
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job a source and class."""
+    params = _Params(encoder=plan.encoder, patches=Need.PATCHES in needs_of(plan.trials))
+    execution = Encoding(encoder=plan.profile.encoder)
+    return [
+        STAGE.job(plan, [images], subject=name, params=params, execution=execution)
+        for name, images in image_sets(done).items()
+    ]
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
@@ -23,15 +50,18 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
     from susx.features.encoder import load_encoder
 
-    images = job.inputs["images"]
-    ready = store.path(images, POOL_FEATURES)
+    (images,) = image_sets(Artefacts.of(job)).values()
+    ready = store.path(images, fetch.POOL_FEATURES)
     if ready.is_file():
         shutil.copyfile(ready, out / FILE)
         return {"images": sum(row.kept for row in read_rows(store, images))}
     paths = [store.path(images, row.file) for row in read_rows(store, images) if row.kept]
-    encoder = load_encoder(EncoderConfig(**job.execution["encoder"]))
+    encoder = load_encoder(Encoding.of(job).encoder)
     tensors = {"image": encoder.encode_images(paths)}
-    if job.params.get("patches"):
+    if _Params.of(job).patches:
         tensors["patches"] = encoder.encode_patches(paths)
     save_file(tensors, out / FILE)
     return {"images": len(paths)}
+
+
+STAGE = Stage("encode-images", 1, run, "Encode images", jobs, device=True)

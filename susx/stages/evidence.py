@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from susx.methods import Evidence, ImageFeatures
@@ -13,8 +13,10 @@ from susx.store import ArtefactStore, Ref
 __all__ = ["load_evidence", "load_target"]
 
 
-def load_evidence(store: ArtefactStore, inputs: Mapping[str, Ref], classes: Sequence[str]) -> Evidence:
-    """Return the evidence of a fit: inputs ``text``, ``support`` and, where tuning may see it, ``val``.
+def load_evidence(
+    store: ArtefactStore, text: Ref, support: Ref, classes: Sequence[str], *, validation: Ref | None = None
+) -> Evidence:
+    """Return the evidence of a fit: text classifier, curated support and, where tuning may see it, a labelled split.
 
     Labels are made here, from class names and the order of ``classes``.
     """
@@ -23,28 +25,27 @@ def load_evidence(store: ArtefactStore, inputs: Mapping[str, Ref], classes: Sequ
 
     from susx.support import read_support
 
-    names = json.loads(store.path(inputs["text"], "classes.json").read_text(encoding="utf-8"))
-    text = load_file(store.path(inputs["text"], text_classifier.FILE))
-    place = {name: row for row, name in enumerate(names)}
+    weights = load_file(store.path(text, text_classifier.FILE))
+    place = {name: row for row, name in enumerate(text_classifier.class_names(store, text))}
     label = {name: row for row, name in enumerate(classes)}
-    kept = [row for row in read_support(store.path(inputs["support"], curate.TABLE)) if row.kept]
-    support = load_file(store.path(inputs["support"], curate.FEATURES))
-    validation: dict[str, Any] = {}
-    if "val" in inputs:
-        features, labels = load_target(store, inputs["val"], classes)
-        validation = {
+    kept = [row for row in read_support(store.path(support, curate.TABLE)) if row.kept]
+    tensors = load_file(store.path(support, curate.FEATURES))
+    labelled: dict[str, Any] = {}
+    if validation is not None:
+        features, labels = load_target(store, validation, classes)
+        labelled = {
             "validation_features": features.pooled,
             "validation_labels": labels,
             "validation_patches": features.patches,
         }
     return Evidence(
-        text_classifier=text["text"][[place[name] for name in classes]],
-        logit_scale=float(text["logit_scale"]),
-        support_features=support.get("image"),
+        text_classifier=weights["text"][[place[name] for name in classes]],
+        logit_scale=float(weights["logit_scale"]),
+        support_features=tensors.get("image"),
         support_labels=torch.tensor([label[row.class_name] for row in kept], dtype=torch.int64),
-        support_patches=support.get("patches"),
+        support_patches=tensors.get("patches"),
         class_names=tuple(classes),
-        **validation,
+        **labelled,
     )
 
 

@@ -6,39 +6,61 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from susx.config import DownloadConfig
+from susx.stages import assign, pool
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Artefacts, Done
 from susx.stages.images import write_rows
+from susx.stages.retrieval import (
+    DownloadParams,
+    Retrieving,
+    download_params,
+    downloads,
+    open_backend,
+    retrieving,
+)
+from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
-__all__ = ["POOL_FEATURES", "downloads", "run"]
+__all__ = ["POOL_FEATURES", "STAGE", "jobs", "run"]
 
 POOL_FEATURES = "features.safetensors"
 """Features that came in place of images (backend ``features``)."""
 
 
-def downloads(store: ArtefactStore) -> Path:
-    """Return the folder of downloads, which outlives runs: no image is fetched twice."""
-    return store.root / "downloads"
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job a class."""
+    if done.find(assign.STAGE) is None:
+        return []
+    params, execution, pooled = download_params(plan), retrieving(plan), done.all(pool.STAGE).values()
+    return [
+        STAGE.job(
+            plan, [assign.candidates_of(name, done), *pooled], subject=name, params=params, execution=execution
+        )
+        for name in plan.classes
+    ]  # fmt: skip
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``images/`` and ``rows.jsonl``; a candidate that cannot be had or decoded is a row with its reason."""
     from susx.images.retrieve import materialise, read_candidates
 
-    candidates = read_candidates(store.path(job.inputs["candidates"]))
-    base = store.folder(job.inputs["pool"]) if "pool" in job.inputs else None
-    config = DownloadConfig(**job.execution["download"])
+    inputs, settings = Artefacts.of(job), Retrieving.of(job)
+    pooled = inputs.find(pool.STAGE)
+    candidates = read_candidates(store.path(inputs.one(assign.STAGE)))
     rows = materialise(
-        candidates, out, downloads(store), config, base=base, model=job.params["encoder"]["model"]
-    )
+        candidates, out, downloads(store), settings.download, base=store.folder(pooled) if pooled else None,
+        model=DownloadParams.of(job).encoder.model,
+    )  # fmt: skip
     write_rows(out, rows)
-    if job.execution["retrieval"]["backend"] == "features":
+    if settings.retrieval.backend == "features":
         from safetensors.torch import save_file
 
-        from susx.stages.search import backend_of
-
         kept = [candidate for candidate, row in zip(candidates, rows, strict=True) if row.kept]
-        save_file({"image": backend_of(job, store).features(kept)}, out / POOL_FEATURES)
+        features = open_backend(settings, store, pooled).features(kept)
+        save_file({"image": features}, out / POOL_FEATURES)
     reasons = Counter(row.rejected for row in rows if not row.kept)
     return {"candidates": len(rows), "images": sum(row.kept for row in rows), **reasons}
+
+
+STAGE = Stage("fetch", 1, run, "Fetch images", jobs, resumable=True, network=True)

@@ -6,16 +6,49 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from susx.experiment import Trial
 from susx.methods import Need, Run, find_method, parameters
+from susx.stages import curate, target, text_classifier
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Artefacts, Done
+from susx.stages.parameters import Params
+from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
-__all__ = ["FACTS", "FILE", "run"]
+__all__ = ["FACTS", "FILE", "STAGE", "jobs", "run"]
 
 FILE = "classifier.safetensors"
 FACTS = "fit.json"
+
+
+class _Params(Params):
+    method: str
+    version: int
+    """Of the method's code; the stage's own is that of fitting at large."""
+    tuning: Literal["fixed", "support", "val"]
+    classes: tuple[str, ...]
+    seed: int
+    hyper_parameters: dict[str, Json]
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job a trial; the validation split is seen by those tuned on it, and by no other."""
+    evidence, found = [done.one(text_classifier.STAGE), done.one(curate.STAGE)], []
+    for trial in plan.trials:
+        tuned = trial.tuning == "val"
+        axes = {axis.name for axis in trial.method.axes} if tuned else set()
+        params = _Params(
+            method=trial.method.name, version=trial.method.version, tuning=trial.tuning, classes=plan.classes,
+            seed=plan.profile.seed,
+            # A search over validation images replaces the values it searches.
+            hyper_parameters={k: v for k, v in parameters(trial.method).items() if k not in axes},
+        )  # fmt: skip
+        inputs = [*evidence, done.all(target.STAGE)["val"]] if tuned else evidence
+        found.append(STAGE.job(plan, inputs, subject=trial.name, params=params))
+    return found
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
@@ -24,10 +57,13 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.methods.state import save_fitted
     from susx.stages.evidence import load_evidence
 
-    params = job.params
-    trial = Trial(find_method(params["method"])(**params["hyper_parameters"]), params["tuning"])
-    evidence = load_evidence(store, job.inputs, params["classes"])
-    result = fit_trial(trial, evidence, dataset=job.dataset, run=Run(seed=params["seed"]))
+    params, inputs = _Params.of(job), Artefacts.of(job)
+    trial = Trial(find_method(params.method)(**params.hyper_parameters), params.tuning)
+    evidence = load_evidence(
+        store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), params.classes,
+        validation=inputs.find(target.STAGE),
+    )  # fmt: skip
+    result = fit_trial(trial, evidence, dataset=job.dataset, run=Run(seed=params.seed))
     save_fitted(out / FILE, result.fitted)
     method = result.fitted.method
     facts = {
@@ -37,3 +73,6 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     }  # fmt: skip
     (out / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True, default=str), encoding="utf-8")
     return dict(method.values())
+
+
+STAGE = Stage("fit", 1, run, "Fit classifiers", jobs)

@@ -8,16 +8,56 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from susx.config import EncoderConfig, GenerationConfig
+from susx.config import GenerationConfig
+from susx.stages import text_classifier
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Artefacts, Done
 from susx.stages.images import write_rows
+from susx.stages.parameters import Encoding, Params
 from susx.stages.sources import generator_path
+from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
 if TYPE_CHECKING:
     from susx.images.generate import Distinctness
 
-__all__ = ["run"]
+__all__ = ["STAGE", "jobs", "run"]
+
+
+class _Params(Params):
+    settings: dict[str, Json]
+    """The settings of the generation that change a picture."""
+    model: Json
+    """Identity of the diffusion model."""
+    per_class: int
+    seed: int
+    class_name: str
+    sentences: tuple[str, ...]
+
+
+class _Drawing(Encoding):
+    generation: GenerationConfig
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job a class."""
+    if "generate" not in plan.sources:
+        return []
+    config, profile = plan.profile.generation, plan.profile
+    free = {"device", "batch_size", "channels_last", "compile", "model", "revision", "variant"}
+    settings = config.model_dump(mode="json", exclude=free)
+    # Only the rule of distinctness looks at other classes; without it a class is drawn by itself.
+    inputs = [done.one(text_classifier.STAGE)] if config.distinctness_margin is not None else []
+    execution = _Drawing(encoder=profile.encoder, generation=config)
+    found = []
+    for name, sentences in plan.sentences.items():
+        params = _Params(
+            settings=settings, model=plan.generator, per_class=profile.per_class, seed=profile.seed, class_name=name,
+            sentences=tuple(prompt.text for prompt in sentences.images),
+        )  # fmt: skip
+        found.append(STAGE.job(plan, inputs, subject=name, params=params, execution=execution))
+    return found
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
@@ -25,14 +65,11 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.images.generate import DrawSettings, draw, plan_requests, support_row
     from susx.images.inspect import inspect_files
 
-    config = GenerationConfig(**job.execution["generation"])
+    params, config = _Params.of(job), _Drawing.of(job).generation
     loaded = _pipeline(config)
     names = {field.name for field in dataclasses.fields(DrawSettings)}
-    settings = DrawSettings(
-        **{name: value for name, value in job.params["settings"].items() if name in names}
-    )
-    name = job.params["class"]
-    requests = plan_requests(name, job.params["sentences"], job.params["per_class"], job.params["seed"])
+    settings = DrawSettings(**{name: value for name, value in params.settings.items() if name in names})
+    requests = plan_requests(params.class_name, params.sentences, params.per_class, params.seed)
     drawn = draw(
         loaded, requests, out / "images", settings=settings, batch_size=config.batch_size,
         exact=None if config.exact else False,
@@ -64,19 +101,20 @@ def _pipeline(config: GenerationConfig) -> Any:
 def _distinctness(job: Job, store: ArtefactStore, config: GenerationConfig) -> Distinctness | None:
     if config.distinctness_margin is None:
         return None
-    import json
-
     from safetensors.torch import load_file
 
     from susx.features.encoder import load_encoder
     from susx.images.generate import Distinctness
-    from susx.stages import text_classifier
 
-    encoder = load_encoder(EncoderConfig(**job.execution["encoder"]))
-    text = load_file(store.path(job.inputs["text"], text_classifier.FILE))["text"]
-    names = json.loads(store.path(job.inputs["text"], "classes.json").read_text(encoding="utf-8"))
+    encoder = load_encoder(_Drawing.of(job).encoder)
+    classifier = Artefacts.of(job).one(text_classifier.STAGE)
+    text = load_file(store.path(classifier, text_classifier.FILE))["text"]
+    names = text_classifier.class_names(store, classifier)
 
     def score(images: Any) -> Any:
         return (encoder.encode_images(images) @ text.T).numpy()
 
     return Distinctness(tuple(names), score, config.distinctness_margin, encoder.digest)
+
+
+STAGE = Stage("generate", 1, run, "Draw images", jobs, resumable=True, device=True)

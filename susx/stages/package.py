@@ -5,14 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from susx.config import EncoderConfig
-from susx.stages import classify, curate, fit
+from susx.stages import classify, curate, fit, text_classifier
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Artefacts, Done
+from susx.stages.parameters import EncoderKey, Encoding, Params
+from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
-__all__ = ["FOLDER", "run"]
+__all__ = ["FOLDER", "STAGE", "jobs", "run"]
 
 FOLDER = "classifier"
+
+
+class _Params(Params):
+    classes: tuple[str, ...]
+    encoder: EncoderKey
+    dataset: str
+    prompts: str
+    tuning: str
+    toy: bool
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job: the trial of the headline."""
+    headline, profile = plan.headline, plan.profile
+    inputs = [done.one(text_classifier.STAGE), done.one(curate.STAGE), done.all(fit.STAGE)[headline.name]]
+    logits = done.all(classify.STAGE).get(headline.name)
+    params = _Params(
+        classes=plan.classes, encoder=plan.encoder, dataset=plan.dataset.name, prompts=profile.prompts.classify,
+        tuning=headline.tuning, toy=profile.toy,
+    )  # fmt: skip
+    return [
+        STAGE.job(
+            plan, [*inputs, *([logits] if logits else [])], params=params, execution=Encoding(encoder=profile.encoder)
+        )
+    ]  # fmt: skip
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
@@ -24,21 +52,25 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.methods.state import load_fitted
     from susx.support import read_support
 
-    fitted = load_fitted(store.path(job.inputs["fitted"], fit.FILE))
+    inputs, params = Artefacts.of(job), _Params.of(job)
+    support = inputs.one(curate.STAGE)
+    fitted = load_fitted(store.path(inputs.one(fit.STAGE), fit.FILE))
     temperature, calibrated_on = 1.0, ""
-    if "logits" in job.inputs:
-        found = load_file(store.path(job.inputs["logits"], classify.FILE))
+    if logits := inputs.find(classify.STAGE):
+        found = load_file(store.path(logits, classify.FILE))
         if "val" in found:
             temperature, calibrated_on = fit_temperature(found["val"], found["val_labels"]), "val"
-    rows = [row for row in read_support(store.path(job.inputs["support"], curate.TABLE)) if row.kept]
+    rows = [row for row in read_support(store.path(support, curate.TABLE)) if row.kept]
     licences = sorted({row.licence for row in rows if row.licence})
     facts = ClassifierFacts(
-        class_names=tuple(job.params["classes"]), encoder=EncoderConfig(**job.execution["encoder"]),
-        encoder_digest=job.params["encoder"]["digest"], dataset=job.params["dataset"], prompts=job.params["prompts"],
-        prompts_digest=job.inputs["text"].digest, tuning=job.params["tuning"], temperature=temperature,
-        calibrated_on=calibrated_on, toy=job.params["toy"],
+        class_names=params.classes, encoder=Encoding.of(job).encoder, encoder_digest=params.encoder.digest,
+        dataset=params.dataset, prompts=params.prompts, prompts_digest=inputs.one(text_classifier.STAGE).digest,
+        tuning=params.tuning, temperature=temperature, calibrated_on=calibrated_on, toy=params.toy,
         licences=(f"Support images under: {', '.join(licences)}.",) if licences else (),
     )  # fmt: skip
-    features = load_file(store.path(job.inputs["support"], curate.FEATURES)).get("image")
+    features = load_file(store.path(support, curate.FEATURES)).get("image")
     save_classifier(out / FOLDER, facts, fitted, support_features=features, support_rows=rows)
     return {"classes": len(facts.class_names), "support images": len(rows)}
+
+
+STAGE = Stage("package", 1, run, "Package the classifier", jobs)

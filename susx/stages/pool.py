@@ -5,11 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from susx.config import EncoderConfig
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Done
+from susx.stages.parameters import EncoderKey, Encoding, Params
+from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
-from susx.types import Json
+from susx.types import Digest, Json
 
-__all__ = ["run"]
+__all__ = ["STAGE", "jobs", "run"]
+
+
+class _Params(Params):
+    size: int
+    seed: int
+    encoder: EncoderKey
+    drawing: Digest
+    """Of the code that draws: nothing else of the pool is stored."""
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job where images are retrieved from the embedded pool."""
+    config = plan.profile.retrieval
+    if "retrieve" not in plan.sources or config.backend != "demo":
+        return []
+    params = _Params(size=config.pool_size, seed=0, encoder=plan.encoder, drawing=plan.backend["drawing"])
+    return [STAGE.job(plan, params=params, execution=Encoding(encoder=plan.profile.encoder))]
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
@@ -18,9 +38,11 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.features.encoder import load_encoder
     from susx.images.retrieve.manifest import IndexManifest
 
-    encoder = load_encoder(EncoderConfig(**job.execution["encoder"]))
+    params, encoder = _Params.of(job), load_encoder(Encoding.of(job).encoder)
     # Paths in the metadata are relative: the folder is moved when it is finished, and may move with the store.
-    write_pool_index(out, encoder.encode_images, job.params["size"], job.params["seed"], image_root=Path())
-    size = job.params["size"]
-    IndexManifest(encoder.id, encoder.digest, encoder.dim, size, {}, job.key, "images").write(out)
-    return {"images": size}
+    write_pool_index(out, encoder.encode_images, params.size, params.seed, image_root=Path())
+    IndexManifest(encoder.id, encoder.digest, encoder.dim, params.size, {}, job.key, "images").write(out)
+    return {"images": params.size}
+
+
+STAGE = Stage("pool", 1, run, "Draw and index the embedded pool", jobs, device=True)

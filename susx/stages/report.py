@@ -5,10 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.config import ProfileConfig
+from susx.stages import classify, curate, fit, prompts, target, text_classifier
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Done
+from susx.stages.report_inputs import Reporting, ReportParams
+from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
-__all__ = ["run"]
+__all__ = ["STAGE", "jobs", "run"]
+
+_INPUTS = (prompts.STAGE, text_classifier.STAGE, curate.STAGE, target.STAGE, fit.STAGE, classify.STAGE)
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job, whether anything was measured or not."""
+    params = ReportParams(
+        classes=plan.classes, sources=plan.sources, measured=bool(plan.splits), labelled=bool(plan.dataset.readers),
+        profile=_shown(plan.profile), trials=tuple(trial.name for trial in plan.trials), headline=plan.headline.name,
+    )  # fmt: skip
+    execution = Reporting(
+        dataset=plan.dataset, data_root=plan.data_root, run={**plan.run, "stages": done.account()}
+    )
+    inputs = [ref for stage in _INPUTS for ref in done.all(stage).values()]
+    return [STAGE.job(plan, inputs, params=params, execution=execution)]
+
+
+def _shown(profile: ProfileConfig) -> dict[str, Json]:
+    """Leave out what says where the work is done: it changes no result."""
+    execution = {"device", "batch_size", "workers", "processes", "threads"}
+    return profile.model_dump(mode="json", exclude=dict.fromkeys(type(profile).model_fields, execution))
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
@@ -19,3 +46,6 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     data = report_data(job, store)
     write_report(data, out)
     return {"methods": len(data.methods), "images shown": len(data.support)}
+
+
+STAGE = Stage("report", 3, run, "Write the report", jobs)

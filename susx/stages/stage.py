@@ -1,4 +1,4 @@
-"""One unit of work: look the artefact up, or make it under its lock."""
+"""A stage of the pipeline, and one unit of its work: look the artefact up, or make it under its lock."""
 
 from __future__ import annotations
 
@@ -7,32 +7,43 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from susx.errors import DamagedArtefact, StoreError, SusxError, is_full
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Done
+from susx.stages.parameters import Execution, Params
 from susx.store import ArtefactStore, Job, Outcome, Ref
 from susx.types import Json
 
-__all__ = ["Run", "Stage", "execute", "lookup"]
+__all__ = ["Jobs", "Run", "Stage", "execute", "lookup"]
 
 logger = logging.getLogger(__name__)
 
 Run: TypeAlias = Callable[[Job, ArtefactStore, Path], Mapping[str, Json]]
 """What a stage does: read the inputs of the job from the store, write files below the folder, return counts."""
 
+Jobs: TypeAlias = Callable[[BuildPlan, Done], list[Job]]
+"""The jobs of a stage in a build, from what the stages before it made; none where the stage does not apply."""
+
+
+def _no_jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    return []
+
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of the pipeline.
+    """A stage of the pipeline: its file holds this description, its jobs, its parameters and its work.
 
     Attributes:
         name: its name in keys, folders and tables.
         version: to be raised whenever the same ingredients would give another result.
         run: the work.
         title: what people read.
+        jobs: what there is to do in a build.
         resumable: whether ``run`` takes up files that an interrupted run left in its folder.
         network: whether it talks to other machines (and is worth a retry).
         device: whether it wants the accelerator.
@@ -42,9 +53,33 @@ class Stage:
     version: int
     run: Run
     title: str
+    jobs: Jobs = _no_jobs
     resumable: bool = False
     network: bool = False
     device: bool = False
+
+    def job(
+        self,
+        plan: BuildPlan,
+        inputs: Iterable[Ref] = (),
+        *,
+        subject: str = "",
+        params: Params | None = None,
+        execution: Execution | None = None,
+    ) -> Job:
+        """Return one unit of this stage's work; an input is known by the stage that made it and its subject.
+
+        Raises:
+            ValueError: two inputs are of one stage and subject.
+        """
+        refs = tuple(inputs)
+        named = {ref.name: ref for ref in refs}
+        if len(named) < len(refs):
+            raise ValueError(f"Two inputs of '{self.name}' have the same stage and subject: {refs}")
+        return Job(
+            self.name, self.version, plan.dataset.name, subject, params.as_json() if params else {}, named,
+            execution.as_json() if execution else {},
+        )  # fmt: skip
 
 
 def lookup(job: Job, store: ArtefactStore) -> Outcome | None:

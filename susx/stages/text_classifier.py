@@ -7,12 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.stages import encode_texts
-from susx.store import ArtefactStore, Job
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Artefacts, Done
+from susx.stages.stage import Stage
+from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 
-__all__ = ["FILE", "run"]
+__all__ = ["FILE", "STAGE", "class_names", "jobs", "run"]
 
 FILE = "classifier.safetensors"
+_NAMES = "classes.json"
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job for all classes."""
+    return [STAGE.job(plan, done.all(encode_texts.STAGE).values())]
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
@@ -21,9 +30,19 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
     from susx.prompts.classifier import classifier_from_sentences
 
-    names = sorted(job.inputs)
-    files = {name: load_file(store.path(job.inputs[name], encode_texts.FILE)) for name in names}
+    texts = Artefacts.of(job).all(encode_texts.STAGE)
+    names = sorted(texts)
+    files = {name: load_file(store.path(texts[name], encode_texts.FILE)) for name in names}
     weights = classifier_from_sentences({name: files[name]["sentences"] for name in names})
     save_file({"text": weights.contiguous(), "logit_scale": files[names[0]]["logit_scale"]}, out / FILE)
-    (out / "classes.json").write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
+    (out / _NAMES).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
     return {"classes": len(names)}
+
+
+def class_names(store: ArtefactStore, ref: Ref) -> list[str]:
+    """Return the classes of the rows of a text classifier."""
+    names: list[str] = json.loads(store.path(ref, _NAMES).read_text(encoding="utf-8"))
+    return names
+
+
+STAGE = Stage("text-classifier", 1, run, "Average sentences", jobs)

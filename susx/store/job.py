@@ -40,6 +40,11 @@ class Ref:
         """Whether the content is known; a plan holds refs to artefacts that are still to be made."""
         return bool(self.digest)
 
+    @property
+    def name(self) -> str:
+        """Stage and subject in one word, to be read by people and never taken apart."""
+        return f"{self.stage}/{self.subject}" if self.subject else self.stage
+
 
 @dataclass(frozen=True)
 class Job:

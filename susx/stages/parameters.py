@@ -1,0 +1,52 @@
+"""Typed parameters of a job: what changes its result (in the key), and what only says how the work is done."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+from typing_extensions import Self
+
+from susx.config import EncoderConfig
+from susx.store import Job
+from susx.types import Digest, Json
+
+__all__ = ["EncoderKey", "Encoding", "Execution", "Params"]
+
+
+class _Values(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the values as a job holds them."""
+        return self.model_dump(mode="json")
+
+
+class Params(_Values):
+    """What changes the result of a stage besides its inputs; every field is an ingredient of the key."""
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Read a job's parameters."""
+        return cls.model_validate(job.params)
+
+
+class Execution(_Values):
+    """Devices, paths and the like: how a stage does its work. Not in the key."""
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """Read how a job is to be done."""
+        return cls.model_validate(job.execution)
+
+
+class EncoderKey(_Values):
+    """What tells an encoder from another: architecture, digest of architecture and weights, precision."""
+
+    model: str
+    digest: Digest
+    precision: str
+
+
+class Encoding(Execution):
+    """How images or texts are encoded: device, batch size, where the weights are."""
+
+    encoder: EncoderConfig

@@ -1,0 +1,34 @@
+"""What the report is made of: its typed parameters, and the artefacts of a build it reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from susx.config import DatasetConfig
+from susx.stages.parameters import Execution, Params
+from susx.types import Json
+
+__all__ = ["ReportParams", "Reporting"]
+
+
+class ReportParams(Params):
+    """What a report shows besides what its inputs hold."""
+
+    classes: tuple[str, ...]
+    sources: tuple[str, ...]
+    measured: bool
+    labelled: bool
+    """Whether the data set has a reader of labelled images."""
+    profile: dict[str, Json]
+    """Of the profile, what is no matter of where the work is done."""
+    trials: tuple[str, ...]
+    headline: str
+
+
+class Reporting(Execution):
+    """Where the test images are, and facts of the run."""
+
+    dataset: DatasetConfig
+    data_root: Path | None
+    run: dict[str, Any]
