@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from susx.stages import classify, curate, encode_images, fit, package, report, text_classifier
 from susx.stages.build_plan import BuildPlan, BuildResult
-from susx.stages.done import Artefacts, Done
+from susx.stages.done import Done
 from susx.stages.executors import Executor
 from susx.stages.registry import STAGES
 

@@ -9,7 +9,7 @@ from susx.config import ProfileConfig
 from susx.stages import classify, curate, fit, prompts, target, text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
-from susx.stages.report_inputs import Reporting, ReportParams
+from susx.stages.report_params import Reporting, ReportParams
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json

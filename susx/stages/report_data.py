@@ -14,8 +14,10 @@ from susx.config import DatasetConfig
 from susx.datasets import read_split
 from susx.report import MethodRow, QueryImage, ReportData, RunIdentity, StageRow, SupportImage
 from susx.report.measured import measured_row
-from susx.stages import classify, curate, fit
+from susx.stages import classify, curate, fit, prompts, target, text_classifier
+from susx.stages.done import Artefacts
 from susx.stages.report_figures import figures
+from susx.stages.report_params import Reporting, ReportParams
 from susx.store import ArtefactStore, Job, Ref
 from susx.support import read_support
 
@@ -24,52 +26,56 @@ __all__ = ["report_data"]
 
 def report_data(job: Job, store: ArtefactStore) -> ReportData:
     """Collect identity, accuracies, stages, figures and support images of a build."""
-    params, profile, run = job.params, job.params["profile"], job.execution["run"]
+    params, reporting, inputs = ReportParams.of(job), Reporting.of(job), Artefacts.of(job)
+    profile, run = params.profile, reporting.run
     encoder = profile["encoder"]
+    named = {"prompts": prompts.STAGE, "text": text_classifier.STAGE, "support": curate.STAGE}
+    read = {**{name: inputs.one(stage) for name, stage in named.items()}, **inputs.all(target.STAGE)}
     identity = RunIdentity(
-        dataset=job.dataset, mode=" + ".join(params["sources"]), profile=profile["name"],
+        dataset=job.dataset, mode=" + ".join(params.sources), profile=profile["name"],
         encoder=" / ".join(filter(None, (encoder["model"], encoder["pretrained"]))), command=run["command"],
         seed=profile["seed"], version=susx.__version__,
         started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        title=job.execution["dataset"]["title"], toy=profile["toy"],
-        digests={name: ref.digest for name, ref in job.inputs.items() if "/" not in name},
+        title=reporting.dataset.title, toy=profile["toy"],
+        digests={name: ref.digest for name, ref in read.items()},
     )  # fmt: skip
-    rows = _methods(job, store)
+    rows = _methods(params, inputs, store)
     return ReportData(
         run=identity,
-        classes=tuple(params["classes"]),
+        classes=params.classes,
         methods=rows,
         stages=tuple(
             StageRow(s["stage"], s["computed"], s["cached"], s["seconds"], s["start"])
             for s in run.get("stages", ())
         ),
-        support=tuple(_support(job, store)),
-        no_accuracy="" if rows else _why_no_accuracy(run["evaluate"], job.params["labelled"]),
+        support=tuple(_support(inputs.one(curate.STAGE), store)),
+        no_accuracy="" if rows else _why_no_accuracy(run["evaluate"], params.labelled),
         notes=(_what_val_means(),) if any(row.tuning == "val" for row in rows) else (),
-        **(figures(job, store, rows, functools.partial(_test_image, job)) if rows else {}),
+        **(figures(params, inputs, store, rows, functools.partial(_test_image, reporting)) if rows else {}),
     )
 
 
-def _methods(job: Job, store: ArtefactStore) -> tuple[MethodRow, ...]:
+def _methods(params: ReportParams, inputs: Artefacts, store: ArtefactStore) -> tuple[MethodRow, ...]:
     """Return a row per trial that was measured, in the order of the trials: the reference first."""
     from safetensors.torch import load_file
 
-    profile, rows, reference = job.params["profile"], [], None
-    for name in job.params["trials"]:
-        if f"logits/{name}" not in job.inputs:
+    profile, rows, reference = params.profile, [], None
+    measured, classifiers = inputs.all(classify.STAGE), inputs.all(fit.STAGE)
+    for name in params.trials:
+        if name not in measured:
             continue
-        classifier = job.inputs[f"classifier/{name}"]
+        classifier = classifiers[name]
         fitted = json.loads(store.path(classifier, fit.FACTS).read_text(encoding="utf-8"))
-        logits = load_file(store.path(job.inputs[f"logits/{name}"], classify.FILE))
+        logits = load_file(store.path(measured[name], classify.FILE))
         rows.append(
             measured_row(
                 logits["test"], logits["test_labels"], prompts=profile["prompts"]["classify"],
-                source=" + ".join(job.params["sources"]) if fitted["uses_support"] else "names only",
+                source=" + ".join(params.sources) if fitted["uses_support"] else "names only",
                 encoder=profile["encoder"]["model"], method=fitted["method"], title=fitted["title"],
                 tuning=fitted["tuning"], hyper_parameters=_shown(fitted["hyper_parameters"]),
                 is_zero_shot=fitted["is_zero_shot"], zero_shot=reference, seed=profile["seed"], version=susx.__version__,
                 held_out=(logits["val"], logits["val_labels"]) if "val" in logits else None,
-                digests={"classifier": classifier.digest, "support": job.inputs["support"].digest},
+                digests={"classifier": classifier.digest, "support": inputs.one(curate.STAGE).digest},
             )
         )  # fmt: skip
         if reference is None:
@@ -82,8 +88,7 @@ def _shown(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not False and value is not None}
 
 
-def _support(job: Job, store: ArtefactStore) -> list[SupportImage]:
-    ref = job.inputs["support"]
+def _support(ref: Ref, store: ArtefactStore) -> list[SupportImage]:
     sources = json.loads(store.path(ref, "sources.json").read_text(encoding="utf-8"))
     rows = read_support(store.path(ref, curate.TABLE))
     return [SupportImage(row, _file(store, sources.get(row.digest))) for row in rows]
@@ -98,13 +103,13 @@ def _file(store: ArtefactStore, source: str | None) -> Path | None:
 
 
 @functools.lru_cache(maxsize=1)
-def _split(dataset: str, data_root: str) -> Any:
-    return read_split(DatasetConfig(**json.loads(dataset)), Path(data_root) if data_root else None, "test")
+def _split(dataset: str, data_root: Path | None) -> Any:
+    return read_split(DatasetConfig.model_validate_json(dataset), data_root, "test")
 
 
-def _test_image(job: Job, row: int) -> QueryImage:
+def _test_image(reporting: Reporting, row: int) -> QueryImage:
     """Return one test image as PNG bytes, to be shown beside a confusion."""
-    split = _split(json.dumps(job.execution["dataset"]), job.execution["data_root"])
+    split = _split(reporting.dataset.model_dump_json(), reporting.data_root)
     if split is None:
         return QueryImage(None)
     image = split.image(row)

@@ -18,9 +18,11 @@ from susx.report.measured import (
     reliability_figures,
     support_curve,
 )
-from susx.stages import classify, fit
+from susx.stages import classify, curate, fit, target, text_classifier
+from susx.stages.done import Artefacts
 from susx.stages.evidence import load_evidence, load_target
-from susx.store import ArtefactStore, Job
+from susx.stages.report_params import ReportParams
+from susx.store import ArtefactStore
 
 __all__ = ["figures"]
 
@@ -29,20 +31,24 @@ _WEIGHTS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 def figures(
-    job: Job, store: ArtefactStore, rows: Sequence[MethodRow], test_image: Callable[[int], QueryImage]
+    params: ReportParams,
+    inputs: Artefacts,
+    store: ArtefactStore,
+    rows: Sequence[MethodRow],
+    test_image: Callable[[int], QueryImage],
 ) -> dict[str, Any]:
     """Return the figures as arguments of ``ReportData``. The method shown is the headline's."""
     from safetensors.torch import load_file
 
-    classes, trials = job.params["classes"], job.params["trials"]
-    measured = [name for name in trials if f"logits/{name}" in job.inputs]
-    name = job.params["headline"]
-    logits_of = load_file(store.path(job.inputs[f"logits/{name}"], classify.FILE))
-    reference = load_file(store.path(job.inputs[f"logits/{measured[0]}"], classify.FILE))["test"]
+    classes, name = params.classes, params.headline
+    logits_refs, classifiers = inputs.all(classify.STAGE), inputs.all(fit.STAGE)
+    measured = [trial for trial in params.trials if trial in logits_refs]
+    logits_of = load_file(store.path(logits_refs[name], classify.FILE))
+    reference = load_file(store.path(logits_refs[measured[0]], classify.FILE))["test"]
     logits, labels = logits_of["test"], logits_of["test_labels"]
     row = rows[measured.index(name)]
-    query, _ = load_target(store, job.inputs["test"], classes)
-    evidence = load_evidence(store, {k: job.inputs[k] for k in ("text", "support")}, classes)
+    query, _ = load_target(store, inputs.all(target.STAGE)["test"], classes)
+    evidence = load_evidence(store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), classes)
     result: dict[str, Any] = {
         "headline": measured.index(name),
         "confusions": confusions(logits, labels, classes, test_image, temperature=row.temperature or 1.0),
@@ -52,7 +58,7 @@ def figures(
     }
     if not evidence.has_support:
         return result
-    method = load_fitted(store.path(job.inputs[f"classifier/{name}"], fit.FILE)).method
+    method = load_fitted(store.path(classifiers[name], fit.FILE)).method
     weights = [axis.name for axis in method.axes if axis.term][::-1]
     if len(weights) >= 2:
         x, y = weights[:2]
@@ -65,9 +71,9 @@ def figures(
     shown, words = method, "Hyper-parameters as tuned"
     label = row.label
     fixed = f"{method.name}/fixed"
-    if method.is_zero_shot and f"classifier/{fixed}" in job.inputs:
+    if method.is_zero_shot and fixed in classifiers:
         # Tuned to be zero-shot, where no support image counts: both figures would be flat.
-        shown = load_fitted(store.path(job.inputs[f"classifier/{fixed}"], fit.FILE)).method
+        shown = load_fitted(store.path(classifiers[fixed], fit.FILE)).method
         label = rows[measured.index(fixed)].label
         words = "The tuning chose 0 for every weight, which is zero-shot; shown with the fixed values"
     curve = support_size_curve(lambda part: shown, evidence, query, labels)

@@ -57,7 +57,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     pooled, queries = Artefacts.of(job).find(pool.STAGE), _Params.of(job).queries
     backend = open_backend(Retrieving.of(job), store, pooled)
     folder = store.folder(pooled) if pooled else None
-    candidates = [_portable(candidate, folder) for results in search(backend, queries) for candidate in results]
+    candidates = [
+        _portable(candidate, folder) for results in search(backend, queries) for candidate in results
+    ]
     write_candidates(out / FILE, candidates)
     return {"queries": len(queries), "candidates": len(candidates)}
 

@@ -205,7 +205,7 @@ def test_odd_class_names(tmp_path):
     )  # fmt: skip
     executor = InlineExecutor(ArtefactStore(options.store))
     result = walk(plan_build(options), executor)
-    assert set(result.images) == {f"retrieve/{name}" for name in names}
+    assert set(result.images) == {f"fetch/{name}" for name in names}
     files = [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*")]
     assert not [name for name in files if "etc" in name.split("/") or "CON" in name.split("/")]
     rows = executor.store.path(result.support, "support.parquet")

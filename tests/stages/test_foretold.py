@@ -10,7 +10,7 @@ CLASSES = ["banded", "dotted", "grid", "woven"]
 
 
 def delete_features(world, choice):
-    for path in world.artefact("encode-images", "retrieve/banded").iterdir():
+    for path in world.artefact("encode-images", "fetch/banded").iterdir():
         path.unlink()
 
 
@@ -20,7 +20,7 @@ def damage_image(world, choice):
 
 
 EDITS = {
-    "alpha": lambda world, choice: world.change(f"method.alpha={choice.uniform(1, 9):.3f}"),
+    "alpha": lambda world, choice: world.change(f"methods.tip_x.alpha={choice.uniform(1, 9):.3f}"),
     "classes": lambda world, choice: world.write(
         classes=["banded", *choice.sample([*CLASSES[1:], "zigzagged"], choice.choice([2, 3, 4]))]
     ),
@@ -60,6 +60,6 @@ def test_a_new_class_lets_the_others_wait(world):
     for name in CLASSES:
         assert planned["fetch", name].state == "waits"
         assert planned["fetch", name].reasons == ("waits for assign",)
-        assert planned["encode-images", f"retrieve/{name}"].state == "waits"
+        assert planned["encode-images", f"fetch/{name}"].state == "waits"
     assert planned["assign", ""].state == "stale"
     assert planned["curate", ""].state == "stale"

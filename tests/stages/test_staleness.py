@@ -36,7 +36,7 @@ def candidates(world):
 
 
 def images_of(names):
-    return {f"retrieve/{name}" for name in names}
+    return {f"fetch/{name}" for name in names}
 
 
 def judged(world, computed):
@@ -267,9 +267,9 @@ def test_image_altered(world):
 
 def test_feature_file_truncated(world):
     """A truncated feature file is encoded again, for its class only."""
-    features = first_file(world.artefact("encode-images", "retrieve/woven"), "*.safetensors")
+    features = first_file(world.artefact("encode-images", "fetch/woven"), "*.safetensors")
     features.write_bytes(features.read_bytes()[:40])
-    assert world.computed() == {("encode-images", "retrieve/woven")}
+    assert world.computed() == {("encode-images", "fetch/woven")}
 
 
 def test_manifest_corrupt(world):

@@ -1,4 +1,4 @@
-"""What the report is made of: its typed parameters, and the artefacts of a build it reads."""
+"""Typed parameters of the stage ``report``."""
 
 from __future__ import annotations
 

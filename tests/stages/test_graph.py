@@ -1,0 +1,98 @@
+"""The graph is a loop over the stages; what a stage does and needs, its own file says."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+from pathlib import Path
+
+import pytest
+
+import susx.stages
+from susx.stages import fetch, fit, target, text_classifier
+from susx.stages.done import Artefacts
+from susx.stages.executors import PlanExecutor
+from susx.stages.graph import build
+from susx.stages.plan import plan_build
+from susx.stages.registry import STAGES
+from susx.store import Job, Ref
+from susx.testing.world import CLASSES, new_world
+
+FOLDER = Path(susx.stages.__file__).parent
+
+
+def walked(world, **options):
+    """Return the jobs of a build that is only looked at."""
+    world.change(**options)
+    executor = PlanExecutor(world.store)
+    build(plan_build(world.options), executor)
+    return [entry.job for entry in executor.planned]
+
+
+def test_inputs_come_from_earlier_stages(tmp_path):
+    """Every input of every job was made by a stage that stands earlier in the registry."""
+    order = list(STAGES)
+    jobs = walked(new_world(tmp_path), mode="generate,retrieve")
+    assert {job.stage for job in jobs} == set(order) - {"download"}
+    for job in jobs:
+        assert all(order.index(ref.stage) < order.index(job.stage) for ref in job.inputs.values()), job.stage
+
+
+@pytest.mark.parametrize(
+    ("options", "absent"),
+    [
+        ({"mode": "retrieve"}, {"generate", "download"}),
+        ({"mode": "generate"}, {"pool", "search", "assign", "download", "fetch"}),
+        ({"mode": "retrieve", "evaluate": False}, {"generate", "download", "target", "classify"}),
+    ],
+)
+def test_stages_that_do_not_apply_have_no_jobs(tmp_path, options, absent):
+    """Without a source or a split to measure on, the stages for it are left out, and only they."""
+    assert set(STAGES) - {job.stage for job in walked(new_world(tmp_path), **options)} == absent
+
+
+def test_validation_images_are_seen_by_those_tuned_on_them_alone(tmp_path):
+    """Only a fit under ``val`` has the validation split among its inputs, and none has the test split."""
+    for job in walked(new_world(tmp_path)):
+        if job.stage == fit.STAGE.name:
+            seen = set(Artefacts.of(job).all(target.STAGE))
+            assert seen == ({"val"} if job.subject.endswith("/val") else set())
+
+
+def test_inputs_are_found_by_stage_and_subject():
+    """The inputs of a job are a mapping from stage and subject; one where several are is refused."""
+    refs = [Ref("fetch", name, "k", "d") for name in CLASSES]
+    inputs = Artefacts.of(Job("x", 1, "d", "", {}, {ref.name: ref for ref in refs}))
+    assert inputs.all(fetch.STAGE) == dict(zip(CLASSES, refs, strict=True))
+    assert inputs.find(text_classifier.STAGE) is None
+    with pytest.raises(LookupError, match="there is none"):
+        inputs.one(text_classifier.STAGE)
+    with pytest.raises(LookupError, match="there are 4"):
+        inputs.one(fetch.STAGE)
+
+
+def test_two_inputs_of_one_name_are_refused(tmp_path):
+    """An input is never lost to another of the same stage and subject."""
+    plan = plan_build(new_world(tmp_path).options)
+    twice = [Ref("target", "val", "a", "a"), Ref("target", "val", "b", "b")]
+    with pytest.raises(ValueError, match="same stage and subject"):
+        fit.STAGE.job(plan, twice)
+
+
+def test_no_import_circles_and_no_keys_of_strings():
+    """Stage files import each other one way, also within functions; none reads a parameter by a string."""
+    imports: dict[str, set[str]] = {}
+    for path in FOLDER.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "job.params[" not in text, path
+        assert "job.execution[" not in text, path
+        assert "removeprefix" not in text, path
+        imports[path.stem] = set()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and node.module == "susx.stages":
+                imports[path.stem] |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("susx.stages."):
+                imports[path.stem].add((node.module or "").rsplit(".", 1)[1])
+    # For types alone: a stage says which artefacts it made, and artefacts are found by stage.
+    imports["done"].discard("stage")
+    assert [*graphlib.TopologicalSorter(imports).static_order()]
