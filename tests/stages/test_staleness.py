@@ -11,7 +11,6 @@ import pytest
 
 import susx.demo.encoder
 from susx.stages import assign
-from susx.stages.registry import STAGES
 
 CLASSES = ("banded", "dotted", "grid", "woven")
 FITS = (
@@ -286,8 +285,8 @@ def test_artefact_deleted(world):
 
 def test_stage_version(world, monkeypatch):
     """A bumped stage version computes the stage again and, with equal results, nothing after it."""
-    bumped = dataclasses.replace(STAGES["assign"], version=STAGES["assign"].version + 1)
-    monkeypatch.setitem(STAGES, "assign", bumped)
+    bumped = dataclasses.replace(assign.STAGE, version=assign.STAGE.version + 1)
+    monkeypatch.setattr(assign, "STAGE", bumped)
     planned = {(e.job.stage, e.job.subject): e for e in world.plan()}
     assert planned["assign", ""].reasons == ("stage version: 1 -> 2",)
     assert world.computed() == {("assign", "")}
