@@ -13,6 +13,7 @@ from susx.experiment.rows import Row, evidence_of, few_shot_rows, halve, rows_of
 from susx.experiment.trials import trials_of
 from susx.features.feature_set import FeatureSet, Split
 from susx.features.pool_search import read_pool, retrieve_from_pool
+from susx.features.pool_statistics import gather_pool_statistics, pool_support
 from susx.methods import Run
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def evaluate_features(
 
     Args:
         features: splits and text classifier.
-        pool: folder with ``features.npy`` that the support is retrieved from, ``per_class`` images a class; with
-            ``exclusive`` an image supports one class only. None: the support of ``features``.
+        pool: folder with ``features.npy`` that the support is retrieved from, the ``per_class`` rows a class of the highest
+            ``selection_scores``; with ``exclusive`` those of the highest cosine, a row supporting one class only. None: the support of ``features``.
         methods: names, or name -> hyper-parameters; all that the features allow when empty.
         tuning: protocols.
         shots: few-shot: numbers of labelled shots drawn from the support.
@@ -77,12 +78,21 @@ def evaluate_features(
                 f"{features.source}: neither test nor validation images to measure on. Add a labelled split."
             )
         (validation, test), split = halve(validation, seed), f"half of validation (seed {seed})"
-    images, source = features.support, "the folder's"
+    images, source, statistics = features.support, "the folder's", None
     if pool is not None:
         rows = read_pool(pool)
-        nearest = retrieve_from_pool(features.text, rows, per_class, exclusive=exclusive)
-        images, source = Split(rows[nearest.rows].float(), nearest.labels), f"pool, {per_class} a class"
-    evidence = evidence_of(features, images, validation)
+        # Of features in memory the encoder is not known by its weights; one folder's prompts and one pool are one encoder's.
+        statistics = gather_pool_statistics(
+            features.text, features.logit_scale, [rows.numpy()], features.encoder, per_class
+        )
+        statistics.check(statistics.encoder, statistics.text)
+        if exclusive:
+            nearest = retrieve_from_pool(features.text, rows, per_class, exclusive=True)
+            images = Split(rows[nearest.rows].float(), nearest.labels)
+        else:
+            images = pool_support(rows, statistics)
+        source = f"pool, {per_class} a class"
+    evidence = dataclasses.replace(evidence_of(features, images, validation), pool=statistics)
     named = methods if isinstance(methods, Mapping) else usable_methods(methods, evidence, test)
     trials = trials_of(named, tuning, validation=evidence.has_validation)
     options: dict[str, Any] = {"dataset": dataset, "shrinkage": shrinkage, "run": Run(seed=seed)}

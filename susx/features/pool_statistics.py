@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from susx.errors import InputError, MismatchError
+from susx.features.feature_set import Split
 from susx.methods.functional.pool_selection import selection_scores
 from susx.methods.pool_statistics import NEAREST, PoolStatistics
 from susx.types import Digest
@@ -30,6 +31,7 @@ __all__ = [
     "gather_pool_statistics",
     "load_pool_statistics",
     "merge_pool_statistics",
+    "pool_support",
     "save_pool_statistics",
     "text_digest",
 ]
@@ -129,6 +131,13 @@ def merge_pool_statistics(one: PoolStatistics, other: PoolStatistics) -> PoolSta
         nearest=nearest,
         own=own,
     )
+
+
+def pool_support(pool: Float[Tensor, "rows dim"], statistics: PoolStatistics) -> Split:
+    """Return the rows that the statistics chose for each class, with the class as label; of small pools fewer."""
+    chosen = statistics.rows >= 0
+    labels = torch.arange(len(chosen))[:, None].expand_as(chosen)[chosen]
+    return Split(pool[statistics.rows[chosen]].float(), labels)
 
 
 def _nothing(classes: int, dim: int, per_class: int, encoder: Digest, text: Digest) -> PoolStatistics:

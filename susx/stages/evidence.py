@@ -7,16 +7,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from susx.methods import Evidence, ImageFeatures
-from susx.stages import curate, target, text_classifier
+from susx.stages import curate, pool_statistics, target, text_classifier
 from susx.store import ArtefactStore, Ref
 
 __all__ = ["load_evidence", "load_target"]
 
 
 def load_evidence(
-    store: ArtefactStore, text: Ref, support: Ref, classes: Sequence[str], *, validation: Ref | None = None
+    store: ArtefactStore,
+    text: Ref,
+    support: Ref,
+    classes: Sequence[str],
+    *,
+    validation: Ref | None = None,
+    pool: Ref | None = None,
 ) -> Evidence:
-    """Return the evidence of a fit: text classifier, curated support and, where tuning may see it, a labelled split.
+    """Return the evidence of a fit: text classifier, curated support and, where there are some, the statistics of the
+    pool and (where tuning may see it) a labelled split.
 
     Labels are made here, from class names and the order of ``classes``.
     """
@@ -25,8 +32,7 @@ def load_evidence(
 
     from susx.support import read_support
 
-    weights = load_file(store.path(text, text_classifier.FILE))
-    place = {name: row for row, name in enumerate(text_classifier.class_names(store, text))}
+    weights, scale = text_classifier.load(store, text, classes)
     label = {name: row for row, name in enumerate(classes)}
     kept = [row for row in read_support(store.path(support, curate.TABLE)) if row.kept]
     tensors = load_file(store.path(support, curate.FEATURES))
@@ -39,12 +45,13 @@ def load_evidence(
             "validation_patches": features.patches,
         }
     return Evidence(
-        text_classifier=weights["text"][[place[name] for name in classes]],
-        logit_scale=float(weights["logit_scale"]),
+        text_classifier=weights,
+        logit_scale=scale,
         support_features=tensors.get("image"),
         support_labels=torch.tensor([label[row.class_name] for row in kept], dtype=torch.int64),
         support_patches=tensors.get("patches"),
         class_names=tuple(classes),
+        pool=pool_statistics.load(store, pool) if pool else None,
         **labelled,
     )
 

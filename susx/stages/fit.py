@@ -10,7 +10,7 @@ from typing import Literal
 
 from susx.experiment import Trial
 from susx.methods import Need, Run, find_method, parameters
-from susx.stages import curate, target, text_classifier
+from susx.stages import curate, pool_statistics, target, text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.parameters import Params
@@ -46,7 +46,9 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
             # A search over validation images replaces the values it searches.
             hyper_parameters={k: v for k, v in parameters(trial.method).items() if k not in axes},
         )  # fmt: skip
-        inputs = [*evidence, done.all(target.STAGE)["val"]] if tuned else evidence
+        inputs = [*evidence, *([done.all(target.STAGE)["val"]] if tuned else [])]
+        if Need.POOL in trial.method.needs:
+            inputs += done.all(pool_statistics.STAGE).values()
         found.append(STAGE.job(plan, inputs, subject=trial.name, params=params))
     return found
 
@@ -61,7 +63,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     trial = Trial(find_method(params.method)(**params.hyper_parameters), params.tuning)
     evidence = load_evidence(
         store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), params.classes,
-        validation=inputs.find(target.STAGE),
+        validation=inputs.find(target.STAGE), pool=inputs.find(pool_statistics.STAGE),
     )  # fmt: skip
     result = fit_trial(trial, evidence, dataset=job.dataset, run=Run(seed=params.seed))
     save_fitted(out / FILE, result.fitted)

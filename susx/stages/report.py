@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.config import ProfileConfig
-from susx.stages import classify, curate, fit, prompts, target, text_classifier
+from susx.stages import classify, curate, fit, pool_statistics, prompts, target, text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
 from susx.stages.report_params import Reporting, ReportParams
@@ -16,7 +16,9 @@ from susx.types import Json
 
 __all__ = ["STAGE", "jobs", "run"]
 
-_INPUTS = (prompts.STAGE, text_classifier.STAGE, curate.STAGE, target.STAGE, fit.STAGE, classify.STAGE)
+_INPUTS = (
+    prompts.STAGE, text_classifier.STAGE, curate.STAGE, pool_statistics.STAGE, target.STAGE, fit.STAGE, classify.STAGE,
+)  # fmt: skip
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:

@@ -18,7 +18,7 @@ from susx.report.measured import (
     reliability_figures,
     support_curve,
 )
-from susx.stages import classify, curate, fit, target, text_classifier
+from susx.stages import classify, curate, fit, pool_statistics, target, text_classifier
 from susx.stages.done import Artefacts
 from susx.stages.evidence import load_evidence, load_target
 from susx.stages.report_params import ReportParams
@@ -48,7 +48,9 @@ def figures(
     logits, labels = logits_of["test"], logits_of["test_labels"]
     row = rows[measured.index(name)]
     query, _ = load_target(store, inputs.all(target.STAGE)["test"], classes)
-    evidence = load_evidence(store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), classes)
+    evidence = load_evidence(
+        store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), classes, pool=inputs.find(pool_statistics.STAGE)
+    )
     result: dict[str, Any] = {
         "headline": measured.index(name),
         "confusions": confusions(logits, labels, classes, test_image, temperature=row.temperature or 1.0),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from susx.stages import encode_texts
 from susx.stages.build_plan import BuildPlan
@@ -13,7 +14,10 @@ from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 
-__all__ = ["FILE", "STAGE", "class_names", "jobs", "run"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["FILE", "STAGE", "class_names", "jobs", "load", "run"]
 
 FILE = "classifier.safetensors"
 _NAMES = "classes.json"
@@ -43,6 +47,15 @@ def class_names(store: ArtefactStore, ref: Ref) -> list[str]:
     """Return the classes of the rows of a text classifier."""
     names: list[str] = json.loads(store.path(ref, _NAMES).read_text(encoding="utf-8"))
     return names
+
+
+def load(store: ArtefactStore, ref: Ref, classes: Sequence[str]) -> tuple[Tensor, float]:
+    """Return the unit rows in the order of ``classes``, and the logit scale."""
+    from safetensors.torch import load_file
+
+    place = {name: row for row, name in enumerate(class_names(store, ref))}
+    tensors = load_file(store.path(ref, FILE))
+    return tensors["text"][[place[name] for name in classes]], float(tensors["logit_scale"])
 
 
 STAGE = Stage("text-classifier", 1, run, "Average sentences", jobs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,10 @@ class FeaturePoolBackend:
         places = [int(candidate.item.rpartition(":")[2]) for candidate in candidates]
         rows = torch.from_numpy(np.asarray(self.pool[places], dtype=np.float32))
         return torch.nn.functional.normalize(rows, dim=-1)
+
+    def feature_parts(self) -> Iterator[np.ndarray]:
+        """Yield all features of the source as memory maps [images, dim]."""
+        yield self.pool
 
     def identity(self) -> Json:
         """Return the digest of the pool's features."""

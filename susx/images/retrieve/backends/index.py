@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,21 @@ class IndexBackend:
             )
         k = min(max(query.wanted for query in queries), self.index.ntotal)
         return self._describe(queries, *self.index.search(vectors, k))
+
+    def feature_parts(self) -> Iterator[np.ndarray]:
+        """Yield all features of the source as memory maps [images, dim].
+
+        Raises:
+            RetrievalError: the folder came without the features its index was made of.
+        """
+        files = sorted((self.folder / "img_emb").glob("*.npy"))
+        if not files:
+            raise RetrievalError(
+                f"The index {self.folder} has no img_emb/*.npy, the features that it was made of, and a method asks for "
+                "statistics of the whole pool. Copy img_emb/ beside image.index, or leave that method out of the profile."
+            )
+        for file in files:
+            yield np.load(file, mmap_mode="r", allow_pickle=False)
 
     def _describe(
         self, queries: Sequence[Query], similarities: np.ndarray, positions: np.ndarray

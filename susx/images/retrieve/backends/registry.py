@@ -10,7 +10,7 @@ from susx.config import DownloadConfig, RetrievalConfig
 from susx.errors import ConfigError
 from susx.images.retrieve.backends.base import Backend, TextEncoder
 
-__all__ = ["BACKENDS", "open_backend"]
+__all__ = ["BACKENDS", "WHOLE", "open_backend"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,9 @@ BACKENDS: Mapping[str, Callable[[_Wanted], Backend]] = {
     "service": _service,
     "urls": _urls,
 }
+
+WHOLE = frozenset({"demo", "features", "index"})
+"""Backends that give the features of their whole source (``feature_parts``)."""
 
 
 def open_backend(

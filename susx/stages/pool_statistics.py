@@ -1,0 +1,99 @@
+"""Stage ``pool-statistics``: what methods ask of the pool that support images are chosen from.
+
+A backend whose source holds features (index, features, demo) gives all of them. One that does not (service, urls)
+leaves the candidates that were retrieved, before curation: a sample near the prompts, and the counts say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from susx.experiment import needs_of
+from susx.images.retrieve.backends import WHOLE
+from susx.methods import Need
+from susx.stages import encode_images, fetch, pool, text_classifier
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Artefacts, Done
+from susx.stages.parameters import EncoderKey, Params
+from susx.stages.retrieval import Retrieving, open_backend, retrieving
+from susx.stages.stage import Stage
+from susx.store import ArtefactStore, Job, Ref
+from susx.types import Json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from susx.methods.pool_statistics import PoolStatistics
+
+__all__ = ["FILE", "STAGE", "jobs", "load", "run"]
+
+FILE = "pool.safetensors"
+
+
+class _Params(Params):
+    classes: tuple[str, ...]
+    encoder: EncoderKey
+    per_class: int
+    whole: bool
+    """Whether the backend gives the features of its whole source."""
+    backend: Json
+    """Identity of that source; None where the candidates stand for it."""
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job, where a method asks for it and images are retrieved from a pool."""
+    if "retrieve" not in plan.sources or Need.POOL not in needs_of(plan.trials):
+        return []
+    whole = plan.profile.retrieval.backend in WHOLE
+    encoded = done.all(encode_images.STAGE)
+    retrieved = [encoded[images.name] for images in done.all(fetch.STAGE).values()]
+    inputs = done.all(pool.STAGE).values() if whole else retrieved
+    params = _Params(
+        classes=plan.classes, encoder=plan.encoder, per_class=plan.profile.per_class, whole=whole,
+        backend=plan.backend if whole else None,
+    )  # fmt: skip
+    return [
+        STAGE.job(
+            plan, [done.one(text_classifier.STAGE), *inputs], params=params, execution=retrieving(plan)
+        )
+    ]
+
+
+def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
+    """Write ``pool.safetensors``, gathered in one pass over memory-mapped parts.
+
+    Raises:
+        InputError: no row of the pool can be used.
+    """
+    from susx.features.pool_statistics import gather_pool_statistics, save_pool_statistics
+
+    params, inputs = _Params.of(job), Artefacts.of(job)
+    text, scale = text_classifier.load(store, inputs.one(text_classifier.STAGE), params.classes)
+    parts: Iterator[np.ndarray]
+    if params.whole:
+        parts = open_backend(Retrieving.of(job), store, inputs.find(pool.STAGE)).feature_parts()
+    else:
+        parts = _candidates(store, inputs)
+    statistics = gather_pool_statistics(text, scale, parts, params.encoder.digest, params.per_class)
+    statistics.check(params.encoder.digest, statistics.text)
+    save_pool_statistics(out / FILE, statistics)
+    return {"images": statistics.count, "left out": statistics.skipped, "whole pool": params.whole}
+
+
+def _candidates(store: ArtefactStore, inputs: Artefacts) -> Iterator[np.ndarray]:
+    from safetensors.torch import load_file
+
+    for ref in inputs.all(encode_images.STAGE).values():
+        yield load_file(store.path(ref, encode_images.FILE))["image"].numpy()
+
+
+def load(store: ArtefactStore, ref: Ref) -> PoolStatistics:
+    """Return the statistics."""
+    from susx.features.pool_statistics import load_pool_statistics
+
+    return load_pool_statistics(store.path(ref, FILE))
+
+
+STAGE = Stage("pool-statistics", 1, run, "Gather statistics of the pool", jobs)
