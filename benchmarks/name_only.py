@@ -192,7 +192,7 @@ def scored(cell: Cell, evidence: Evidence, constants: Constants, rho: float | No
         fit = fit_prototypes(cell.text, SCALE, features, labels, evidence.pool, constants)
     finally:
         fit_module._RHO = kept
-    added = prototype_scores(cell.query, fit.mean, fit.matrix, fit.prototypes, fit.offset)
+    added = prototype_scores(cell.query, fit.mean, fit.matrix, fit.prototypes) - fit.offset
     return percent((SCALE * cell.query @ cell.text.T + added).argmax(1) == cell.labels)
 
 

@@ -64,15 +64,6 @@ def _read(path: Path, model: type[M], changes: Mapping[str, Any]) -> M:
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold a mapping of keys to values, found {type(data).__name__}.")
-    for key in {key.partition(".")[0] for key in changes if "." in key} - set(data):
-        # A setting below a group that the file leaves at its default changes that one value of the default.
-        default = (
-            model.model_fields[key].get_default(call_default_factory=True)
-            if key in model.model_fields
-            else None
-        )
-        if isinstance(default, dict):
-            data[key] = default
     for key, value in changes.items():
         _set(data, key.split("."), value, key)
     try:

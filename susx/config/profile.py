@@ -178,8 +178,9 @@ class ProfileConfig(_Strict):
     download: DownloadConfig = DownloadConfig()
     curation: CurationConfig = CurationConfig()
     generation: GenerationConfig = GenerationConfig()
-    methods: dict[str, dict[str, Any]] = {"zero_shot": {}, "tip_adapter": {}, "tip_x": {}}
-    """Method -> its hyper-parameters under ``fixed``; the method itself checks them. Zero-shot is always fitted."""
+    methods: dict[str, dict[str, Any]] = {}
+    """Method -> its hyper-parameters under ``fixed``; the method itself checks them. Empty: the registry's defaults. The
+    reference (zero-shot) is always fitted."""
     tuning: tuple[Literal["fixed", "support", "val"], ...] = ("fixed", "support", "val")
     """Protocols that every method with something to choose is fitted under."""
     headline: str = ""

@@ -8,12 +8,13 @@ from typing import Any
 
 from susx.errors import ConfigError
 from susx.methods.base import Method, Need
-from susx.methods.registry import REFERENCE, find_method
+from susx.methods.registry import DEFAULTS, REFERENCE, find_method
 
 __all__ = ["NAME_ONLY", "Trial", "choose_headline", "needs_of", "trials_of"]
 
-NAME_ONLY = ("support", "fixed")
-"""Protocols that use no labelled image of the target, the headline's preference first."""
+NAME_ONLY = ("fixed", "support")
+"""Protocols that use no labelled image of the target, the headline's preference first: ``support`` judges images by labels
+that were made from the prompts, and has lost against zero-shot where a pool held nothing of the classes."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def trials_of(
     """Return every method under every protocol that applies; the reference comes first, asked for or not.
 
     Args:
-        methods: name -> hyper-parameters, as a profile lists them.
+        methods: name -> hyper-parameters, as a profile lists them; the registry's defaults when empty.
         tuning: protocols. A method without axes has ``fixed`` alone.
         validation: whether there are labelled validation images; without, ``val`` is left out.
 
@@ -43,6 +44,7 @@ def trials_of(
         ConfigError: an unknown method, a hyper-parameter it does not have, a value outside its domain.
     """
     found = []
+    methods = methods or {name: {} for name in DEFAULTS}
     for name in dict.fromkeys([REFERENCE, *methods]):
         method = _method(name, methods.get(name) or {})
         protocols = [p for p in tuning if validation or p != "val"] if method.axes else ["fixed"]
@@ -83,7 +85,7 @@ def choose_headline(trials: Sequence[Trial], asked: str = "") -> Trial:
 
 
 def _name_only(trials: Sequence[Trial]) -> Trial:
-    """Return the trial whose protocol looks at least: on support, then fixed, then whatever there is."""
+    """Return the trial of the first name-only protocol, else whatever there is."""
     order = {protocol: place for place, protocol in enumerate(NAME_ONLY)}
     return min(trials, key=lambda trial: order.get(trial.tuning, len(order)))
 

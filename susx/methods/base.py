@@ -194,9 +194,8 @@ class Method(ABC, Generic[State]):
         """
         return dataclasses.replace(self, **values)  # type: ignore[type-var]
 
-    @property
-    def is_zero_shot(self) -> bool:
-        """Whether all weights of terms beyond the class prompts are 0, so that it *is* zero-shot whatever its name."""
+    def gives_zero_shot(self, state: State) -> bool:
+        """Whether it *is* zero-shot whatever its name: the weights of all terms beyond the class prompts are 0."""
         weights = [axis.name for axis in self.axes if axis.term]
         return bool(weights) and all(getattr(self, name) == 0 for name in weights)
 

@@ -16,7 +16,7 @@ from susx.methods.tip_x_published import TipXPublished
 from susx.methods.whitened_prototypes import WhitenedPrototypes
 from susx.methods.zero_shot import ZeroShot
 
-__all__ = ["ENTRY_POINTS", "METHODS", "REFERENCE", "find_method", "known_methods"]
+__all__ = ["DEFAULTS", "ENTRY_POINTS", "METHODS", "REFERENCE", "find_method", "known_methods"]
 
 METHODS: dict[str, type[Method[Any]]] = {
     "zero_shot": ZeroShot,
@@ -30,6 +30,9 @@ METHODS: dict[str, type[Method[Any]]] = {
 
 REFERENCE = "zero_shot"
 """What every method is compared with, and falls back to."""
+
+DEFAULTS = ("zero_shot", "tip_adapter", "tip_x", "whitened_prototypes")
+"""What a profile that names no methods fits; the last is its headline."""
 
 ENTRY_POINTS = "susx.methods"
 """Group of entry points by which other packages add methods: ``name = "package.module:Class"``."""

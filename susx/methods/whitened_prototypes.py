@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["WhitenedPrototypes", "WhitenedPrototypesState"]
 
 
+_WEIGHT = 6.0
+
+
 @dataclass(frozen=True)
 class WhitenedPrototypesState(TextState):
     """What one support set and pool fix.
 
     Attributes:
         mean, matrix: the whitening of images.
-        prototypes: one row per class, with its weight.
-        offset: the hubness bias of each class.
+        prototypes: one row per class, g p at the default weight.
+        offset: the hubness bias of each class at the default bias.
         evidence: how far the pool holds the classes; 0 is chance (``functional.domain``).
         sigma, rho: share of all terms beyond zero-shot, and of a class's own images, that follows from it.
     """
@@ -46,6 +49,8 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     pool holds nothing of the classes the method is zero-shot. Without pool statistics (images generated) there is no
     bias, and the images are believed.
 
+    Weight and bias act on the logits; the second fit inside ``fit`` ranks images by the defaults of both.
+
     Attributes:
         weight: of the prototypes; g = weight sigma (1 + 4/5 rho).
         bias: multiplies the hubness bias.
@@ -55,7 +60,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
         labelled: the images were labelled by a person: equal weights, no bias, full trust. Use a weight of 12 (few) to 20 (8 and more).
     """
 
-    weight: float = 6.0
+    weight: float = _WEIGHT
     bias: float = 1.0
     ridge: float = 1.0
     shrinkage: float = 0.1
@@ -70,10 +75,9 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
         Axis(
             "weight",
             {"val": (0.0, 3.0, 6.0, 12.0, 24.0), "support": (0.0, 3.0, 6.0, 12.0, 24.0)},
-            enters="fit",
             term="the whitened prototypes",
         ),
-        Axis("bias", {"val": (0.0, 0.5, 1.0), "support": (0.0, 1.0)}, enters="fit", term="the hubness bias"),
+        Axis("bias", {"val": (0.0, 0.5, 1.0), "support": (0.0, 1.0)}, term="the hubness bias"),
     )
 
     def __post_init__(self) -> None:
@@ -90,8 +94,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
         keys, labels = evidence.support(self.name)
         text, scale = evidence.text_classifier, float(evidence.logit_scale)
         constants = Constants(
-            weight=self.weight,
-            bias=self.bias,
+            weight=_WEIGHT,
             ridge=self.ridge,
             shrinkage=self.shrinkage,
             depth=self.depth,
@@ -106,5 +109,10 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
         """Return zero-shot logits plus the whitened prototypes minus the bias."""
         from susx.methods.functional.whitened_prototypes import prototype_scores
 
-        added = prototype_scores(pooled, state.mean, state.matrix, state.prototypes, state.offset)
-        return state.logit_scale * (pooled @ state.text.T) + added
+        added = prototype_scores(pooled, state.mean, state.matrix, state.prototypes)
+        prompts = state.logit_scale * (pooled @ state.text.T)
+        return prompts + (self.weight / _WEIGHT) * added - self.bias * state.offset
+
+    def gives_zero_shot(self, state: WhitenedPrototypesState) -> bool:
+        """Whether the pool holds nothing of the classes, or both weights are 0."""
+        return state.sigma == 0 or super().gives_zero_shot(state)

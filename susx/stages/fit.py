@@ -70,7 +70,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     method = result.fitted.method
     facts = {
         "method": method.name, "title": method.title, "tuning": trial.tuning if method.axes else "",
-        "hyper_parameters": parameters(method), "is_zero_shot": method.is_zero_shot,
+        "hyper_parameters": parameters(method), "is_zero_shot": method.gives_zero_shot(result.fitted.state),
         "uses_support": Need.SUPPORT in method.needs, "search": dataclasses.asdict(result.choice),
     }  # fmt: skip
     (out / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True, default=str), encoding="utf-8")

@@ -60,7 +60,8 @@ def figures(
     }
     if not evidence.has_support:
         return result
-    method = load_fitted(store.path(classifiers[name], fit.FILE)).method
+    fitted = load_fitted(store.path(classifiers[name], fit.FILE))
+    method = fitted.method
     weights = [axis.name for axis in method.axes if axis.term][::-1]
     if len(weights) >= 2:
         x, y = weights[:2]
@@ -73,7 +74,7 @@ def figures(
     shown, words = method, "Hyper-parameters as tuned"
     label = row.label
     fixed = f"{method.name}/fixed"
-    if method.is_zero_shot and fixed in classifiers:
+    if method.gives_zero_shot(fitted.state) and fixed in classifiers:
         # Tuned to be zero-shot, where no support image counts: both figures would be flat.
         shown = load_fitted(store.path(classifiers[fixed], fit.FILE)).method
         label = rows[measured.index(fixed)].label

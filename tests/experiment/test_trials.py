@@ -7,6 +7,7 @@ import pytest
 from susx.errors import ConfigError
 from susx.experiment import choose_headline, needs_of, trials_of
 from susx.methods import REFERENCE, Need
+from susx.methods.registry import DEFAULTS
 
 BOTH = {"tip_adapter": {}, "tip_x": {"alpha": 2}}
 ALL = ("fixed", "support", "val")
@@ -28,17 +29,20 @@ def test_every_method_runs_under_every_protocol_that_applies():
         "tip_x/fixed",
         "tip_x/support",
     ]
-    assert names(trials_of({}, ALL, validation=True)) == [f"{REFERENCE}/fixed"]
+    assert names(trials_of({REFERENCE: {}}, ALL, validation=True)) == [f"{REFERENCE}/fixed"]
+    assert [n for n in names(trials_of({}, ("fixed",), validation=True))] == [
+        f"{name}/fixed" for name in DEFAULTS
+    ]
 
 
 @pytest.mark.parametrize(
     ("tuning", "asked", "chosen"),
     [
-        (ALL, "", "tip_x/support"),
+        (ALL, "", "tip_x/fixed"),
         (("fixed",), "", "tip_x/fixed"),
         (("val",), "", "tip_x/val"),
         (ALL, "tip_x/val", "tip_x/val"),
-        (ALL, "tip_adapter", "tip_adapter/support"),
+        (ALL, "tip_adapter", "tip_adapter/fixed"),
         (("support",), "zero_shot", "zero_shot/fixed"),
     ],
 )

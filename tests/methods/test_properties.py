@@ -164,8 +164,8 @@ def test_zero_weights_are_zero_shot(name: str) -> None:
     off = method.with_values({axis.name: 0.0 for axis in method.axes if axis.term})
     expected = logits(ZeroShot(), evidence(), images())
     torch.testing.assert_close(logits(off, evidence(), images()), expected, rtol=0, atol=0)
-    assert off.is_zero_shot == bool(method.axes)
-    assert not method.is_zero_shot
+    assert off.gives_zero_shot(off.fit(evidence())) == bool(method.axes)
+    assert not method.gives_zero_shot(method.fit(evidence()))
 
 
 @every_and_published

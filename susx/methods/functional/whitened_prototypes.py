@@ -93,10 +93,9 @@ def prototype_scores(
     mean: Float[Tensor, " dim"],
     matrix: Float[Tensor, "dim dim"],
     prototypes: Float[Tensor, "classes dim"],
-    offset: Float[Tensor, " classes"],
 ) -> Float[Tensor, "query classes"]:
-    """Return g x~.p - A b: two products."""
-    return Whitening(mean, matrix)(pooled) @ prototypes.T - offset
+    """Return g x~.p: two products."""
+    return Whitening(mean, matrix)(pooled) @ prototypes.T
 
 
 def fit_prototypes(

@@ -55,7 +55,7 @@ def fitted(
 
 
 def scores(fit: Prototypes, rows: torch.Tensor) -> torch.Tensor:
-    return prototype_scores(rows, fit.mean, fit.matrix, fit.prototypes, fit.offset)
+    return prototype_scores(rows, fit.mean, fit.matrix, fit.prototypes) - fit.offset
 
 
 @given(seed=seeds)
