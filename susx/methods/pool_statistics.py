@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from jaxtyping import Bool, Float64, Int64
@@ -50,6 +51,16 @@ class PoolStatistics:
         """Share of the nearest images whose best class is the one they are nearest to, over all classes."""
         seen = self.nearest.isfinite()
         return float((self.own & seen).sum()) / max(1, int(seen.sum()))
+
+    def of_classes(self, classes: Int64[Tensor, " chosen"]) -> PoolStatistics:
+        """Return the statistics for some of the classes, or for all in another order; the moments are the pool's."""
+        return dataclasses.replace(
+            self,
+            rows=self.rows[classes],
+            scores=self.scores[classes],
+            nearest=self.nearest[classes],
+            own=self.own[classes],
+        )
 
     def check(self, encoder: Digest, text: Digest) -> None:
         """Refuse statistics that belong to another encoder or other prompts.

@@ -51,7 +51,7 @@ def load_evidence(
         support_labels=torch.tensor([label[row.class_name] for row in kept], dtype=torch.int64),
         support_patches=tensors.get("patches"),
         class_names=tuple(classes),
-        pool=pool_statistics.load(store, pool) if pool else None,
+        pool=pool_statistics.load(store, pool, text, classes) if pool else None,
         **labelled,
     )
 

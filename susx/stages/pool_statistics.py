@@ -6,7 +6,7 @@ leaves the candidates that were retrieved, before curation: a sample near the pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +33,7 @@ FILE = "pool.safetensors"
 
 
 class _Params(Params):
-    classes: tuple[str, ...]
     encoder: EncoderKey
-    per_class: int
     whole: bool
     """Whether the backend gives the features of its whole source."""
     backend: Json
@@ -50,19 +48,14 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     encoded = done.all(encode_images.STAGE)
     retrieved = [encoded[images.name] for images in done.all(fetch.STAGE).values()]
     inputs = done.all(pool.STAGE).values() if whole else retrieved
-    params = _Params(
-        classes=plan.classes, encoder=plan.encoder, per_class=plan.profile.per_class, whole=whole,
-        backend=plan.backend if whole else None,
-    )  # fmt: skip
+    params = _Params(encoder=plan.encoder, whole=whole, backend=plan.backend if whole else None)
     return [
-        STAGE.job(
-            plan, [done.one(text_classifier.STAGE), *inputs], params=params, execution=retrieving(plan)
-        )
+        STAGE.job(plan, [done.one(text_classifier.STAGE), *inputs], params=params, execution=retrieving(plan))
     ]
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``pool.safetensors``, gathered in one pass over memory-mapped parts.
+    """Write ``pool.safetensors``, gathered in one pass over memory-mapped parts; classes in the order of the prompts' rows.
 
     Raises:
         InputError: no row of the pool can be used.
@@ -70,13 +63,14 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.features.pool_statistics import gather_pool_statistics, save_pool_statistics
 
     params, inputs = _Params.of(job), Artefacts.of(job)
-    text, scale = text_classifier.load(store, inputs.one(text_classifier.STAGE), params.classes)
+    prompts = inputs.one(text_classifier.STAGE)
+    text, scale = text_classifier.load(store, prompts, text_classifier.class_names(store, prompts))
     parts: Iterator[np.ndarray]
     if params.whole:
         parts = open_backend(Retrieving.of(job), store, inputs.find(pool.STAGE)).feature_parts()
     else:
         parts = _candidates(store, inputs)
-    statistics = gather_pool_statistics(text, scale, parts, params.encoder.digest, params.per_class)
+    statistics = gather_pool_statistics(text, scale, parts, params.encoder.digest)
     statistics.check(params.encoder.digest, statistics.text)
     save_pool_statistics(out / FILE, statistics)
     return {"images": statistics.count, "left out": statistics.skipped, "whole pool": params.whole}
@@ -89,11 +83,15 @@ def _candidates(store: ArtefactStore, inputs: Artefacts) -> Iterator[np.ndarray]
         yield load_file(store.path(ref, encode_images.FILE))["image"].numpy()
 
 
-def load(store: ArtefactStore, ref: Ref) -> PoolStatistics:
-    """Return the statistics."""
+def load(store: ArtefactStore, ref: Ref, prompts: Ref, classes: Sequence[str]) -> PoolStatistics:
+    """Return the statistics with their classes in the order of ``classes``."""
+    import torch
+
     from susx.features.pool_statistics import load_pool_statistics
 
-    return load_pool_statistics(store.path(ref, FILE))
+    place = {name: row for row, name in enumerate(text_classifier.class_names(store, prompts))}
+    statistics = load_pool_statistics(store.path(ref, FILE))
+    return statistics.of_classes(torch.tensor([place[name] for name in classes]))
 
 
 STAGE = Stage("pool-statistics", 1, run, "Gather statistics of the pool", jobs)

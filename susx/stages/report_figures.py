@@ -49,7 +49,11 @@ def figures(
     row = rows[measured.index(name)]
     query, _ = load_target(store, inputs.all(target.STAGE)["test"], classes)
     evidence = load_evidence(
-        store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), classes, pool=inputs.find(pool_statistics.STAGE)
+        store,
+        inputs.one(text_classifier.STAGE),
+        inputs.one(curate.STAGE),
+        classes,
+        pool=inputs.find(pool_statistics.STAGE),
     )
     result: dict[str, Any] = {
         "headline": measured.index(name),

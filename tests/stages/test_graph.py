@@ -42,7 +42,7 @@ def test_inputs_come_from_earlier_stages(tmp_path):
     ("options", "absent"),
     [
         ({"mode": "retrieve"}, {"generate", "download"}),
-        ({"mode": "generate"}, {"pool", "search", "assign", "download", "fetch"}),
+        ({"mode": "generate"}, {"pool", "search", "assign", "download", "fetch", "pool-statistics"}),
         ({"mode": "retrieve", "evaluate": False}, {"generate", "download", "target", "classify"}),
     ],
 )

@@ -15,7 +15,7 @@ from susx.stages import assign
 CLASSES = ("banded", "dotted", "grid", "woven")
 FITS = (
     "zero_shot/fixed", "tip_adapter/fixed", "tip_adapter/support", "tip_adapter/val", "tip_x/fixed", "tip_x/support",
-    "tip_x/val",
+    "tip_x/val", "whitened_prototypes/fixed", "whitened_prototypes/support", "whitened_prototypes/val",
 )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_add_class(world):
     assert "zigzagged" in moved
     rest, fits = judged(world, computed)
     assert rest == (
-        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", "")}
+        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", ""), ("pool-statistics", "")}
         | each("encode-texts", ["zigzagged"]) | each("search", ["zigzagged"]) | each("fetch", moved)
         | each("encode-images", images_of(moved)) | each("target", ["val", "test"])
     )  # fmt: skip
@@ -89,7 +89,7 @@ def test_remove_class(world):
     moved = {name for name, digest in candidates(world).items() if before[name] != digest}
     rest, fits = judged(world, computed)
     assert rest == (
-        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", "")}
+        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", ""), ("pool-statistics", "")}
         | each("fetch", moved) | each("encode-images", images_of(moved)) | each("target", ["val", "test"])
     )  # fmt: skip
     assert fits == set(FITS)
@@ -105,7 +105,7 @@ def test_rename_class(world):
     moved = {name for name, digest in candidates(world).items() if before.get(name) != digest}
     rest, _ = judged(world, computed)
     assert rest == (
-        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", "")}
+        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", ""), ("pool-statistics", "")}
         | each("encode-texts", ["lattice"]) | each("search", ["lattice"]) | each("fetch", moved)
         | each("encode-images", images_of(moved))
     )  # fmt: skip
@@ -147,7 +147,7 @@ def test_cupl_sentence_of_one_class(world, tmp_path):
     moved = {name for name, digest in candidates(world).items() if before[name] != digest}
     rest, fits = judged(world, computed)
     assert rest == (
-        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", "")}
+        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", ""), ("pool-statistics", "")}
         | each("encode-texts", ["grid"]) | each("search", ["grid"]) | each("fetch", moved)
         | each("encode-images", images_of(moved))
     )  # fmt: skip
@@ -233,7 +233,7 @@ def test_classifier_sentences(world):
     """Other sentences for the text classifier leave searches and images alone."""
     world.change("prompts.classify=single")
     rest, fits = judged(world, world.computed())
-    assert rest == {("prompts", ""), ("text-classifier", ""), ("curate", "")} | each("encode-texts", CLASSES)
+    assert rest == {("prompts", ""), ("text-classifier", ""), ("curate", ""), ("pool-statistics", "")} | each("encode-texts", CLASSES)
     assert fits == set(FITS)
 
 
