@@ -233,7 +233,9 @@ def test_classifier_sentences(world):
     """Other sentences for the text classifier leave searches and images alone."""
     world.change("prompts.classify=single")
     rest, fits = judged(world, world.computed())
-    assert rest == {("prompts", ""), ("text-classifier", ""), ("curate", ""), ("pool-statistics", "")} | each("encode-texts", CLASSES)
+    assert rest == {("prompts", ""), ("text-classifier", ""), ("curate", ""), ("pool-statistics", "")} | each(
+        "encode-texts", CLASSES
+    )
     assert fits == set(FITS)
 
 
