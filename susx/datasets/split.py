@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from PIL import Image
 
-__all__ = ["ImageSource", "TargetSplit", "open_rgb"]
+from susx.errors import InputError
+
+__all__ = ["MOST_UNREADABLE", "ImageSource", "ReadableImages", "TargetSplit", "open_rgb"]
+
+MOST_UNREADABLE = 0.05
+"""Largest share of a split that may be undecodable; one image always may. What is left is another data set beyond it."""
 
 ImageSource: TypeAlias = "Path | Callable[[], Image.Image]"
 """A file, or a function that makes the image when it is asked for."""
@@ -56,3 +61,41 @@ class TargetSplit:
     def images(self) -> Iterator[Image.Image]:
         """Decode the images one after the other, in order."""
         return (self.image(i) for i in range(len(self)))
+
+
+@dataclass
+class ReadableImages:
+    """The images of a split that can be decoded, in order, with an account of those that cannot.
+
+    Attributes:
+        split: the labelled images.
+        places: of the images that were decoded so far, in the split.
+        unreadable: name -> reason of those that were not.
+
+    Raises:
+        InputError: while iterating, when more than ``MOST_UNREADABLE`` of the split cannot be decoded.
+    """
+
+    split: TargetSplit
+    places: list[int] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        for place, name in enumerate(self.split.names):
+            try:
+                image = self.split.image(place)
+            except Exception as error:  # decoders raise what they like on damaged files
+                self.unreadable[name] = f"{type(error).__name__}: {error}"
+                if len(self.unreadable) > max(1, MOST_UNREADABLE * len(self.split)):
+                    raise InputError(self._refusal(place + 1)) from error
+                continue
+            self.places.append(place)
+            yield image
+
+    def _refusal(self, seen: int) -> str:
+        shown = "; ".join(f"{name} ({reason})" for name, reason in [*self.unreadable.items()][:3])
+        return (
+            f"{len(self.unreadable)} of the first {seen} images of a split of {len(self.split)} cannot be decoded, more than "
+            f"{MOST_UNREADABLE:.0%} of it: {shown}. Get these files again ('susx datasets check' compares a copy with "
+            "its description)."
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from susx.support import SafetyTexts
 
 __all__ = ["FEATURES", "STAGE", "TABLE", "jobs", "run"]
+
+logger = logging.getLogger(__name__)
 
 TABLE = "support.parquet"
 FEATURES = "support.safetensors"
@@ -53,7 +56,8 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``support.parquet`` (kept and rejected), ``support.safetensors`` (kept, in the table's order), sources.
 
-    Classes are taken in the order of their names, so the order of the class list does not matter.
+    Classes are taken in the order of their names, so the order of the class list does not matter. Features
+    of a kind that only some of the sources deliver (patches: a pool of features has none) are left out.
     """
     import torch
     from safetensors.torch import load_file, save_file
@@ -65,32 +69,29 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     names = text_classifier.class_names(store, text)
     weights = load_file(store.path(text, text_classifier.FILE))["text"]
     rows: list[SupportRow] = []
+    rows_with: dict[str, list[int]] = {}
     tensors: dict[str, list[torch.Tensor]] = {}
     keys: dict[str, str] = {}
     encoded = inputs.all(encode_images.STAGE)
     for name, images in encode_images.image_sets(inputs).items():
         own = read_rows(store, images)
         features = load_file(store.path(encoded[name], encode_images.FILE))
-        kept = torch.tensor([i for i, row in enumerate(own) if row.kept], dtype=torch.long)
-        for kind, values in features.items():
-            full = torch.zeros(len(own), *values.shape[1:])
-            full[kept] = values
-            tensors.setdefault(kind, []).append(full)
+        kept = [at for at, row in enumerate(own, len(rows)) if row.kept]
+        for kind, values in features.items() if kept else ():
+            rows_with.setdefault(kind, []).extend(kept)
+            tensors.setdefault(kind, []).append(values)
         for row in own:
             keys[row.digest] = f"{images.stage}/{images.key}/{row.file}"
         rows += own
     if assigned := inputs.find(assign.STAGE):
-        lost = read_rows(store, assigned)
-        rows += lost
-        for parts in tensors.values():
-            parts.append(torch.zeros(len(lost), *parts[0].shape[1:]))
-    stacked = {kind: torch.cat(parts) for kind, parts in tensors.items()}
-    width = weights.shape[1]
-    features_of_rows = stacked.get("image", torch.zeros(len(rows), width))
+        rows += read_rows(store, assigned)
+    features_of_rows = torch.zeros(len(rows), weights.shape[1])
+    if "image" in tensors:
+        features_of_rows[rows_with["image"]] = torch.cat(tensors["image"])
     hashes: list[str] = []
     shown: list[torch.Tensor] = []
     for ref in inputs.all(target.STAGE).values():
-        hashes += json.loads(store.path(ref, target.LABELS).read_text(encoding="utf-8"))["phash"]
+        hashes += target.read_labels(store, ref)["phash"]
         shown.append(load_file(store.path(ref, target.FILE))["image"])
     config = params.curation
     result = curate(
@@ -98,8 +99,15 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         config, params.per_class, safety=_safety_texts(Encoding.of(job).encoder) if config.clip_safety else None,
     )  # fmt: skip
     write_support(out / TABLE, result)
-    alive = torch.tensor([i for i, row in enumerate(result) if row.kept], dtype=torch.long)
-    save_file({kind: values[alive].contiguous() for kind, values in stacked.items()}, out / FEATURES)
+    alive = [at for at, row in enumerate(result) if row.kept]
+    support = {}
+    for kind, parts in tensors.items():
+        place = {row: at for at, row in enumerate(rows_with[kind])}
+        if place.keys() >= set(alive):
+            support[kind] = torch.cat(parts)[[place[at] for at in alive]].contiguous()
+        else:
+            logger.warning("A source of images has no %s features: the support set has none.", kind)
+    save_file(support, out / FEATURES)
     sources = {row.digest: keys[row.digest] for row in result if row.file}
     (out / "sources.json").write_text(json.dumps(sources, sort_keys=True), encoding="utf-8")
     return {"kept": len(alive), "rejected": len(result) - len(alive)}
@@ -116,4 +124,4 @@ def _safety_texts(config: EncoderConfig) -> SafetyTexts:
     )
 
 
-STAGE = Stage("curate", 1, run, "Curate the support set", jobs)
+STAGE = Stage("curate", 2, run, "Curate the support set", jobs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,7 +61,7 @@ def load_target(store: ArtefactStore, ref: Ref, classes: Sequence[str]) -> tuple
     from safetensors.torch import load_file
 
     tensors = load_file(store.path(ref, target.FILE))
-    names = json.loads(store.path(ref, target.LABELS).read_text(encoding="utf-8"))["labels"]
+    names = target.read_labels(store, ref)["labels"]
     label = {name: row for row, name in enumerate(classes)}
     features = ImageFeatures(tensors["image"], tensors.get("patches"))
     return features, torch.tensor([label[name] for name in names], dtype=torch.int64)

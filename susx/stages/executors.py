@@ -17,6 +17,9 @@ from susx.types import Json
 
 __all__ = ["Executor", "InlineExecutor", "PlanExecutor", "PlannedJob", "State", "changes"]
 
+LONGEST = 48
+"""Characters of a value that are shown in a reason."""
+
 State: TypeAlias = Literal["fresh", "stale", "missing", "running", "waits"]
 """``stale`` and ``missing`` are made for sure; what ``waits`` is made only if what it waits for turns out otherwise."""
 
@@ -154,9 +157,38 @@ def _differences(old: Json, new: Json, at: str) -> list[str]:
             else:
                 found += _differences(old[name], new[name], where)
         return found
-    return [] if old == new else [f"{at}: {_short(old)} -> {_short(new)}"]
+    if old == new:
+        return []
+    if (
+        isinstance(old, list)
+        and isinstance(new, list)
+        and (len(str(old)) > LONGEST or len(str(new)) > LONGEST)
+    ):
+        return _entries(old, new, at)
+    return [f"{at}: {_short(old, new)} -> {_short(new, old)}"]
 
 
-def _short(value: Json) -> str:
-    text = str(value)
-    return text if len(text) <= 48 else text[:45] + "..."
+def _entries(old: list[Json], new: list[Json], at: str) -> list[str]:
+    """Say how two long lists differ: their lengths, and the first entries that are not the same."""
+    length = [f"{at}: {len(old)} -> {len(new)} entries"] if len(old) != len(new) else []
+    different = [
+        text
+        for place, (before, after) in enumerate(zip(old, new, strict=False))
+        for text in _differences(before, after, f"{at}[{place}]")
+    ]
+    more = [f"{at}: {len(different) - 2} more differences"] if len(different) > 3 else []
+    return [*length, *(different[:2] if more else different), *more]
+
+
+def _short(value: Json, other: Json = "") -> str:
+    """Cut a long text around the first place where it differs from another."""
+    text, beside = str(value), str(other)
+    if len(text) <= LONGEST:
+        return text
+    same = next((at for at, (a, b) in enumerate(zip(text, beside, strict=False)) if a != b), len(beside))
+    start = max(0, min(same - 16, len(text) - LONGEST)) if same > LONGEST - 16 else 0
+    return (
+        ("..." if start else "")
+        + text[start : start + LONGEST]
+        + ("..." if start + LONGEST < len(text) else "")
+    )

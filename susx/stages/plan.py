@@ -88,7 +88,8 @@ def _split_identity(dataset: DatasetConfig, split: Any) -> Json:
     """Fingerprint a split by names, classes, sizes and times of its files; reading every image would take too long."""
     rows = []
     for name, path, label in zip(split.names, split.paths, split.labels, strict=True):
-        stat = path.stat() if path is not None else None
+        # A listed file that is not there is an unreadable image like any other.
+        stat = path.stat() if path is not None and path.exists() else None
         rows.append(
             [name, dataset.classes[label], stat.st_size if stat else 0, stat.st_mtime_ns if stat else 0]
         )

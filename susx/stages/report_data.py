@@ -6,6 +6,7 @@ import datetime
 import functools
 import io
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
         digests={name: ref.digest for name, ref in read.items()},
     )  # fmt: skip
     rows = _methods(params, inputs, store)
+    split_labels = {split: target.read_labels(store, ref) for split, ref in inputs.all(target.STAGE).items()}
+    test_image = functools.partial(_test_image, reporting, split_labels["test"]["places"] if rows else [])
     return ReportData(
         run=identity,
         classes=params.classes,
@@ -50,8 +53,8 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
         ),
         support=tuple(_support(inputs.one(curate.STAGE), store)),
         no_accuracy="" if rows else _why_no_accuracy(run["evaluate"], params.labelled),
-        notes=(_what_val_means(),) if any(row.tuning == "val" for row in rows) else (),
-        **(figures(params, inputs, store, rows, functools.partial(_test_image, reporting)) if rows else {}),
+        notes=tuple(_notes(rows, {split: labels["unreadable"] for split, labels in split_labels.items()})),
+        **(figures(params, inputs, store, rows, test_image) if rows else {}),
     )
 
 
@@ -107,16 +110,16 @@ def _split(dataset: str, data_root: Path | None) -> Any:
     return read_split(DatasetConfig.model_validate_json(dataset), data_root, "test")
 
 
-def _test_image(reporting: Reporting, row: int) -> QueryImage:
+def _test_image(reporting: Reporting, places: Sequence[int], row: int) -> QueryImage:
     """Return one test image as PNG bytes, to be shown beside a confusion."""
     split = _split(reporting.dataset.model_dump_json(), reporting.data_root)
     if split is None:
         return QueryImage(None)
-    image = split.image(row)
+    image = split.image(places[row])
     image.thumbnail((128, 128))
     data = io.BytesIO()
     image.save(data, format="PNG")
-    return QueryImage(data.getvalue(), split.names[row])
+    return QueryImage(data.getvalue(), split.names[places[row]])
 
 
 def _why_no_accuracy(asked: bool, labelled: bool) -> str:
@@ -129,8 +132,13 @@ def _why_no_accuracy(asked: bool, labelled: bool) -> str:
     return "The target's test images are not on this machine; give their folder with --data-root to measure."
 
 
-def _what_val_means() -> str:
-    return (
-        "Rows tuned on val used the target's labelled validation images and are not name-only; rows tuned on support or "
-        "fixed used class names alone. Temperatures are fitted on the validation split, never on test."
-    )
+def _notes(rows: Sequence[MethodRow], unreadable: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    for split, reasons in unreadable.items():
+        if reasons:
+            shown = ", ".join([*reasons][:5]) + (", ..." if len(reasons) > 5 else "")
+            yield f"{len(reasons)} image(s) of the {split} split cannot be decoded and are left out: {shown}."
+    if any(row.tuning == "val" for row in rows):
+        yield (
+            "Rows tuned on val used the target's labelled validation images and are not name-only; rows tuned on support "
+            "or fixed used class names alone. Temperatures are fitted on the validation split, never on test."
+        )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
+
+from PIL import Image
 
 from susx.config import DatasetConfig
 from susx.experiment import needs_of
@@ -14,13 +17,28 @@ from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
 from susx.stages.parameters import EncoderKey, Encoding, Params
 from susx.stages.stage import Stage
-from susx.store import ArtefactStore, Job
+from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 
-__all__ = ["FILE", "LABELS", "STAGE", "jobs", "run"]
+__all__ = ["FILE", "STAGE", "Labels", "jobs", "read_labels", "run"]
+
+logger = logging.getLogger(__name__)
 
 FILE = "target.safetensors"
-LABELS = "labels.json"
+_LABELS = "labels.json"
+
+
+class Labels(TypedDict):
+    """What is known of the images of a split besides their features, one entry an image that could be decoded."""
+
+    labels: list[str]
+    """Class names."""
+    names: list[str]
+    places: list[int]
+    """In the split as it was read, unreadable images counted."""
+    phash: list[str]
+    unreadable: dict[str, str]
+    """Name -> reason of the images that are left out."""
 
 
 class _Params(Params):
@@ -51,11 +69,14 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``target.safetensors`` (``image [query dim]``) and ``labels.json`` (class name, name and hash per image).
 
-    Labels are stored as class names, so a reordered class list leaves the artefact as it is.
+    An image that cannot be decoded is left out, counted and named. Labels are stored as class names, so a reordered class list leaves the artefact as it is.
+
+    Raises:
+        InputError: more than ``MOST_UNREADABLE`` of the split cannot be decoded.
     """
     from safetensors.torch import save_file
 
-    from susx.datasets import read_split
+    from susx.datasets import ReadableImages, read_split
     from susx.features.encoder import load_encoder
     from susx.images.inspect import perceptual_hash
 
@@ -66,20 +87,32 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         raise FileNotFoundError(f"the {params.split} split of {dataset.name} went away")
     encoder = load_encoder(reading.encoder)
     hashes: list[str] = []
+    readable = ReadableImages(split)
 
-    def hashed() -> object:
-        for image in split.images():
+    def hashed() -> Iterator[Image.Image]:
+        for image in readable:
             hashes.append(perceptual_hash(image))
             yield image
 
-    tensors = {"image": encoder.encode_images(hashed())}  # type: ignore[arg-type]
+    tensors = {"image": encoder.encode_images(hashed())}
     if params.patches:
-        tensors["patches"] = encoder.encode_patches(split.images())
+        tensors["patches"] = encoder.encode_patches(split.image(place) for place in readable.places)
     save_file(tensors, out / FILE)
-    labels = [dataset.classes[label] for label in split.labels]
-    data = {"labels": labels, "names": split.names, "phash": hashes}
-    (out / LABELS).write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
-    return {"images": len(labels)}
+    labels = Labels(
+        labels=[dataset.classes[split.labels[place]] for place in readable.places], places=readable.places,
+        names=[split.names[place] for place in readable.places], phash=hashes, unreadable=readable.unreadable,
+    )  # fmt: skip
+    (out / _LABELS).write_text(json.dumps(labels, ensure_ascii=False), encoding="utf-8")
+    for name, reason in readable.unreadable.items():
+        logger.warning("%s %s: the image %s is left out: %s", dataset.name, params.split, name, reason)
+    counts = {"images": len(hashes)}
+    return counts | ({"unreadable": len(readable.unreadable)} if readable.unreadable else {})
 
 
-STAGE = Stage("target", 1, run, "Encode the target's images", jobs, device=True)
+def read_labels(store: ArtefactStore, ref: Ref) -> Labels:
+    """Return what is known of the images of a split besides their features."""
+    labels: Labels = json.loads(store.path(ref, _LABELS).read_text(encoding="utf-8"))
+    return labels
+
+
+STAGE = Stage("target", 2, run, "Encode the target's images", jobs, device=True)

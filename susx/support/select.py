@@ -1,4 +1,4 @@
-"""From the images that no rule rejected to the support set: the best of every sentence in turn, then balance."""
+"""From the images that no rule rejected to the support set: the best of every source and sentence in turn, then balance."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def select(
 ) -> list[SupportRow]:
     """Keep at most ``per_class`` images of every class; the others are rejected as ``surplus`` or ``unbalanced``.
 
-    A class's sentences take turns, each giving its best remaining image, so that the budget stays split over them
-    and a sentence that lost images to other rules is made up for by the others.
+    A class's sources (drawn, retrieved) take turns, and within a source its sentences, each giving its best remaining
+    image. So the budget stays split over them, whatever the scores of one source are beside the other's, and what one
+    lost to other rules is made up for by the others.
 
     Args:
         rows: all rows; the rejected ones pass through.
@@ -38,22 +39,23 @@ def select(
     for name, places in ranked.items():
         for rank, place in enumerate(places):
             if rank >= per_class:
-                result[place] = rows[place].reject(
-                    "surplus", f"{per_class} better images of '{name}' were found."
-                )
+                result[place] = rows[place].reject("surplus", f"{per_class} images of '{name}' came first.")
             elif rank >= quota:
                 result[place] = rows[place].reject("unbalanced", f"The poorest class has {quota} images.")
     return result
 
 
 def _ranked(rows: Sequence[SupportRow], scores: Sequence[float]) -> Mapping[str, list[int]]:
-    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for place, row in enumerate(rows):
         if row.kept:
-            groups[row.class_name, row.prompt].append(place)
-    turns: dict[str, list[tuple[int, float, str, str, int]]] = defaultdict(list)
-    for (name, prompt), places in groups.items():
+            groups[row.class_name, row.origin, row.prompt].append(place)
+    turns: dict[tuple[str, str], list[tuple[int, float, str, str, int]]] = defaultdict(list)
+    for (name, origin, prompt), places in groups.items():
         places.sort(key=lambda place: (-scores[place], rows[place].digest, rows[place].file))
         for turn, place in enumerate(places):
-            turns[name].append((turn, -scores[place], rows[place].digest, prompt, place))
-    return {name: [entry[-1] for entry in sorted(entries)] for name, entries in turns.items()}
+            turns[name, origin].append((turn, -scores[place], rows[place].digest, prompt, place))
+    ranked: dict[str, list[tuple[int, str, int]]] = defaultdict(list)
+    for (name, origin), entries in turns.items():
+        ranked[name] += [(turn, origin, entry[-1]) for turn, entry in enumerate(sorted(entries))]
+    return {name: [place for _, _, place in sorted(entries)] for name, entries in ranked.items()}

@@ -72,6 +72,9 @@ def tune_support(
             note = "No class has two support images, so no fold can be held out: fixed values."
             return method, TuningResult(method.name, "support", method.values(), note=note)
         fold = support_folds(features, labels, folds, run.seed)
+    if Need.PATCHES in method.needs and evidence.support_patches is None:
+        note = "The support images come without patch features: fixed values."
+        return method, TuningResult(method.name, "support", method.values(), note=note)
     query = ImageFeatures(features, evidence.support_patches)
     best = method.search(evidence, query, labels, grid, fold, run)
     values = dict(best.values)

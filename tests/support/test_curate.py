@@ -139,6 +139,16 @@ def test_surplus_goes_round_the_sentences():
     assert sorted(kept) == ["one", "one", "two", "two"]
 
 
+@pytest.mark.parametrize("drawn", [0, 1, 4])
+def test_surplus_goes_round_the_sources(drawn):
+    """Drawn and retrieved images share a class's budget, whatever their scores; what one lacks the other makes up for."""
+    rows = [row("cat", n, similarity=0.9 - n / 100) for n in range(4)]
+    rows += [row("cat", 4 + n, origin="generated", similarity=None) for n in range(drawn)]
+    kept = [item.origin for item in run(rows, features(4 + drawn), per_class=4) if item.kept]
+    assert kept.count("generated") == min(drawn, 2)
+    assert len(kept) == 4
+
+
 def test_truncating_balance_follows_the_poorest_class():
     """Every class keeps as many images as the poorest; a class without images empties all."""
     rows = [row("cat", n) for n in range(5)] + [row("dog", 10 + n) for n in range(2)]
