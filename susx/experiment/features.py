@@ -14,7 +14,7 @@ from susx.experiment.trials import trials_of
 from susx.features.feature_set import FeatureSet, Split
 from susx.features.pool_search import read_pool, retrieve_from_pool
 from susx.features.pool_statistics import gather_pool_statistics, pool_support
-from susx.methods import Run
+from susx.methods import Run, known_methods
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,4 +99,5 @@ def evaluate_features(
     table = list(rows_of(evidence, test, trials[:1] if shots else trials, source, **options))
     if shots:
         table += few_shot_rows(evidence, test, trials, shots, **options)
-    return Experiment(tuple(table), features.source, split)
+    order = list(known_methods())
+    return Experiment(tuple(sorted(table, key=lambda row: order.index(row.method))), features.source, split)

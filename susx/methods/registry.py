@@ -19,12 +19,12 @@ from susx.methods.zero_shot import ZeroShot
 __all__ = ["DEFAULTS", "ENTRY_POINTS", "METHODS", "REFERENCE", "find_method", "known_methods"]
 
 METHODS: dict[str, type[Method[Any]]] = {
+    "whitened_prototypes": WhitenedPrototypes,
     "zero_shot": ZeroShot,
     "calip": Calip,
     "tip_adapter": TipAdapter,
     "tip_x": TipX,
     "tip_x_published": TipXPublished,
-    "whitened_prototypes": WhitenedPrototypes,
 }
 """Constructors by name, in the order of tables; called with hyper-parameters, or with none for the fixed ones."""
 

@@ -108,14 +108,14 @@ def mentions(sentence: str, name: str) -> bool:
     >>> mentions("Two tabby cats on a wall.", "tabby_cat"), mentions("A category.", "cat")
     (True, False)
     """
-    words = [re.escape(_stem(word)) for word in plain(name).split()]
-    pattern = r"\b" + r"(?:e?s|es|ies|'s)?\W+".join(words) + r"(?:e?s|ies|y|'s)?\b"
-    return re.search(pattern, plain(sentence)) is not None
+    ending = r"(?:e?s|e|ies|ys?|'s|')?"
+    words = [re.escape(_stem(word)) + ending for word in plain(name).split()]
+    return re.search(r"(?<!\w)" + r"\W+".join(words) + r"(?!\w)", plain(sentence)) is not None
 
 
 def _stem(word: str) -> str:
     for ending in ("ies", "es", "s", "y"):
-        if word.endswith(ending) and len(word) - len(ending) > 2:
+        if word.endswith(ending) and len(word) - len(ending) > 2 - (ending == "y"):
             return word[: -len(ending)]
     return word
 

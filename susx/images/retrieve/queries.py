@@ -112,7 +112,8 @@ def queries_for(
 
 
 def _disambiguate(text: str, class_name: str, hints: ClassHints) -> str:
-    if hints.search_name:
+    # The photo prompt says the search name already, which may hold the class name itself (Tornado, Panavia Tornado).
+    if hints.search_name and not _says(text, hints.search_name):
         text, found = re.subn(
             rf"(?<!\w){re.escape(class_name)}(?!\w)",
             lambda _: hints.search_name or "",
@@ -124,3 +125,7 @@ def _disambiguate(text: str, class_name: str, hints: ClassHints) -> str:
     if hints.context and hints.context.lower() not in text.lower():
         text = f"{text.rstrip().rstrip('.')}, {hints.context}."
     return text
+
+
+def _says(text: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, flags=re.IGNORECASE) is not None
