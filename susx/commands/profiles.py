@@ -26,7 +26,7 @@ def list_() -> None:
 
     table = Table(title="Profiles", title_justify="left")
     for name in ("profile", "encoder", "weights", "images a class", "retrieval", "diffusion model"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "profile")
     for path, profile in described("profiles", load_profile):
         encoder, generation = profile.encoder, profile.generation
         row = (

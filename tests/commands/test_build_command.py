@@ -201,7 +201,7 @@ def test_odd_class_names(tmp_path):
     path = dataset(tmp_path, {"name": "odd", "classes": names})
     options = BuildOptions(
         path, store=str(tmp_path / "store"), per_class=1,
-        settings=("retrieval.pool_size=60", "methods={tip_x: {}}", "tuning=[fixed]"),
+        settings=("retrieval.pool_size=60", "methods={tip_x: {}}", "tuning=[fixed]", "headline=tip_x"),
     )  # fmt: skip
     executor = InlineExecutor(ArtefactStore(options.store))
     result = walk(plan_build(options), executor)

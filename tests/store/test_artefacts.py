@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -273,27 +272,24 @@ def test_full_disk_for_real(tmp_path):
         subprocess.run(["umount", str(mount)], check=True)
 
 
-def _build(root, marker):
-    def run(job, store, out):
-        with open(marker, "a") as file:
-            file.write("x")
-        time.sleep(0.3)
-        (out / "a.txt").write_text("hello")
-        return {}
-
-    execute(stage(run), job(), ArtefactStore(root))
-
-
 def test_four_processes_build_once(tmp_path):
     """Four processes asked for one key: one builds, the others wait for it and read."""
+    code = """
+        import sys, time
+        from susx.stages.stage import Stage, execute
+        from susx.store import ArtefactStore, Job
+        def run(job, store, out):
+            with open(sys.argv[2], "a") as file:
+                file.write("x")
+            time.sleep(0.3)
+            (out / "a.txt").write_text("hello")
+            return {}
+        execute(Stage("fake", 1, run, "Fake"), Job("fake", 1, "data", "cat"), ArtefactStore(sys.argv[1]))
+    """
     marker = tmp_path / "built"
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_build, args=(tmp_path / "store", marker)) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0] * 4
+    words = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "store"), str(marker)]
+    workers = [subprocess.Popen(words) for _ in range(4)]
+    assert [worker.wait() for worker in workers] == [0] * 4
     assert marker.read_text() == "x"
 
 

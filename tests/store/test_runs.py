@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -141,21 +142,31 @@ def test_readers_at_every_moment_of_a_publication(
     assert (seen(folder), faults(folder)) == ({"three"}, [])
 
 
-def _publish_many(root: Path, source: Path, who: str) -> None:
-    store = ArtefactStore(root)
-    for turn in range(15):
-        publish_build(store, source / who, f"{who}{turn}")
+PUBLISH_MANY = """
+import sys
+from pathlib import Path
+from susx.store import ArtefactStore
+from susx.store.fingerprint import digest_file
+from susx.store.runs import publish
+store, source, who, *names = ArtefactStore(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
+for turn in range(15):
+    files = {}
+    for name in names:
+        path = source / who / str(turn) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{who}{turn} {name}")
+        files[name] = (path, digest_file(path))
+    publish(store, "run", files, {"build": f"{who}{turn}"})
+"""
 
 
 def test_two_builders_and_readers_of_one_run(store: ArtefactStore, tmp_path: Path) -> None:
     """Processes publishing one run again and again take turns; a reader never meets half, nor a mixture."""
     publish_build(store, tmp_path, "first")
-    fork = multiprocessing.get_context("fork")
-    builders = [fork.Process(target=_publish_many, args=(store.root, tmp_path, who)) for who in ("a", "b")]
-    for builder in builders:
-        builder.start()
+    words = [sys.executable, "-c", PUBLISH_MANY, str(store.root), str(tmp_path)]
+    builders = [subprocess.Popen([*words, who, *NAMES]) for who in ("a", "b")]
     folder, mixtures, reads = run_folder(store, "run"), [], 0
-    while any(builder.is_alive() for builder in builders):
+    while any(builder.poll() is None for builder in builders):
         try:
             builds = seen(folder)
         except (
@@ -165,9 +176,7 @@ def test_two_builders_and_readers_of_one_run(store: ArtefactStore, tmp_path: Pat
         reads += 1
         if len(builds) != 1:
             mixtures.append(builds)
-    for builder in builders:
-        builder.join()
-    assert [builder.exitcode for builder in builders] == [0, 0]
+    assert [builder.wait() for builder in builders] == [0, 0]
     assert (mixtures, reads > 0) == ([], True)
     assert faults(folder) == []
 
@@ -188,7 +197,12 @@ def test_a_moved_store_and_a_copied_folder(store: ArtefactStore, tmp_path: Path)
 
 def test_threads_of_one_process_take_turns(store: ArtefactStore, tmp_path: Path) -> None:
     """Two flows in one process publish one run without disturbing each other."""
-    threads = [threading.Thread(target=_publish_many, args=(store.root, tmp_path, who)) for who in ("a", "b")]
+
+    def publish_many(who: str) -> None:
+        for turn in range(15):
+            publish_build(ArtefactStore(store.root), tmp_path / who, f"{who}{turn}")
+
+    threads = [threading.Thread(target=publish_many, args=(who,)) for who in ("a", "b")]
     for thread in threads:
         thread.start()
     for thread in threads:
