@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+from collections import Counter
 
 import pytest
 
@@ -142,6 +143,8 @@ def test_generated_and_retrieved(copy):
 
     rows = read_support(copy.store.path(copy.result.support, "support.parquet"))
     assert {row.origin for row in rows} == {"generated", "retrieved"}
+    kept = Counter((row.class_name, row.origin) for row in rows if row.kept)
+    assert kept == {(name, origin): 1 for name in CLASSES for origin in ("generated", "retrieved")}
 
 
 def test_model_folder_content(copy, tmp_path):
