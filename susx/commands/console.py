@@ -51,6 +51,8 @@ def print_banner(console: Console, plan: BuildPlan) -> None:
     console.print(f"[bold]susx[/] {escape(plan.dataset.name)}: {what}, profile {escape(plan.profile.name)}")
     if plan.profile.toy:
         console.print(f"[yellow]{TOY}[/]")
+    for note in plan.notes:
+        console.print(f"[yellow]{escape(note)}[/]")
 
 
 def print_plan(console: Console, planned: Sequence[PlannedJob]) -> None:

@@ -68,13 +68,16 @@ def show(
 
     from susx.config import PromptsConfig, load_dataset
     from susx.errors import ConfigError
-    from susx.prompts import classifier_sentences, image_prompts
+    from susx.prompts import classifier_sentences, image_prompts, without_sentences
 
     data = load_dataset(dataset)
     try:
         config = PromptsConfig.model_validate({"images": images, "classify": classify})
     except ValidationError as error:
         raise ConfigError(f"--images or --classify: {error.errors()[0]['msg']}.") from error
+    config, note = without_sentences(config, data)
+    if note:
+        typer.echo(note, err=True)
     for name in only or data.classes:
         typer.echo(name)
         for prompt in image_prompts(config, data, name):

@@ -27,6 +27,8 @@ def publish_artifacts(summary: Mapping[str, Any]) -> None:
     lines = [f"# {summary['run']}", "", f"`{summary['command']}`", "", f"Report: `{summary['report']}`", ""]
     if summary["toy"]:
         lines += ["The models are the embedded toys.", ""]
+    for note in summary["notes"]:
+        lines += [note, ""]
     lines += ["| stage | computed | cached | seconds |", "|---|---:|---:|---:|"]
     lines += [
         f"| {s['stage']} | {s['computed']} | {s['cached']} | {s['seconds']:.1f} |" for s in summary["stages"]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from susx.flows.record import StageRecord
-from susx.prompts import classifier_sentences, image_prompts
 from susx.stages.build_plan import BuildPlan, BuildResult
 from susx.stages.package import FOLDER
 from susx.store import ArtefactStore, Ref, digest_json
@@ -27,11 +26,7 @@ def run_name(plan: BuildPlan, result: BuildResult) -> str:
     not.
     """
     sentences = [
-        [
-            [prompt.text for prompt in image_prompts(plan.profile.prompts, plan.dataset, name)],
-            list(classifier_sentences(plan.profile.prompts, plan.dataset, name)),
-        ]
-        for name in plan.classes
+        [[prompt.text for prompt in of.images], list(of.classify)] for of in plan.sentences.values()
     ]
     profile = plan.profile.model_dump(
         mode="json", exclude=dict.fromkeys(type(plan.profile).model_fields, _EXECUTION)
@@ -69,6 +64,7 @@ def finish_run(
         "stages": [record.account() for record in records],
         "methods": metrics.get("methods", []),
         "no_accuracy": metrics.get("no_accuracy", ""),
+        "notes": metrics.get("notes", []),
         "artefacts": {
             "support": result.support.key, "package": result.package.key, "report": result.report.key, **classifiers,
         },

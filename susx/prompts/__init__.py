@@ -1,6 +1,7 @@
 """Sentences about classes: to draw or search images with, and to classify by."""
 
 from susx.prompts.classify import classifier_sentences
+from susx.prompts.fallback import without_sentences
 from susx.prompts.images import cupl_sentences, image_prompts, photo_prompt
 from susx.prompts.sentences import class_sentences, read_sentences
 
@@ -11,4 +12,5 @@ __all__ = [
     "image_prompts",
     "photo_prompt",
     "read_sentences",
+    "without_sentences",
 ]

@@ -37,6 +37,7 @@ class BuildPlan:
         backend: identity of the retrieval backend; None without ``retrieve``.
         splits: identity of each target split that is there; empty: nothing is measured.
         data_root: folder of the target's images.
+        notes: what a person is told of the plan, now and in the report: what was asked for and is replaced.
         run: facts for the report that change nothing else (command line ...).
     """
 
@@ -48,6 +49,7 @@ class BuildPlan:
     backend: Json = None
     splits: Mapping[str, Json] = field(default_factory=dict)
     data_root: Path | None = None
+    notes: tuple[str, ...] = ()
     run: Mapping[str, Json] = field(default_factory=dict)
 
     @property

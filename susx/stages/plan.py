@@ -10,6 +10,7 @@ from susx.config import DatasetConfig, load_dataset, load_profile
 from susx.datasets import read_split
 from susx.errors import ConfigError, did_you_mean
 from susx.features.identity import identify_encoder
+from susx.prompts import without_sentences
 from susx.stages.build_plan import BuildPlan
 from susx.stages.options import BuildOptions
 from susx.stages.sources import drawing_digest, identify_backend, identify_generator
@@ -57,6 +58,8 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         overrides |= {key: value} if value is not None else {}
     dataset = load_dataset(options.dataset) if dataset is None else dataset
     profile = load_profile(options.profile, options.settings, overrides)
+    used, note = without_sentences(profile.prompts, dataset)
+    profile = profile.model_copy(update={"prompts": used})
     encoder = identify_encoder(profile.encoder)
     root = Path(options.data_root).expanduser() if options.data_root else None
     plan = BuildPlan(
@@ -68,6 +71,7 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         backend=identify_backend(profile.retrieval, encoder) if "retrieve" in sources else None,
         splits=_splits(dataset, root) if options.evaluate else {},
         data_root=root,
+        notes=(note,) if note else (),
         run={"command": options.command(), "mode": ",".join(sources), "evaluate": options.evaluate},
     )
     # Refused here, before any work: a method, hyper-parameter or headline that cannot be.

@@ -25,7 +25,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job, whether anything was measured or not."""
     params = ReportParams(
         classes=plan.classes, sources=plan.sources, measured=bool(plan.splits), labelled=bool(plan.dataset.readers),
-        profile=_shown(plan.profile), trials=tuple(trial.name for trial in plan.trials), headline=plan.headline.name,
+        profile=_shown(plan.profile), trials=tuple(trial.name for trial in plan.trials), headline=plan.headline.name, notes=plan.notes,
     )  # fmt: skip
     execution = Reporting(
         dataset=plan.dataset, data_root=plan.data_root, run={**plan.run, "stages": done.account()}

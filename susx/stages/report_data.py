@@ -53,7 +53,10 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
         ),
         support=tuple(_support(inputs.one(curate.STAGE), store)),
         no_accuracy="" if rows else _why_no_accuracy(run["evaluate"], params.labelled),
-        notes=tuple(_notes(rows, {split: labels["unreadable"] for split, labels in split_labels.items()})),
+        notes=(
+            *params.notes,
+            *_notes(rows, {split: labels["unreadable"] for split, labels in split_labels.items()}),
+        ),
         **(figures(params, inputs, store, rows, test_image) if rows else {}),
     )
 

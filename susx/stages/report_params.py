@@ -24,6 +24,8 @@ class ReportParams(Params):
     """Of the profile, what is no matter of where the work is done."""
     trials: tuple[str, ...]
     headline: str
+    notes: tuple[str, ...]
+    """Of the plan."""
 
 
 class Reporting(Execution):

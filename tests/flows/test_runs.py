@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
@@ -75,3 +76,16 @@ def test_the_name_tells_prompts_apart_and_not_machines(world: World, tmp_path: P
     world.write(photo_prompt="{} cloth.")
     world.build()
     assert name() != before
+
+
+def test_prompts_that_were_replaced_are_said_in_report_and_run_json(world: World) -> None:
+    """The note of the plan; rows carry the sentences they were measured with, not those that were asked for."""
+    world.change(prompts="cupl")
+    plan = plan_build(world.options)
+    assert {outcome.ref.stage for outcome in world.build() if outcome.status == "computed"} == {"report"}
+    summary = finish_run(plan, world.result, [], world.store)
+    folder = Path(summary["report"]).parent
+    (note,) = plan.notes
+    assert note in json.loads((folder / "run.json").read_text())["notes"]
+    assert note in html.unescape((folder / "report.html").read_text())
+    assert {row["prompts"] for row in summary["methods"]} == {"ensemble"}
