@@ -25,9 +25,7 @@ def run_name(plan: BuildPlan, result: BuildResult) -> str:
     Its sentences are in it, those of images and those of the text classifier, and the encoder; where the work is done is
     not.
     """
-    sentences = [
-        [[prompt.text for prompt in of.images], list(of.classify)] for of in plan.sentences.values()
-    ]
+    sentences = [[[prompt.text for prompt in of.images], list(of.classify)] for of in plan.sentences.values()]
     profile = plan.profile.model_dump(
         mode="json", exclude=dict.fromkeys(type(plan.profile).model_fields, _EXECUTION)
     )

@@ -57,7 +57,18 @@ def test_the_fallback_is_said_in_the_terminal(tmp_path, capsys):
     """One line: what a build and its dry run say first."""
     world = new_world(tmp_path)
     line = "The data set 'small' has no file of CuPL sentences"
-    main(["build", "--dataset", str(world.yaml), "--prompts", "cupl", "--store", world.options.store, "--dry-run"])
+    main(
+        [
+            "build",
+            "--dataset",
+            str(world.yaml),
+            "--prompts",
+            "cupl",
+            "--store",
+            world.options.store,
+            "--dry-run",
+        ]
+    )
     assert line in " ".join(capsys.readouterr().out.split())
     main(["prompts", "show", "--dataset", str(world.yaml), "--images", "cupl"])
     assert line in " ".join(capsys.readouterr().err.split())
