@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import glob
-import struct
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from susx.classifier.classifier import Classifier, Prediction
 from susx.errors import InputError
+from susx.image_files import LOCAL, BadImage, open_image, upright_rgb
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "as_record", "decode", "expand", "predict_stream"]
+__all__ = ["IMAGE_SUFFIXES", "as_record", "decode", "expand", "predict_stream"]
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Files of a folder with other endings are passed over; a file that is named is always tried."""
-
-MAX_PIXELS = 100_000_000
-"""Larger images are refused rather than decoded; Pillow warns at 89 million."""
 
 _LARGEST_BLOCK = 16
 
@@ -113,25 +109,16 @@ def _decoded(
         yield first, future.result()
 
 
-def decode(image: str | Path | Image.Image | IO[bytes], max_pixels: int = MAX_PIXELS) -> Decoded:
-    """Return the picture as RGB, or a sentence that says why it cannot be read."""
-    if isinstance(image, Image.Image):
-        return image.convert("RGB")
+def decode(image: str | Path | Image.Image) -> Decoded:
+    """Return the picture as support images are decoded, or a sentence that says why it cannot be used."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(image) as opened:
-                if opened.width * opened.height > max_pixels:
-                    return f"the image has {opened.width} x {opened.height} pixels; at most {max_pixels} are read"
-                return opened.convert("RGB")
-    except Image.DecompressionBombError:
-        return f"the image has more than {max_pixels} pixels"
-    except UnidentifiedImageError:
-        return "the file is not an image of a known format"
+        return upright_rgb(image) if isinstance(image, Image.Image) else open_image(Path(image), LOCAL)
+    except BadImage as bad:
+        return str(bad)
     except FileNotFoundError:
-        return "there is no such file"
-    except (OSError, ValueError, SyntaxError, struct.error, EOFError, MemoryError) as error:
-        return f"the image cannot be decoded ({' '.join(str(error).split())[:120] or type(error).__name__})"
+        return "There is no such file."
+    except (OSError, ValueError) as error:  # ValueError: a NUL in a path
+        return f"The file cannot be read: {error}."
 
 
 def as_record(prediction: Prediction) -> dict[str, Any]:

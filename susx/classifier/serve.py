@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,8 +28,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import susx
 from susx.classifier.batching import Busy, InferenceWorker
 from susx.classifier.classifier import Classifier, Prediction
-from susx.classifier.predict import as_record, decode
+from susx.classifier.predict import as_record
 from susx.classifier.schema import BODY, REFUSALS, Answer, Health
+from susx.image_files import BadImage, ImageLimits, open_image
 
 __all__ = ["Limits", "create_app"]
 
@@ -118,7 +118,7 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
         """Classify one image, sent as the body or as the field `image` of a form."""
         started = time.perf_counter()
         name, data = await _image_bytes(request, limits)
-        picture = await run_in_threadpool(_decode, data, limits.max_pixels)
+        picture = await run_in_threadpool(_decode, data, ImageLimits(limits.max_bytes, limits.max_pixels))
         prediction = await _ask(worker, picture, name, top_k, explain, limits.timeout)
         metrics.seconds.observe(time.perf_counter() - started)
         return _answer(prediction)
@@ -206,13 +206,15 @@ async def _form_image(request: Request, body: bytes) -> tuple[str, bytes]:
     return field.filename or "upload", data
 
 
-def _decode(data: bytes, max_pixels: int) -> Image.Image:
-    if not data:
-        raise HTTPException(400, "The image is empty.")
-    decoded = decode(io.BytesIO(data), max_pixels)
-    if isinstance(decoded, str):
-        raise HTTPException(413 if "pixels" in decoded else 400, f"{decoded[0].upper()}{decoded[1:]}.")
-    return decoded
+def _decode(data: bytes, limits: ImageLimits) -> Image.Image:
+    try:
+        return open_image(data, limits)
+    except BadImage as bad:
+        raise HTTPException(413 if bad.reason.startswith("too-") else 400, _sentence(bad)) from bad
+
+
+def _sentence(bad: BadImage) -> str:
+    return f"{str(bad)[0].upper()}{str(bad)[1:]}"
 
 
 async def _ask(

@@ -10,20 +10,15 @@ from typing import TypeAlias
 from PIL import Image
 
 from susx.errors import InputError
+from susx.image_files import LOCAL, open_image, upright_rgb
 
-__all__ = ["MOST_UNREADABLE", "ImageSource", "ReadableImages", "TargetSplit", "open_rgb"]
+__all__ = ["MOST_UNREADABLE", "ImageSource", "ReadableImages", "TargetSplit"]
 
 MOST_UNREADABLE = 0.05
 """Largest share of a split that may be undecodable; one image always may. What is left is another data set beyond it."""
 
 ImageSource: TypeAlias = "Path | Callable[[], Image.Image]"
 """A file, or a function that makes the image when it is asked for."""
-
-
-def open_rgb(path: Path) -> Image.Image:
-    """Read an image file completely and convert it to RGB."""
-    with Image.open(path) as image:
-        return image.convert("RGB")
 
 
 @dataclass(frozen=True)
@@ -54,9 +49,9 @@ class TargetSplit:
         return tuple(source if isinstance(source, Path) else None for source, _ in self.items)
 
     def image(self, index: int) -> Image.Image:
-        """Decode one image as RGB."""
+        """Decode one image exactly as support images and queries are decoded."""
         source = self.items[index][0]
-        return open_rgb(source) if isinstance(source, Path) else source().convert("RGB")
+        return open_image(source, LOCAL) if isinstance(source, Path) else upright_rgb(source())
 
     def images(self) -> Iterator[Image.Image]:
         """Decode the images one after the other, in order."""

@@ -18,6 +18,7 @@ from torch import Tensor
 from susx.config import EncoderConfig
 from susx.errors import InputError, ModelError
 from susx.features.identity import EMBEDDED, EncoderIdentity, identify_encoder
+from susx.image_files import LOCAL, open_image, upright_rgb
 
 __all__ = ["Encoder", "load_encoder"]
 
@@ -128,13 +129,9 @@ class Encoder:
         return batch.to(self.device, dtype)
 
     def _load(self, image: Image.Image | Path) -> Tensor:
-        if isinstance(image, Image.Image):
-            return self.preprocess(image.convert("RGB"))
-        try:
-            with Image.open(image) as opened:
-                return self.preprocess(opened.convert("RGB"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"The image {image} cannot be decoded: {error}.") from error
+        return self.preprocess(
+            upright_rgb(image) if isinstance(image, Image.Image) else open_image(image, LOCAL)
+        )
 
     def _normalise(self, rows: Tensor) -> Tensor:
         return torch.nn.functional.normalize(rows.float(), dim=-1).cpu()

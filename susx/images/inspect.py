@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from susx.images.files import BadImage, ImageLimits, open_image
+from susx.image_files import BadImage, ImageLimits, open_image
 
 __all__ = ["ImageFacts", "inspect_file", "inspect_files", "perceptual_hash"]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 
+from susx.image_files import FORMATS, BadImage, upright_rgb
 from susx.report.model import ImageSource
 
 __all__ = ["Thumbnail", "budget_side", "thumbnail"]
@@ -45,23 +46,23 @@ def thumbnail(source: ImageSource, side: int) -> Thumbnail | None:
     if source is None:
         return None
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
+        file = io.BytesIO(source) if isinstance(source, bytes) else source
+        with Image.open(file, formats=FORMATS) as opened:
             opened.draft("RGB", (side, side))
-            image = _flattened(opened)
+            image = upright_rgb(opened)
         image.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=_QUALITY, optimize=True)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (
+        BadImage,
+        OSError,
+        UnidentifiedImageError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+    ) as error:
         name = f"{len(source)} bytes" if isinstance(source, bytes) else str(source)
         _LOG.warning("no thumbnail of %s: %s", name, error)
         return None
     uri = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
     return Thumbnail(uri, image.width, image.height)
-
-
-def _flattened(image: Image.Image) -> Image.Image:
-    """Return the image in RGB, transparency on white as a browser would show it."""
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")

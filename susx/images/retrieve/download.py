@@ -1,7 +1,7 @@
 """Fetching images from links with img2dataset: resumable, limited, counted.
 
 img2dataset runs in a process of its own (``fetch_worker``) and writes the servers' bytes unchanged; decoding and
-resizing are ours (``susx.images.files``), because its own decoder ignores EXIF rotation and clips 16-bit images. Links
+resizing are ours (``susx.image_files``), because its own decoder ignores EXIF rotation and clips 16-bit images. Links
 go out in portions; after each portion the failures that may be passing are tried again, and a suspicious failure rate
 stops the whole.
 """
@@ -24,7 +24,7 @@ from typing import Any
 
 from susx.config import DownloadConfig
 from susx.errors import DownloadError
-from susx.images.files import BadImage, ImageLimits, open_image, save_upright
+from susx.image_files import BadImage, ImageLimits, open_image, save_upright
 from susx.images.retrieve.extra import require
 from susx.images.retrieve.guard import FetchGuard
 from susx.images.retrieve.ledger import Download, Ledger, read_ledger, url_key

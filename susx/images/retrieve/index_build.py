@@ -22,7 +22,7 @@ import numpy as np
 
 from susx.config import DownloadConfig
 from susx.errors import ConfigError, RetrievalError
-from susx.images.files import ImageLimits
+from susx.image_files import ImageLimits
 from susx.images.retrieve.clip_model import clip_retrieval_model
 from susx.images.retrieve.extra import require
 from susx.images.retrieve.index_items import IndexItem, items_of_folder, items_of_links, items_of_tars

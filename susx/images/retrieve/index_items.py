@@ -17,7 +17,7 @@ from typing import Any
 
 from susx.config import DownloadConfig
 from susx.errors import InputError
-from susx.images.files import BadImage, ImageLimits, open_image, save_upright
+from susx.image_files import BadImage, ImageLimits, open_image, save_upright
 from susx.images.retrieve.download import download, download_folder
 from susx.images.retrieve.link_list import read_link_list
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from susx.images.files import BadImage, ImageLimits, open_image, save_upright
+from susx.image_files import FORMATS, BadImage, ImageLimits, open_image, save_upright
 from susx.images.retrieve.index_items import IndexItem
 
 __all__ = ["Embed", "PartResult", "assemble", "build_parts", "parts_of"]
@@ -95,7 +95,7 @@ def _build(items: Sequence[IndexItem], folder: Path, limits: ImageLimits, embed:
 def _stage(source: Path, target: Path, limits: ImageLimits) -> None:
     """Link a plain upright picture; write anything else (rotated, CMYK, 16-bit, transparent, animated) upright."""
     try:
-        with Image.open(source) as image:
+        with Image.open(source, formats=FORMATS) as image:
             plain = (
                 image.mode in _PLAIN
                 and image.format in {"JPEG", "PNG", "WEBP"}

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.errors import ConfigError
-from susx.images.files import BadImage, open_image
+from susx.image_files import BadImage, open_image
 from susx.images.retrieve.backends.metadata import IndexMetadata
 from susx.images.retrieve.backends.service import MANIFEST_PATH
 from susx.images.retrieve.clip_model import clip_retrieval_model, register_model

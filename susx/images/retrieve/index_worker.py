@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from susx.images.files import ImageLimits
+from susx.image_files import ImageLimits
 from susx.images.retrieve.clip_model import register_model
 from susx.images.retrieve.index_items import IndexItem
 from susx.images.retrieve.index_parts import Embed, assemble, build_parts, parts_of

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from susx.config import DownloadConfig
-from susx.images.files import BadImage, ImageLimits, open_image, save_upright
+from susx.image_files import BadImage, ImageLimits, open_image, save_upright
 from susx.images.inspect import inspect_file
 from susx.images.retrieve.assign import Assignment
 from susx.images.retrieve.candidates import Candidate

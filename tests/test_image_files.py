@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from susx.images.files import BadImage, ImageLimits, open_image, save_upright
+from susx.image_files import BadImage, ImageLimits, open_image, save_upright
 from susx.images.inspect import inspect_file, inspect_files
 from susx.testing.http_images import bomb_png, encoded, random_picture
 

@@ -1,0 +1,172 @@
+"""Decoding images that nobody vouches for: every file becomes an upright RGB picture or a named reason.
+
+Handled: decompression bombs, HTML served as an image, truncated files, CMYK, 16-bit PNG, palettes and
+transparency (laid on white), animations (their first frame), EXIF rotation.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from susx.errors import InputError
+
+__all__ = [
+    "FORMATS",
+    "LOCAL",
+    "BadImage",
+    "ImageLimits",
+    "open_image",
+    "pixel_count",
+    "save_upright",
+    "upright_rgb",
+]
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+"""What is decoded. Formats whose decoders run other programs or fetch files (EPS, PDF, WMF) are not."""
+
+_MARKUP = re.compile(rb"^\s*(<\?xml|<!doctype|<!--|<html|<head|<body|<svg|<script)", re.IGNORECASE)
+_SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
+
+
+class BadImage(InputError):
+    """An image that cannot be used.
+
+    Attributes:
+        reason: ``too-large``, ``not-an-image``, ``truncated``, ``too-many-pixels``, ``unsupported`` or ``empty``.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What is too large to decode.
+
+    Attributes:
+        max_bytes: of the encoded file.
+        max_pixels: width times height; 50 million pixels are 150 MB decoded.
+    """
+
+    max_bytes: int = 20_000_000
+    max_pixels: int = 50_000_000
+
+
+LOCAL = ImageLimits(max_bytes=500_000_000, max_pixels=100_000_000)
+"""For files of one's own, which nobody sent."""
+
+
+def open_image(source: Path | bytes, limits: ImageLimits | None = None) -> Image.Image:
+    """Decode a file or its bytes to an upright RGB picture. Support images, targets and queries all come through here.
+
+    Raises:
+        BadImage: it cannot be used; ``reason`` and message say why. Nothing else is raised for bad content.
+        OSError: a file that cannot be read at all.
+    """
+    with _opened(source, limits or ImageLimits()) as image:
+        return upright_rgb(image)
+
+
+def pixel_count(source: Path | bytes, limits: ImageLimits | None = None) -> int:
+    """Return width times height as the header says, without decoding.
+
+    Raises:
+        BadImage, OSError: as :func:`open_image`.
+    """
+    with _opened(source, limits or ImageLimits()) as image:
+        return image.width * image.height
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Return a decoded picture as :func:`open_image` would: EXIF rotation applied, laid on white, 8 bits a channel.
+
+    Raises:
+        BadImage: floating-point values of unknown range.
+    """
+    image.load()  # first: a TIFF is turned while it is loaded, and has no orientation any more
+    # exif_transpose would copy a picture that is upright too.
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    if image.mode in _SIXTEEN_BIT:
+        # Pillow's own conversion clips every value above 255 to white.
+        values = np.asarray(image).clip(0, 65535) >> 8
+        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise BadImage("unsupported", "the image holds floating-point values of unknown range.")
+    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def save_upright(image: Image.Image, path: Path, *, shortest: int | None = None, quality: int = 95) -> None:
+    """Write a picture as JPEG, its shorter side scaled down to ``shortest`` pixels, complete or not at all."""
+    if shortest and min(image.size) > shortest:
+        scale = shortest / min(image.size)
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            image.save(file, format="JPEG", quality=quality)
+        os.chmod(partial, 0o644)
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _opened(source: Path | bytes, limits: ImageLimits) -> Iterator[Image.Image]:
+    """Open a file of a known format and bounded size; whatever a decoder raises in the block becomes a BadImage."""
+    name = str(source) if isinstance(source, Path) else "the image"
+    data = _read(source, limits, name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                if image.width * image.height > limits.max_pixels:
+                    raise BadImage(
+                        "too-many-pixels",
+                        f"{name} decodes to {image.width}x{image.height} pixels; at most {limits.max_pixels} are decoded.",
+                    )
+                yield image
+    except BadImage:
+        raise
+    except Image.DecompressionBombError as error:
+        raise BadImage("too-many-pixels", f"{name} is a decompression bomb: {error}") from error
+    except UnidentifiedImageError as error:
+        if _MARKUP.match(data[:512]):
+            raise BadImage("not-an-image", f"{name} is a web page or markup, not an image.") from error
+        raise BadImage("not-an-image", f"{name} is none of {', '.join(FORMATS)}.") from error
+    except (OSError, EOFError, SyntaxError) as error:
+        raise BadImage("truncated", f"{name} is cut off or damaged: {error}.") from error
+    except (
+        Exception
+    ) as error:  # decoders raise what they like on hostile input (struct.error, ZeroDivisionError ...)
+        raise BadImage(
+            "unsupported", f"{name} cannot be decoded ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _read(source: Path | bytes, limits: ImageLimits, name: str) -> bytes:
+    size = source.stat().st_size if isinstance(source, Path) else len(source)
+    if size == 0:
+        raise BadImage("empty", f"{name} is empty.")
+    if size > limits.max_bytes:
+        raise BadImage("too-large", f"{name} has {size} bytes; at most {limits.max_bytes} are read.")
+    return source.read_bytes() if isinstance(source, Path) else source
