@@ -56,7 +56,7 @@ def classifier(classifier_folder):
     return load_classifier(classifier_folder)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=pictures())
 def test_every_door_gives_the_same_pixels(classifier, tmp_path: Path, data: bytes) -> None:
     """A query as a file and as a picture, a target, a support image on disk and the body of a request."""
