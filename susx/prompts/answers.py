@@ -109,7 +109,8 @@ def mentions(sentence: str, name: str) -> bool:
     (True, False)
     """
     ending = r"(?:e?s|e|ies|ys?|'s|')?"
-    words = [re.escape(_stem(word)) + ending for word in plain(name).split()]
+    # A class of flowers102 is "pink-yellow dahlia?": the doubt of its authors is no part of the name.
+    words = [re.escape(_stem(word.rstrip("?!") or word)) + ending for word in plain(name).split()]
     return re.search(r"(?<!\w)" + r"\W+".join(words) + r"(?!\w)", plain(sentence)) is not None
 
 

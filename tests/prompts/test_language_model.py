@@ -322,6 +322,7 @@ def test_mentions_are_whole_words_singular_or_plural():
     assert mentions("some strawberries", "strawberry")
     assert mentions("Two hot dogs.", "hot_dog")
     assert mentions("Boxes", "box")
+    assert mentions("A pink-yellow dahlia in a vase.", "pink-yellow dahlia?")
     assert mentions("A polka dotted dress", "polka-dotted")
     assert not mentions("A category", "cat")
     assert not mentions("A dog in hot weather", "hot dog")
