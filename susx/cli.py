@@ -101,7 +101,7 @@ class _LazyGroup(TyperGroup):
 app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool | None) -> None:
     if asked:
         typer.echo(f"susx {importlib.metadata.version('susx')}")
         raise typer.Exit
@@ -109,8 +109,8 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(
-        False, "--version", help="Print the version and end.", is_eager=True, callback=_version
+    version: bool | None = typer.Option(
+        None, "--version", help="Print the version and end.", is_eager=True, callback=_version
     ),
 ) -> None:
     """Name-only image classification: from class names to a classifier and a report."""

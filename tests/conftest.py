@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 
 from susx.flows.settings import prepare_environment
@@ -22,6 +24,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((i for i, name in enumerate(LONGEST) if name in item.nodeid), len(LONGEST))
 
     items.sort(key=place)
+
+
+@pytest.fixture(autouse=True)
+def _types_at_run_time(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave the check of types to susx itself in a test that is marked ``untyped``."""
+    jaxtyping.config.update("jaxtyping_disable", request.node.get_closest_marker("untyped") is not None)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,7 @@ def _image_pairs(
 
 def _sampled(
     images: Float[Tensor, "query dim"], labels: Int64[Tensor, " query"], seed: int
-) -> tuple[Float[Tensor, "query dim"], Int64[Tensor, " query"]]:
+) -> tuple[Float[Tensor, "sampled dim"], Int64[Tensor, " sampled"]]:
     if len(images) != len(labels):
         raise MismatchError(f"{len(images)} images but {len(labels)} labels: expected one label per image.")
     if not len(images):

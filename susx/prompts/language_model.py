@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from susx.config import LanguageModelConfig
 from susx.errors import ConfigError, GenerationError
@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 MAX_TOKENS = 1024
 
 
+@runtime_checkable
 class LanguageModel(Protocol):
     """Answers questions; ``name`` says which model, for the record."""
 

@@ -15,6 +15,8 @@ after 256 steps the relative error is below 1e-13, far under the tie margin.
 
 from __future__ import annotations
 
+from typing import no_type_check
+
 import numba
 import numpy as np
 
@@ -30,6 +32,7 @@ LANES = 8
 """Rivals per step of the innermost loop; alphas are padded to it as well, so that no remainder is left."""
 
 
+@no_type_check
 @numba.njit(fastmath=_FAST, cache=True, nogil=True)
 def _advance(state, step, widths, sums, multiply):  # type: ignore[no-untyped-def]
     """Multiply ``state`` by ``step`` (unless it is fresh) and leave its class sums in ``sums``."""
@@ -49,11 +52,13 @@ def _advance(state, step, widths, sums, multiply):  # type: ignore[no-untyped-de
         start += width
 
 
+@no_type_check
 @numba.njit(fastmath=_FAST, cache=True, nogil=True)
 def _top(a, b):  # type: ignore[no-untyped-def]
     return a if a > b else b
 
 
+@no_type_check
 @numba.njit(fastmath=_FAST, cache=True, nogil=True)
 def _largest(p, t, start, stop, alphas, bounds):  # type: ignore[no-untyped-def]
     """Put ``max(p + alpha t)`` over [start, stop) into ``bounds`` for every alpha.
@@ -74,6 +79,7 @@ def _largest(p, t, start, stop, alphas, bounds):  # type: ignore[no-untyped-def]
             bounds[i] = _top(bounds[i], _top(left, right))
 
 
+@no_type_check
 @numba.njit(cache=True, nogil=True)
 def _first_above(gammas, bound, inverse_step):  # type: ignore[no-untyped-def]
     """Return how many gammas are <= ``bound``; the guess is right where they are evenly spaced."""
@@ -90,6 +96,7 @@ def _first_above(gammas, bound, inverse_step):  # type: ignore[no-untyped-def]
     return index
 
 
+@no_type_check
 @numba.njit(fastmath=_FAST, cache=True, nogil=True)
 def _rivals(zero_shot, divergence, classes, right, order, p, q):  # type: ignore[no-untyped-def]
     """Order the rivals of one row, lower bounds first, with p = (z_c - z_y + tie) / |D| and q = 1 / |D|.
@@ -115,6 +122,7 @@ def _rivals(zero_shot, divergence, classes, right, order, p, q):  # type: ignore
     return split, end
 
 
+@no_type_check
 @numba.njit(parallel=True, cache=True, nogil=True)
 def count_correct(  # type: ignore[no-untyped-def]
     affinity, widths, zero_shot, divergence, classes, weights, right, alphas, betas, runs, gammas, changes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from susx.errors import DamagedArtefact
 from susx.stages.stage import Stage, execute, lookup
@@ -24,6 +24,7 @@ State: TypeAlias = Literal["fresh", "stale", "missing", "running", "waits"]
 """``stale`` and ``missing`` are made for sure; what ``waits`` is made only if what it waits for turns out otherwise."""
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Carries out jobs of one stage and returns their artefacts in order."""
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from pydantic import BaseModel, ConfigDict
-from typing_extensions import Self
 
 from susx.config import EncoderConfig
 from susx.store import Job
 from susx.types import Digest, Json
 
 __all__ = ["EncoderKey", "Encoding", "Execution", "Params"]
+
+
+V = TypeVar("V", bound="_Values")
 
 
 class _Values(BaseModel):
@@ -24,7 +28,7 @@ class Params(_Values):
     """What changes the result of a stage besides its inputs; every field is an ingredient of the key."""
 
     @classmethod
-    def of(cls, job: Job) -> Self:
+    def of(cls: type[V], job: Job) -> V:
         """Read a job's parameters."""
         return cls.model_validate(job.params)
 
@@ -33,7 +37,7 @@ class Execution(_Values):
     """Devices, paths and the like: how a stage does its work. Not in the key."""
 
     @classmethod
-    def of(cls, job: Job) -> Self:
+    def of(cls: type[V], job: Job) -> V:
         """Read how a job is to be done."""
         return cls.model_validate(job.execution)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ from susx.types import Json
 __all__ = ["MODES", "BuildOptions", "plan_build"]
 
 MODES = ("retrieve", "generate")
+
+_LIBRARIES = ("torch", "open_clip_torch", "diffusers", "transformers", "numpy", "prefect")
+"""Those whose version a report names: they decide the last digits, or who recorded the run."""
 
 
 _PROMPTS: Mapping[str, Mapping[str, Any]] = {
@@ -72,7 +77,13 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         splits=_splits(dataset, root) if options.evaluate else {},
         data_root=root,
         notes=(note,) if note else (),
-        run={"command": options.command(), "mode": ",".join(sources), "evaluate": options.evaluate},
+        run={
+            "command": options.command(),
+            "mode": ",".join(sources),
+            "evaluate": options.evaluate,
+            "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        },
     )
     # Refused here, before any work: a method, hyper-parameter or headline that cannot be.
     _ = plan.headline

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import io
 import json
@@ -36,7 +35,7 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
         dataset=job.dataset, mode=" + ".join(params.sources), profile=profile["name"],
         encoder=" / ".join(filter(None, (encoder["model"], encoder["pretrained"]))), command=run["command"],
         seed=profile["seed"], version=susx.__version__,
-        started=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        started=run["started"], libraries=run["libraries"],
         title=reporting.dataset.title, toy=profile["toy"],
         digests={name: ref.digest for name, ref in read.items()},
     )  # fmt: skip

@@ -31,6 +31,7 @@ def test_mean_over_seeds() -> None:
     assert mean_and_interval([0.5]) == (0.5, 0.5, 0.5)
 
 
+@pytest.mark.untyped
 def test_nothing_to_measure_is_refused() -> None:
     """No images, too few labels and no seeds are refused."""
     with pytest.raises(InputError, match="no images"):

@@ -81,6 +81,7 @@ def test_equal_and_swapped() -> None:
     assert compare(reference, other) == there
 
 
+@pytest.mark.untyped
 def test_other_images_are_refused() -> None:
     """A paired test of different numbers of images is no paired test."""
     with pytest.raises(MismatchError, match="same images"):

@@ -61,6 +61,7 @@ def test_gains_by_hand() -> None:
     assert [(g.label, g.n, g.before, g.after) for g in gains] == [(0, 2, 0.5, 1.0), (2, 2, 1.0, 0.5)]
 
 
+@pytest.mark.untyped
 def test_gains_need_the_same_images() -> None:
     """Logits of another shape are refused."""
     with pytest.raises(MismatchError, match="same images"):

@@ -67,6 +67,7 @@ def test_centroid_gap_is_a_distance() -> None:
     assert centroid_gap(up, up) == 0.0
 
 
+@pytest.mark.untyped
 def test_what_does_not_fit_is_refused() -> None:
     """Other widths, labels without a text, and sets without pairs are named."""
     with pytest.raises(MismatchError, match="dimensions"):

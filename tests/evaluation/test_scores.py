@@ -74,6 +74,7 @@ def test_summary_holds_all(measured: tuple[torch.Tensor, torch.Tensor]) -> None:
     assert score(logits[:, :3], labels.clamp(max=2)).top5 == 1.0
 
 
+@pytest.mark.untyped
 @pytest.mark.parametrize(
     ("logits", "labels", "error", "words"),
     [

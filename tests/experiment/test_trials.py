@@ -60,6 +60,7 @@ def test_a_headline_that_is_not_fitted_is_refused(asked):
         choose_headline(trials_of(BOTH, ("support",), validation=True), asked)
 
 
+@pytest.mark.untyped
 @pytest.mark.parametrize(
     ("methods", "words"),
     [

@@ -53,6 +53,7 @@ def test_a_small_pool_leaves_classes_with_less() -> None:
     assert sorted(found.rows.tolist()) == [0, 1, 2, 3]
 
 
+@pytest.mark.untyped
 def test_unusable_pools_are_refused(tmp_path: Path) -> None:
     """Empty pools, other widths, NaN rows, zero images and missing files are refused."""
     with pytest.raises(InputError, match="no features"):

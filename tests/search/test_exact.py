@@ -127,7 +127,7 @@ def best_by_hand(counts, grid):
         for a in range(len(grid.alphas)) for b in range(len(grid.betas)) for g in range(len(grid.gammas))
     ]  # fmt: skip
     correct, gamma, alpha, beta = min(points)
-    return Optimum({"gamma": gamma, "alpha": alpha, "beta": beta}, -correct, 0, named(grid), counts)
+    return Optimum({"gamma": gamma, "alpha": alpha, "beta": beta}, int(-correct), 0, named(grid), counts)
 
 
 def random_case(seed, rows=40, images=30, classes=7, dim=8):
@@ -318,6 +318,7 @@ def test_inputs_are_not_changed():
     assert all(torch.equal(a, b) for a, b in zip(case, before, strict=True))
 
 
+@pytest.mark.untyped
 @pytest.mark.parametrize(
     ("place", "value", "error", "words"),
     [

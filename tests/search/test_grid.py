@@ -9,6 +9,7 @@ from susx.errors import ConfigError
 from susx.search import Grid
 
 
+@pytest.mark.untyped
 @pytest.mark.parametrize("bad", [[], [1.0, 1.0], [2.0, 1.0], [-0.1, 1.0], [0.0, float("nan")], [[1.0]]])
 def test_a_list_that_is_no_grid_is_refused(bad):
     """Empty, repeated, falling, negative, infinite or nested values are refused by the name of the list."""

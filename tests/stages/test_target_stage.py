@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
+import importlib.metadata
 import json
 
 import pytest
@@ -11,6 +14,9 @@ from susx.datasets.split import MOST_UNREADABLE, TargetSplit
 from susx.demo.textures import render
 from susx.errors import InputError
 from susx.stages import target
+from susx.stages.executors import InlineExecutor
+from susx.stages.graph import build
+from susx.stages.plan import plan_build
 from susx.testing.world import CLASSES
 
 PER_CLASS = 6
@@ -52,7 +58,9 @@ def test_a_bad_image_is_counted_and_named(photographed, tmp_path, damage):
     assert [*labels(photographed, "test")["unreadable"]] == ["test/banded/0.png"]
     assert labels(photographed, "test")["places"] == list(range(1, 24))
     report = photographed.store.folder(photographed.result.report)
-    methods = json.loads((report / "metrics.json").read_text())["methods"]
+    metrics = json.loads((report / "metrics.json").read_text())
+    assert metrics["run"]["libraries"]["torch"] == importlib.metadata.version("torch")
+    methods = metrics["methods"]
     assert {method["n"] for method in methods} == {23}
     assert "test/banded/0.png" in (report / "report.html").read_text(encoding="utf-8")
 
@@ -84,3 +92,12 @@ def test_the_share_that_may_be_bad(images, bad):
     assert [*readable.unreadable] == [str(n) for n in range(bad)]
     with pytest.raises(InputError, match="cannot be decoded"):
         [*ReadableImages(split(bad + 1))]
+
+
+def test_a_report_says_when_its_build_began(world):
+    """The time in the report is that of the plan, before all work, and not that of the report."""
+    began = "2026-01-02T03:04:05+00:00"
+    plan = dataclasses.replace(made := plan_build(world.options), run={**made.run, "started": began})
+    assert made.run["started"] < datetime.datetime.now(datetime.timezone.utc).isoformat()
+    result = build(plan, InlineExecutor(world.store))
+    assert json.loads(world.store.path(result.report, "metrics.json").read_text())["run"]["started"] == began

@@ -16,7 +16,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 FILES = ("img_emb", "metadata", "image.index", "image.json")
 
 
+@runtime_checkable
 class ImageEncoder(Protocol):
     """The part of an encoder that building needs."""
 

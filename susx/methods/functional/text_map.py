@@ -21,10 +21,10 @@ __all__ = ["text_map"]
 
 def text_map(
     text: Float[Tensor, "classes dim"],
-    means: Float[Tensor, "classes dim"],
+    means: Float[Tensor, "classes width"],
     has_images: Bool[Tensor, " classes"],
     strength: float = 1.0,
-) -> Float[Tensor, "classes dim"]:
+) -> Float[Tensor, "classes width"]:
     """Return h, one row per class, in float64.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.queries import Query
@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the processes that fetch import this package and need no to
 __all__ = ["Backend", "TextEncoder", "search"]
 
 
+@runtime_checkable
 class TextEncoder(Protocol):
     """The part of an encoder that searching needs."""
 
@@ -31,6 +32,7 @@ class TextEncoder(Protocol):
         """Return unit rows for sentences."""
 
 
+@runtime_checkable
 class Backend(Protocol):
     """A place where images are searched by text."""
 
