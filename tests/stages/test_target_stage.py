@@ -17,6 +17,7 @@ from susx.stages import target
 from susx.stages.executors import InlineExecutor
 from susx.stages.graph import build
 from susx.stages.plan import plan_build
+from susx.store import ArtefactStore
 from susx.testing.world import CLASSES
 
 PER_CLASS = 6
@@ -94,10 +95,10 @@ def test_the_share_that_may_be_bad(images, bad):
         [*ReadableImages(split(bad + 1))]
 
 
-def test_a_report_says_when_its_build_began(world):
+def test_a_report_says_when_its_build_began(world, tmp_path):
     """The time in the report is that of the plan, before all work, and not that of the report."""
     began = "2026-01-02T03:04:05+00:00"
     plan = dataclasses.replace(made := plan_build(world.options), run={**made.run, "started": began})
     assert made.run["started"] < datetime.datetime.now(datetime.timezone.utc).isoformat()
-    result = build(plan, InlineExecutor(world.store))
-    assert json.loads(world.store.path(result.report, "metrics.json").read_text())["run"]["started"] == began
+    result = build(plan, InlineExecutor(store := ArtefactStore(tmp_path / "store")))
+    assert json.loads(store.path(result.report, "metrics.json").read_text())["run"]["started"] == began
