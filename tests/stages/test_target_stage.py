@@ -100,5 +100,5 @@ def test_a_report_says_when_its_build_began(world, tmp_path):
     began = "2026-01-02T03:04:05+00:00"
     plan = dataclasses.replace(made := plan_build(world.options), run={**made.run, "started": began})
     assert made.run["started"] < datetime.datetime.now(datetime.timezone.utc).isoformat()
-    result = build(plan, InlineExecutor(store := ArtefactStore(tmp_path / "store")))
+    result = build(plan, InlineExecutor(store := ArtefactStore(tmp_path / "another")))
     assert json.loads(store.path(result.report, "metrics.json").read_text())["run"]["started"] == began
