@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import io
 import sys
 from typing import Any
 
@@ -119,6 +120,11 @@ def _root(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a refusal is one paragraph on standard error and exit code 2."""
     protect_children()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a lone surrogate in a file's name or caption is no traceback
     ending = Ending()
     try:
         with ending:
@@ -163,4 +169,6 @@ def _say(text: str) -> None:
 def _plain(text: str) -> str:
     from rich.markup import escape
 
-    return escape(text)
+    from susx.neutral import for_terminal
+
+    return escape(for_terminal(text))

@@ -43,7 +43,8 @@ class BadImage(InputError):
     """An image that cannot be used.
 
     Attributes:
-        reason: ``too-large``, ``not-an-image``, ``truncated``, ``too-many-pixels``, ``unsupported`` or ``empty``.
+        reason: ``too-large``, ``not-an-image``, ``truncated``, ``too-many-pixels``,
+            ``too-narrow``, ``unsupported`` or ``empty``.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -57,11 +58,14 @@ class ImageLimits:
 
     Attributes:
         max_bytes: of the encoded file.
-        max_pixels: width times height; 50 million pixels are 150 MB decoded.
+        max_pixels: width times height; 50 million pixels are 200 MB decoded.
+        max_aspect: longer side over shorter. Encoders scale the shorter side, up as well: a line of 1 x 65,000 pixels would
+            become 3 billion of them.
     """
 
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
+    max_aspect: float = 100.0
 
 
 LOCAL = ImageLimits(max_bytes=500_000_000, max_pixels=100_000_000)
@@ -143,6 +147,12 @@ def _opened(source: Path | bytes, limits: ImageLimits) -> Iterator[Image.Image]:
                     raise BadImage(
                         "too-many-pixels",
                         f"{name} decodes to {image.width}x{image.height} pixels; at most {limits.max_pixels} are decoded.",
+                    )
+                if max(image.size) > limits.max_aspect * min(image.size):
+                    raise BadImage(
+                        "too-narrow",
+                        f"{name} has {image.width}x{image.height} pixels; a side of at most {limits.max_aspect:g} times the "
+                        "other is decoded.",
                     )
                 yield image
     except BadImage:

@@ -51,7 +51,7 @@ class ClassifierFacts:
         dataset: name of the data set whose class names these are.
         prompts: kind of the sentences of the text classifier, and ``prompts_digest`` over them.
         tuning: protocol that chose the hyper-parameters.
-        temperature: the logits are divided by it before the softmax; 1 when uncalibrated.
+        temperature: the logits are divided by it before the softmax; 1 when not calibrated.
         calibrated_on: the labelled images the temperature was fitted on ("val", "support"), or "".
         licences: notes on what was used, for whoever ships the classifier.
         toy: whether the encoder is the embedded one.
@@ -93,6 +93,32 @@ class StoredClassifier:
     def zero_shot(self) -> ZeroShotState:
         """The classifier of class prompts alone."""
         return self.fitted.zero_shot
+
+    @property
+    def gives_zero_shot(self) -> bool:
+        """Whether it is zero-shot in all but name: the support images have no say."""
+        return self.method.gives_zero_shot(self.state)
+
+    @property
+    def notes(self) -> list[str]:
+        """What whoever reads an answer should know, a sentence or two each."""
+        notes = []
+        if self.facts.toy:
+            notes.append(
+                "The encoder is the embedded toy: its answers show how susx works, not what is in a picture. For real ones "
+                "build with a profile of real weights ('susx profiles list', for instance --profile clip-vit-b16)."
+            )
+        if self.gives_zero_shot:
+            values = ", ".join(f"{name} = {value:g}" for name, value in self.method.values().items())
+            notes.append(
+                f"This {self.method.title} is zero-shot: tuning ({self.facts.tuning}) left the support images without a "
+                f"say ({values})."
+            )
+        if not self.facts.calibrated_on:
+            notes.append(
+                "The probabilities are not calibrated: there were no labelled images to fit a temperature on."
+            )
+        return notes
 
 
 def save_classifier(

@@ -13,21 +13,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from PIL import Image
+from torch import Tensor
 
 from susx.classifier.classifier import Classifier, Prediction
+from susx.classifier.limits import Busy
 
-__all__ = ["Busy", "InferenceWorker"]
+__all__ = ["InferenceWorker"]
 
 logger = logging.getLogger(__name__)
 
 
-class Busy(Exception):
-    """More images wait than the worker takes."""
-
-
 @dataclass(frozen=True)
 class _Job:
-    image: Image.Image
+    image: Image.Image | Tensor
     name: str
     top_k: int
     explain: int
@@ -83,8 +81,8 @@ class InferenceWorker:
         """Number of pictures in the queue."""
         return self._jobs.qsize()
 
-    def submit(self, image: Image.Image, name: str, top_k: int, explain: int) -> Future[Prediction]:
-        """Hand in a picture; the future gives its prediction. Cancelling it before its batch begins saves the work.
+    def submit(self, image: Image.Image | Tensor, name: str, top_k: int, explain: int) -> Future[Prediction]:
+        """Hand in a picture or its encoder input; the future gives its prediction. Cancelling it before its batch begins saves the work.
 
         Raises:
             Busy: too many pictures wait.
@@ -127,7 +125,7 @@ class InferenceWorker:
                 for job in jobs:
                     self._answer([job])
                 return
-            logger.exception("a picture of %s could not be classified", jobs[0].image.size)
+            logger.exception("a picture could not be classified")
             jobs[0].answer.set_exception(error)
             return
         for job, prediction in zip(jobs, predictions, strict=True):

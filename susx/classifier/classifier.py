@@ -1,4 +1,4 @@
-"""A loaded classifier: images in, classes with calibrated probabilities and the nearest support images out."""
+"""A loaded classifier: images in, classes with probabilities and the nearest support images out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Classifier", "Neighbour", "Prediction", "Scored", "load_classifier"]
 
 @dataclass(frozen=True)
 class Scored:
-    """A class and its calibrated probability."""
+    """A class and its probability, calibrated where ``ClassifierFacts.calibrated_on`` says on what."""
 
     class_name: str
     probability: float
@@ -107,10 +107,10 @@ class Classifier:
         return self.stored.method.logits(self.stored.state, features)
 
     def probabilities(self, features: ImageFeatures) -> Float[Tensor, "query classes"]:
-        """Return softmax(logits / temperature) with the temperature of the calibration."""
+        """Return softmax(logits / temperature) with the stored temperature (1 when not calibrated)."""
         return torch.softmax(self.logits(features).double() / self.facts.temperature, dim=1).float()
 
-    def encode(self, images: Iterable[Image.Image | Path]) -> ImageFeatures:
+    def encode(self, images: Iterable[Image.Image | Path | Tensor]) -> ImageFeatures:
         """Return features of readable images, with patch tokens where the method needs them."""
         if Need.PATCHES in self.stored.method.needs:
             pictures = list(images)

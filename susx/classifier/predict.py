@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from PIL import Image
 
+from susx.classifier.artefact import StoredClassifier
 from susx.classifier.classifier import Classifier, Prediction
 from susx.errors import InputError
 from susx.image_files import LOCAL, BadImage, open_image, upright_rgb
@@ -121,8 +122,8 @@ def decode(image: str | Path | Image.Image) -> Decoded:
         return f"The file cannot be read: {error}."
 
 
-def as_record(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as JSON values: image, and either error or class, probability, top and nearest."""
+def as_record(prediction: Prediction, stored: StoredClassifier) -> dict[str, Any]:
+    """Return a prediction as JSON values: image, and either error, or class, probability, top, nearest and what to know."""
     if prediction.error is not None:
         return {"image": prediction.image, "error": prediction.error}
     return {
@@ -141,4 +142,6 @@ def as_record(prediction: Prediction) -> dict[str, Any]:
             }
             for n in prediction.neighbours
         ],
+        "gives_zero_shot": stored.gives_zero_shot,
+        "toy": stored.facts.toy,
     }

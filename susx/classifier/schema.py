@@ -6,11 +6,21 @@ from typing import Any
 
 from pydantic import BaseModel
 
-__all__ = ["BODY", "REFUSALS", "Answer", "Health", "NearImage", "ScoredClass"]
+__all__ = [
+    "BODY",
+    "FORM",
+    "REFUSALS",
+    "Answer",
+    "Answers",
+    "Health",
+    "NearImage",
+    "ScoredClass",
+    "Unreadable",
+]
 
 
 class ScoredClass(BaseModel):
-    """A class and its calibrated probability."""
+    """A class and its probability."""
 
     class_name: str
     probability: float
@@ -35,31 +45,72 @@ class Answer(BaseModel):
     probability: float
     top: list[ScoredClass]
     nearest: list[NearImage]
+    gives_zero_shot: bool
+    """Whether the support images have no say."""
+    toy: bool
+    """Whether the encoder is the embedded one, whose answers mean nothing."""
+
+
+class Unreadable(BaseModel):
+    """An image that cannot be classified, and why."""
+
+    image: str
+    error: str
+
+
+class Answers(BaseModel):
+    """One entry an image, in their order."""
+
+    images: list[Answer | Unreadable]
 
 
 class Health(BaseModel):
-    """What is served."""
+    """What is served. ``calibrated_on`` is empty where the probabilities are not calibrated."""
 
     status: str
     version: str
     method: str
+    gives_zero_shot: bool
+    hyper_parameters: dict[str, Any]
+    tuning: str
+    calibrated_on: str
+    toy: bool
     encoder: str
     classes: int
+    notes: list[str]
 
+
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 BODY = {
     "requestBody": {
         "required": True,
         "content": {
-            "image/*": {"schema": {"type": "string", "format": "binary"}},
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "image/*": _BINARY,
+            "application/octet-stream": _BINARY,
+            "application/x-www-form-urlencoded": _BINARY,
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
                     "required": ["image"],
-                    "properties": {"image": {"type": "string", "format": "binary"}},
+                    "properties": {"image": _BINARY["schema"]},
                 }
             },
+        },
+    }
+}
+
+FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image"],
+                    "properties": {"image": {"type": "array", "items": _BINARY["schema"]}},
+                }
+            }
         },
     }
 }
@@ -68,6 +119,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"description": "Not an image that can be decoded"},
     408: {"description": "The body did not arrive in time"},
     413: {"description": "Too many bytes or pixels"},
-    415: {"description": "Another content type"},
-    503: {"description": "Too many images wait, or the answer took too long"},
+    503: {
+        "description": "Too many images wait, or the answer took too long; Retry-After says when to ask again"
+    },
 }

@@ -11,19 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.table import Table
 
+from susx.neutral import for_terminal
 from susx.stages.build_plan import BuildPlan
 from susx.stages.executors import PlannedJob
 from susx.store import write_atomically
 
-__all__ = ["output", "print_banner", "print_plan", "print_summary", "write_json"]
+__all__ = ["escape", "output", "print_banner", "print_plan", "print_summary", "write_json"]
 
 WIDTH = 200
 """Columns of what goes to a file: no row is cut."""
 
 TOY = "The models of this profile are the embedded toys: the numbers show how susx works, not how well CLIP does."
+
+
+def escape(text: str) -> str:
+    """Return foreign text for a console: neither markup nor anything that a terminal obeys."""
+    return escape_markup(for_terminal(text))
 
 
 def output(json_file: str | None = None) -> Console:

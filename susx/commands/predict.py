@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
@@ -13,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from susx.classifier import Prediction
+    from susx.classifier import Prediction, StoredClassifier
 
 __all__ = ["predict"]
 
@@ -28,7 +29,7 @@ class Format(str, Enum):
 def predict(
     images: Annotated[
         list[str] | None,
-        typer.Argument(help="Files, folders, glob patterns; - reads paths from standard input."),
+        typer.Argument(help="Files, folders, glob patterns; - reads paths of files from standard input."),
     ] = None,
     classifier: Annotated[Path, typer.Option("--classifier", help="Folder of the classifier.")] = Path(
         "classifier"
@@ -45,19 +46,22 @@ def predict(
 ) -> None:
     """Classify images with a classifier that was built. Exits 1 when some images could not be read, 3 when none could."""
     from susx.classifier import load_classifier
-    from susx.classifier.predict import expand, predict_stream
+    from susx.classifier.predict import predict_stream
     from susx.errors import InputError
+    from susx.neutral import for_terminal
 
     if not images:
         raise InputError(
             "No images: give files, folders or patterns, or - to read paths from standard input."
         )
     loaded = load_classifier(classifier, device=device, batch_size=batch_size, workers=workers)
-    stream = predict_stream(loaded, expand(_arguments(images)), top_k=top_k, explain=explain)
+    stream = predict_stream(loaded, _files(images), top_k=top_k, explain=explain)
+    for note in loaded.stored.notes:
+        typer.echo(f"note: {for_terminal(note)}", err=True)
     good = bad = 0
     target = out.open("w", encoding="utf-8", newline="") if out else sys.stdout
     try:
-        write = _jsonl(target) if form is Format.jsonl else _csv(target, top_k)
+        write = _jsonl(target, loaded.stored) if form is Format.jsonl else _csv(target, top_k)
         for prediction in _with_progress(stream, show=out is not None or not sys.stdout.isatty()):
             write(prediction)
             good, bad = good + (prediction.error is None), bad + (prediction.error is not None)
@@ -71,24 +75,31 @@ def predict(
         raise SystemExit(1 if good else 3)
 
 
-def _arguments(images: Iterable[str]) -> Iterator[str]:
-    for image in images:
-        if image == "-":
-            yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
+def _files(arguments: Iterable[str]) -> Iterator[Path]:
+    from susx.classifier.predict import expand
+
+    for argument in arguments:
+        if argument == "-":
+            # Lines are paths as they are: a folder or a missing file is a record of its own, and the others follow.
+            yield from (Path(os.fsdecode(line.rstrip(b"\n"))) for line in sys.stdin.buffer if line.strip())
         else:
-            yield image
+            yield from expand([argument])
 
 
-def _jsonl(target: IO[str]) -> Callable[[Prediction], None]:
+def _jsonl(target: IO[str], stored: StoredClassifier) -> Callable[[Prediction], None]:
     from susx.classifier.predict import as_record
+    from susx.neutral import for_json
 
     def write(prediction: Prediction) -> None:
-        target.write(json.dumps(as_record(prediction), ensure_ascii=False) + "\n")
+        record = json.dumps(as_record(prediction, stored), ensure_ascii=False)
+        target.write(for_json(record) + "\n")
 
     return write
 
 
 def _csv(target: IO[str], top_k: int) -> Callable[[Prediction], None]:
+    from susx.neutral import for_cell
+
     rows = csv.writer(target, lineterminator="\n")
     ranked = [name for k in range(1, top_k + 1) for name in (f"class_{k}", f"probability_{k}")]
     rows.writerow(["image", *ranked, "nearest", "error"])
@@ -97,7 +108,9 @@ def _csv(target: IO[str], top_k: int) -> Callable[[Prediction], None]:
         cells = [cell for s in prediction.classes for cell in (s.class_name, f"{s.probability:.6f}")]
         cells += [""] * (2 * top_k - len(cells))
         nearest = "|".join(neighbour.row.file for neighbour in prediction.neighbours)
-        rows.writerow([prediction.image, *cells, nearest, prediction.error or ""])
+        rows.writerow(
+            [for_cell(cell) for cell in (prediction.image, *cells, nearest, prediction.error or "")]
+        )
 
     return write
 

@@ -21,11 +21,24 @@ def serve(
         float, typer.Option("--timeout", min=0.1, help="Seconds to upload, and to answer.")
     ] = 30.0,
     max_batch: Annotated[int, typer.Option("--max-batch", min=1, help="Images classified at once.")] = 32,
+    max_pixels_in_flight: Annotated[
+        int,
+        typer.Option(
+            "--max-pixels-in-flight",
+            min=1,
+            help="Of all images decoded at once; 6 to 16 bytes of memory each.",
+        ),
+    ] = 100_000_000,
+    max_bytes_in_flight: Annotated[
+        int,
+        typer.Option("--max-bytes-in-flight", min=1, help="Of all requests being received; beyond it 503."),
+    ] = 256_000_000,
+    max_connections: Annotated[
+        int, typer.Option("--max-connections", min=1, help="Open at a time; the longest idle one makes room.")
+    ] = 512,
 ) -> None:
     """Serve a classifier over HTTP until interrupted."""
     import socket
-
-    import uvicorn
 
     from susx.errors import ServerError
 
@@ -42,13 +55,22 @@ def serve(
             f"Cannot listen on {host}:{port} ({error}). Give a free --port, or --port 0."
         ) from error
     from susx.classifier import load_classifier
-    from susx.classifier.serve import Limits, create_app
+    from susx.classifier.connections import create_server
+    from susx.classifier.limits import Limits
+    from susx.classifier.serve import create_app
+    from susx.neutral import for_terminal
 
     loaded = load_classifier(classifier, device=device, batch_size=max_batch)
     _ = loaded.encoder  # a missing or different encoder is said here, in one paragraph
-    app = create_app(loaded, Limits(max_bytes, max_pixels, timeout, max_batch))
+    limits = Limits(
+        max_bytes, max_pixels, timeout, max_batch, max_bytes_in_flight=max_bytes_in_flight,
+        max_pixels_in_flight=max_pixels_in_flight, max_connections=max_connections,
+    )  # fmt: skip
+    app = create_app(loaded, limits)
+    for note in loaded.stored.notes:
+        typer.echo(f"note: {for_terminal(note)}", err=True)
     bound = listening.getsockname()[1]
     typer.echo(
         f"Serving {len(loaded.class_names)} classes on http://{host}:{bound} (docs at /docs)", err=True
     )
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listening])
+    create_server(app, limits).run(sockets=[listening])

@@ -65,8 +65,8 @@ class Encoder:
         """Sha256 over architecture and weights."""
         return self.identity.digest
 
-    def encode_images(self, images: Iterable[Image.Image | Path]) -> Float[Tensor, "query dim"]:
-        """Return unit rows for images (pictures or paths), in their order; memory holds two batches at a time.
+    def encode_images(self, images: Iterable[Image.Image | Path | Tensor]) -> Float[Tensor, "query dim"]:
+        """Return unit rows for images (pictures, paths, or what ``prepare`` made of them), in their order; memory holds two batches at a time.
 
         Raises:
             InputError: a path cannot be decoded (curated images always can).
@@ -74,7 +74,9 @@ class Encoder:
         rows = [self._normalise(self._pooled(batch)) for batch in self._batches(images)]
         return torch.cat(rows) if rows else torch.zeros(0, self.dim)
 
-    def encode_patches(self, images: Iterable[Image.Image | Path]) -> Float[Tensor, "query patches dim"]:
+    def encode_patches(
+        self, images: Iterable[Image.Image | Path | Tensor]
+    ) -> Float[Tensor, "query patches dim"]:
         """Return unit rows for every patch of every image, projected into the joint space.
 
         Raises:
@@ -108,15 +110,15 @@ class Encoder:
         with torch.inference_mode(), self._autocast():
             return self.model.encode_image(batch)  # type: ignore[no-any-return]
 
-    def _batches(self, images: Iterable[Image.Image | Path]) -> Iterator[Tensor]:
+    def _batches(self, images: Iterable[Image.Image | Path | Tensor]) -> Iterator[Tensor]:
         if isinstance(images, Sequence) and len(images) == 1:  # what a service is asked: not worth a thread
-            yield self._stack([self._load(images[0])])
+            yield self._stack([self.prepare(images[0])])
             return
         # One thread decodes the next batch while the model works on this one.
         with ThreadPoolExecutor(max(1, self.workers)) as pool:
             pending = None
             for chunk in _chunks(images, self.batch_size):
-                following = [pool.submit(self._load, image) for image in chunk]
+                following = [pool.submit(self.prepare, image) for image in chunk]
                 if pending is not None:
                     yield self._stack([loaded.result() for loaded in pending])
                 pending = following
@@ -128,7 +130,14 @@ class Encoder:
         dtype = next(self.model.parameters()).dtype if self.identity.precision != "fp32" else torch.float32
         return batch.to(self.device, dtype)
 
-    def _load(self, image: Image.Image | Path) -> Tensor:
+    def prepare(self, image: Image.Image | Path | Tensor) -> Float[Tensor, "channels height width"]:
+        """Return the model's input for an image; such an input is returned as it is.
+
+        Raises:
+            InputError: a path cannot be decoded.
+        """
+        if isinstance(image, Tensor):
+            return image
         return self.preprocess(
             upright_rgb(image) if isinstance(image, Image.Image) else open_image(image, LOCAL)
         )

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
+from susx.neutral import for_cell
 from susx.types import Json
 
 __all__ = ["FORMATS", "TableFormat", "compare_rows", "method_rows", "render_table"]
@@ -97,7 +98,9 @@ def _latex(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows([header, *rows])
+    csv.writer(buffer, lineterminator="\n").writerows(
+        [for_cell(cell) for cell in row] for row in (header, *rows)
+    )
     return buffer.getvalue()
 
 

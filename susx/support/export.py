@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from susx.errors import InputError
+from susx.neutral import for_cell
 from susx.records import SupportRow
 
 __all__ = ["ORIGINS", "export_imagefolder", "export_webdataset"]
@@ -107,5 +108,6 @@ def _describe(listed: Sequence[tuple[str, int, SupportRow]], classes: Sequence[s
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         for name, label, row in listed:
-            writer.writerow([name, label, *(getattr(row, column) for column in _COLUMNS[2:])])
+            cells = (name, label, *(getattr(row, column) for column in _COLUMNS[2:]))
+            writer.writerow([for_cell(cell) for cell in cells])
     (out / "classes.json").write_text(json.dumps(list(classes), indent=1) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from susx.classifier import ClassifierFacts, save_classifier
 from susx.config import EncoderConfig
 from susx.demo.textures import render
 from susx.features.encoder import load_encoder
-from susx.methods import METHODS, Evidence
+from susx.methods import METHODS, Evidence, Method
 from susx.methods.state import Fitted
 from susx.records import SupportRow
 
@@ -23,13 +23,13 @@ def texture(name: str, index: int, split: str = "test", domain: str = "camera") 
     return Image.fromarray(render(name, domain, split, index))
 
 
-def build(folder: Path, method: str = "tip_x") -> Path:
+def build(folder: Path, method: Method | None = None) -> Path:
     encoder = load_encoder(EncoderConfig(model="susx-tiny"))
     texts = encoder.encode_texts([f"{name} texture." for name in NAMES])
     labels = torch.arange(len(NAMES)).repeat_interleave(6)
     pictures = [texture(NAMES[label], i % 6, "pool", "web") for i, label in enumerate(labels.tolist())]
     support = encoder.encode_images(pictures)
-    fitted = Fitted.of(METHODS[method](), Evidence(texts, encoder.logit_scale, support, labels))
+    fitted = Fitted.of(method or METHODS["tip_x"](), Evidence(texts, encoder.logit_scale, support, labels))
     rows = [
         SupportRow(
             NAMES[label],
@@ -63,3 +63,9 @@ def draw():
 def class_names() -> tuple[str, ...]:
     """The classes of the classifier."""
     return NAMES
+
+
+@pytest.fixture(scope="session")
+def build_classifier():
+    """Function (folder, method) -> folder of a classifier of these textures."""
+    return build

@@ -21,7 +21,7 @@ from susx.commands.predict import predict
 from susx.config import EncoderConfig
 from susx.errors import InputError, MismatchError
 from susx.features.encoder import load_encoder
-from susx.methods import ImageFeatures
+from susx.methods import METHODS, ImageFeatures
 from susx.testing.http_images import bomb_png
 
 CLASSES = ("banded", "bubbly", "chequered", "cracked", "dotted", "grid", "striped", "zigzagged")
@@ -159,7 +159,18 @@ def test_the_command_writes_json_lines_and_its_exit_code_tells(classifier_folder
     assert good.exit_code == 0, good.output
     records = [json.loads(line) for line in good.stdout.splitlines()]
     assert len(records) == 2
-    assert set(records[0]) == {"image", "class", "probability", "top", "nearest"}
+    assert set(records[0]) == {
+        "image",
+        "class",
+        "probability",
+        "top",
+        "nearest",
+        "gives_zero_shot",
+        "toy",
+    }
+    assert records[0]["toy"] is True
+    assert "the embedded toy" in good.stderr
+    assert "not calibrated" in good.stderr
     assert len(records[0]["top"]) == 2
     some = run(folder / "grid.png", folder / "notes.txt", "--classifier", classifier_folder)
     assert some.exit_code == 1
@@ -180,6 +191,44 @@ def test_the_command_reads_paths_from_standard_input_and_writes_a_table(classifi
     assert [bool(row["error"]) for row in rows] == [False, True]
     assert rows[0]["class_3"]
     assert rows[0]["nearest"].count("|") == 2
+
+
+def test_folders_and_odd_names_on_standard_input_stop_nothing(classifier_folder, folder, tmp_path):
+    """Lines are paths of files: a folder, a pattern and bytes that are no UTF-8 get a record, and the next line its turn."""
+    odd = os.fsencode(tmp_path) + b"/\xff\x9b.png"
+    with open(odd, "wb") as file:
+        file.write((folder / "grid.png").read_bytes())
+    lines = [
+        os.fsencode(folder / "none"),
+        os.fsencode(folder),
+        b"*.webp",
+        odd,
+        os.fsencode(folder / "grid.png"),
+    ]
+    done = command(predict)("-", "--classifier", classifier_folder, input=b"\n".join(lines))
+    assert done.exit_code == 1, done.output
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert ["error" in record for record in records] == [True, True, True, False, False]
+    assert os.fsencode(records[3]["image"]) == odd
+    assert "directory" in records[1]["error"]
+
+
+def test_a_formula_in_a_file_name_is_text_in_the_table(classifier_folder, folder, tmp_path, monkeypatch):
+    """Spreadsheets do not compute it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "=1+cmd.png").write_bytes((folder / "grid.png").read_bytes())
+    done = command(predict)("=1+cmd.png", "--classifier", classifier_folder, "--format", "csv")
+    assert done.exit_code == 0, done.output
+    assert [row["image"] for row in csv.DictReader(io.StringIO(done.stdout))] == ["'=1+cmd.png"]
+
+
+def test_a_classifier_that_is_zero_shot_says_so(tmp_path, folder, build_classifier):
+    """Whatever its method is called: in every record, and in words."""
+    built = build_classifier(tmp_path / "c", METHODS["tip_x"](alpha=0.0, gamma=0.0))
+    done = command(predict)(folder / "grid.png", "--classifier", built)
+    assert json.loads(done.stdout)["gives_zero_shot"] is True
+    assert "TIP-X is zero-shot: tuning (fixed) left the support images without a say" in done.stderr
+    assert "alpha = 0" in done.stderr
 
 
 def test_the_command_refuses_nothing_and_no_classifier(classifier_folder, folder, tmp_path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import io
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,12 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image, features
 
 from susx.classifier import load_classifier
-from susx.classifier.batching import Busy, InferenceWorker
-from susx.classifier.serve import Limits, create_app
+from susx.classifier.batching import InferenceWorker
+from susx.classifier.connections import create_server
+from susx.classifier.limits import Busy, Limits
+from susx.classifier.serve import create_app
 
 HAS_AVIF = features.check("avif")
 LIMITS = Limits(max_bytes=300_000, max_pixels=1_000_000, timeout=120)
@@ -42,27 +45,31 @@ def png(image: Image.Image) -> bytes:
 class Service:
     """The service on a free loopback port, in a thread of this process."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, limits=LIMITS):
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.address = self.socket.getsockname()
         self.url = "http://{}:{}".format(*self.address)
-        app = create_app(load_classifier(folder, batch_size=32), LIMITS)
-        self.server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
+        app = create_app(load_classifier(folder, batch_size=32), limits)
+        self.server = create_server(app, limits)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self.thread.start()
         while not self.server.started and self.thread.is_alive():
             time.sleep(0.01)
+        assert self.server.started
+
+    def stop(self):
+        """End it as SIGTERM does."""
+        self.server.should_exit = True
+        self.thread.join(60)
+        assert not self.thread.is_alive()
 
 
 @pytest.fixture(scope="module")
 def service(classifier_folder):
     running = Service(classifier_folder)
-    assert running.server.started
     yield running
-    running.server.should_exit = True
-    running.thread.join(60)
-    assert not running.thread.is_alive()
+    running.stop()
 
 
 @pytest.fixture
@@ -147,10 +154,17 @@ REFUSED = {
     "cut off": ({"content": png(Image.effect_noise((200, 200), 50))[:5000]}, 400, "cut off"),
     "another type": (
         {"content": b"{}", "headers": {"Content-Type": "application/json"}},
-        415,
-        "application/json",
+        400,
+        "none of JPEG",
     ),
-    "a form without image": ({"files": {"file": ("a.png", b"x", "image/png")}}, 400, "field 'image'"),
+    "a line": ({"content": png(Image.new("1", (60000, 1)))}, 413, "60000x1"),
+    "a form without image": ({"files": {"image": (None, b"x")}}, 400, "field 'image'"),
+    "a form of two": ({"files": [("image", ("a", b"x")), ("image", ("b", b"x"))]}, 400, "Too many files"),
+    "a form in an unknown character set": (
+        {"content": b"--b\r\n", "headers": {"Content-Type": "multipart/form-data; boundary=b; charset=hex"}},
+        400,
+        "form",
+    ),
     "a broken form": ({"content": b"xx", "headers": {"Content-Type": "multipart/form-data"}}, 400, "form"),
 }
 
@@ -247,10 +261,64 @@ def test_the_page_describes_the_service(client):
     """Sizes, statuses and the forms of the body are in the OpenAPI description."""
     description = client.get("/openapi.json").json()
     operation = description["paths"]["/predict"]["post"]
-    assert {"200", "400", "408", "413", "415", "422", "503"} <= set(operation["responses"])
+    assert {"200", "400", "408", "413", "422", "503"} <= set(operation["responses"])
     assert "multipart/form-data" in operation["requestBody"]["content"]
-    assert client.get("/docs").status_code == 200
-    assert client.get("/healthz").json()["classes"] == 8
+    page = client.get("/docs").text
+    assert "POST /predict/batch" in page
+    assert "Nearest support images." in page
+    assert "the embedded toy" in page
+    # Without the network: nothing is loaded from elsewhere.
+    assert not re.findall(r"(?:src|href)=\W?(?:https?:)?//", page)
+    assert "<script" not in page
+
+
+def test_health_says_what_answers(client):
+    """Method, its values, what it was calibrated on, and that the encoder is a toy."""
+    health = client.get("/healthz").json()
+    assert health["classes"] == 8
+    assert health["method"] == "tip_x"
+    assert health["hyper_parameters"]["alpha"] == 1.0
+    assert health["calibrated_on"] == ""
+    assert health["toy"] is True
+    assert health["gives_zero_shot"] is False
+    assert any("profiles list" in note for note in health["notes"])
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "image/jpeg; q=1", None])
+def test_any_content_type_of_a_body_is_taken(client, draw, kind):
+    """``curl --data-binary @photo.png`` calls the picture a urlencoded form."""
+    headers = {"Content-Type": kind} if kind else {}
+    assert client.post("/predict", content=png(draw("grid", 0)), headers=headers).status_code == 200
+
+
+def test_the_documented_curl_commands_work(service, draw, tmp_path):
+    """Those of the page, run by curl itself."""
+    for name in ("photo", "one", "two"):
+        (tmp_path / f"{name}.jpg").write_bytes(png(draw("grid", 0)))
+    page = httpx.get(f"{service.url}/docs", trust_env=False).text
+    commands = [html.unescape(line) for line in re.findall(r"(?:<pre>|\n)(curl .*?)(?=\n|</pre>)", page)]
+    assert len(commands) == 3
+    for command in commands:
+        arguments = shlex.split(command.replace("http://HOST:PORT", service.url))
+        done = subprocess.run([*arguments, "--silent", "--noproxy", "*"], cwd=tmp_path, capture_output=True)
+        assert '"class_name"' in done.stdout.decode(), done
+
+
+def test_several_images_in_one_request(client, draw):
+    """Answers in the order of the files, each as alone; what cannot be read has an error in its place."""
+    data = [png(draw(name, 3)) for name in ("grid", "dotted")]
+    files = [("image", ("a.png", data[0])), ("image", ("bad.png", b"x")), ("photo", ("b.png", data[1]))]
+    answer = client.post("/predict/batch?top_k=1&explain=0", files=files)
+    assert answer.status_code == 200
+    first, bad, second = answer.json()["images"]
+    assert bad["image"] == "bad.png"
+    assert "none of JPEG" in bad["error"]
+    for found, content in ((first, data[0]), (second, data[1])):
+        alone = client.post("/predict?top_k=1", content=content).json()
+        assert found["class_name"] == alone["class_name"]
+        assert found["probability"] == pytest.approx(alone["probability"], abs=1e-5)
+    assert client.post("/predict/batch", files=[("image", ("a", b"x"))] * 65).status_code == 400
+    assert client.post("/predict/batch", content=b"").status_code == 200
 
 
 def test_an_upload_that_does_not_arrive_is_given_up(classifier_folder):
