@@ -9,8 +9,8 @@ __all__ = ["for_cell", "for_json", "for_terminal"]
 _CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 """What a terminal obeys or cannot show: C0 and C1 controls, bidirectional marks, lone surrogates; not tab and line end."""
 
-_NUMBERS = re.compile(r"[-+]?[\d.,]+( to [-+]?[\d.,]+)?")
-"""A number, or an interval of two."""
+_NUMBERS = re.compile(r"[-+]?[\d.,]*((,| to) [-+]?[\d.,]+)?")
+"""A number, an interval of two, a dash."""
 
 _CONTROL = re.compile(f"[{_CONTROLS}]")
 

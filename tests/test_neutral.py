@@ -45,7 +45,7 @@ def test_a_formula_is_a_text(cell):
 
 
 @pytest.mark.parametrize(
-    "cell", ["photo.jpg", "+1.5", "-0.3 to +2.1", 3, -1.5, None, "", "a=b", "[51.2, 60.0]"]
+    "cell", ["photo.jpg", "+1.5", "-0.3 to +2.1", "-1.2, 3.4", "-", 3, -1.5, None, "", "a=b", "[51.2, 60.0]"]
 )
 def test_other_cells_are_left_alone(cell):
     """Numbers and their intervals are numbers."""
