@@ -8,6 +8,7 @@
     |-- ModelError            weights that cannot be found, fetched or read
     |-- RetrievalError        a kNN service, index or URL list that cannot answer
     |   `-- DownloadError     images that could not be fetched at a plausible rate
+    |-- TrainingError         gradient descent that came to nothing (a loss that is not finite)
     |-- GenerationError       a diffusion model or language model that cannot produce
     |-- StoreError            the artefact store cannot be written or read
     |   `-- DamagedArtefact   a stored file is missing or altered (the reader rebuilds it)
@@ -38,6 +39,7 @@ __all__ = [
     "ServerError",
     "StoreError",
     "SusxError",
+    "TrainingError",
     "did_you_mean",
     "is_full",
 ]
@@ -79,6 +81,10 @@ class DownloadError(RetrievalError):
 
 class GenerationError(SusxError):
     """A diffusion model or language model that cannot produce."""
+
+
+class TrainingError(SusxError):
+    """Gradient descent that came to nothing."""
 
 
 class StoreError(SusxError):

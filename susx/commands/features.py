@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,6 +44,17 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(help="Of folds, and of the halves of a validation split without test.")
     ] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="METHOD.NAME=VALUE, a hyper-parameter of a method named; repeatable."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where methods train: auto, cpu, cuda ...")] = "auto",
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that trainings resume from; by default one in the cache, emptied at the end."
+        ),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the rows to this file as well.")] = None,
     text: Text = None,
     dataset: Dataset = None,
@@ -56,22 +69,27 @@ def evaluate(
     """
     from susx.experiment.features import evaluate_features
     from susx.features.files import read_features
+    from susx.methods import Run
 
     loaded = read_features(
         features, dataset=dataset, backbone=backbone, support=support, prompts=prompts, text=text
     )
+    folder = checkpoints or _cache_of(loaded.source, seed)
     experiment = evaluate_features(
         loaded,
         pool=pool,
         per_class=per_class,
         exclusive=exclusive,
-        methods=_listed(methods),
+        methods=_with_settings(_listed(methods), settings or ()),
         tuning=_listed(tuning),
         shots=_numbers(shots) if shots else (),
         shrinkage=shrinkage,
         seed=seed,
         dataset=dataset or features.name,
+        run=Run(device=_device(device), folder=folder),
     )
+    if checkpoints is None:
+        shutil.rmtree(folder, ignore_errors=True)
     _print(experiment)
     if json is not None:
         _write(json, experiment)
@@ -111,6 +129,48 @@ def import_features(
 
 def _listed(words: str) -> list[str]:
     return [word.strip() for word in words.split(",") if word.strip()]
+
+
+def _with_settings(names: list[str], settings: Sequence[str]) -> list[str] | dict[str, dict[str, Any]]:
+    """Return the methods with the hyper-parameters that were set.
+
+    Raises:
+        ConfigError: a setting of a method that is not named, or no METHOD.NAME=VALUE.
+    """
+    import yaml
+
+    from susx.errors import ConfigError
+
+    if not settings:
+        return names
+    chosen: dict[str, dict[str, Any]] = {name: {} for name in names}
+    for setting in settings:
+        place, sign, value = setting.partition("=")
+        method, dot, name = place.strip().partition(".")
+        if not (sign and dot and name and method in chosen):
+            raise ConfigError(
+                f"--set takes METHOD.NAME=VALUE of a method named with --methods ({', '.join(names) or 'none'}), "
+                f"found '{setting}'."
+            )
+        chosen[method][name] = yaml.safe_load(value)
+    return chosen
+
+
+def _cache_of(source: str, seed: int) -> Path:
+    """Return where trainings on these features are resumed from, in the user's cache."""
+    import platformdirs
+
+    from susx.store import digest_json
+
+    return platformdirs.user_cache_path("susx") / "training" / digest_json([source, seed])[:16]
+
+
+def _device(asked: str) -> str:
+    if asked != "auto":
+        return asked
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _numbers(words: str) -> list[int]:

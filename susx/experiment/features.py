@@ -49,6 +49,7 @@ def evaluate_features(
     shrinkage: float = 0.0,
     seed: int = 0,
     dataset: str | None = None,
+    run: Run = Run(),
 ) -> Experiment:
     """Measure methods on features: top-1 with its 95 % interval, per method and tuning protocol.
 
@@ -64,6 +65,7 @@ def evaluate_features(
         shrinkage: of tuning ``support`` towards the fixed values, 0 to 1.
         seed: of folds, and of the halves of a validation split without test.
         dataset: name of the data set, where a paper publishes search grids per data set.
+        run: device and folder of checkpoints, for methods that train; its seed is ``seed``.
 
     Raises:
         ConfigError: a pool and shots at once, an unknown method or protocol.
@@ -95,7 +97,11 @@ def evaluate_features(
     evidence = dataclasses.replace(evidence_of(features, images, validation), pool=statistics)
     named = methods if isinstance(methods, Mapping) else usable_methods(methods, evidence, test)
     trials = trials_of(named, tuning, validation=evidence.has_validation)
-    options: dict[str, Any] = {"dataset": dataset, "shrinkage": shrinkage, "run": Run(seed=seed)}
+    options: dict[str, Any] = {
+        "dataset": dataset,
+        "shrinkage": shrinkage,
+        "run": dataclasses.replace(run, seed=seed),
+    }
     table = list(rows_of(evidence, test, trials[:1] if shots else trials, source, **options))
     if shots:
         table += few_shot_rows(evidence, test, trials, shots, **options)

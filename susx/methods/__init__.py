@@ -6,6 +6,7 @@ from susx.methods.calip import Calip
 from susx.methods.evidence import Evidence, ImageFeatures
 from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
 from susx.methods.tip_adapter import TipAdapter
+from susx.methods.tip_adapter_f import TipAdapterF
 from susx.methods.tip_x import TipX
 from susx.methods.tip_x_published import TipXPublished
 from susx.methods.whitened_prototypes import WhitenedPrototypes
@@ -23,6 +24,7 @@ __all__ = [
     "Run",
     "TextState",
     "TipAdapter",
+    "TipAdapterF",
     "TipX",
     "TipXPublished",
     "WhitenedPrototypes",

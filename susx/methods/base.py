@@ -74,6 +74,18 @@ class TextState:
 
     text: Float[Tensor, "classes dim"]
     logit_scale: float
+    losses: tuple[float, ...] = dataclasses.field(default=(), kw_only=True)
+    """Mean loss of each epoch, where something was trained."""
+
+    def on(self, device: str) -> Any:
+        """Return the state with its tensors on a device."""
+        from torch import Tensor
+
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                values[name] = value.to(device)
+        return type(self)(**values)
 
 
 State = TypeVar("State", bound=TextState)

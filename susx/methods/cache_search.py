@@ -18,7 +18,15 @@ from susx.search.exact import search_cache
 from susx.search.grid import Grid
 from susx.search.optimum import Optimum
 
-__all__ = ["search_cache_method"]
+__all__ = ["pinned_nominal", "search_cache_method"]
+
+
+def pinned_nominal(method: Any, evidence: Evidence) -> Any:
+    """Return the method with the nominal count of the whole support set, to be kept in every fold."""
+    if method.weighting != "mean" or method.nominal is not None:
+        return method
+    labels = evidence.support(method.name)[1]
+    return dataclasses.replace(method, nominal=nominal_count(labels, evidence.classes))
 
 
 def search_cache_method(
@@ -38,13 +46,7 @@ def search_cache_method(
         divergence: for a method with ``gamma``, its class divergences of images by a part of the evidence, float64.
     """
     support, support_labels = evidence.support(method.name)
-    nominal = None
-    if method.weighting == "mean":
-        # The nominal count is that of the whole support set in every fold.
-        nominal = (
-            nominal_count(support_labels, evidence.classes) if method.nominal is None else method.nominal
-        )
-        method = dataclasses.replace(method, nominal=nominal)
+    method = pinned_nominal(method, evidence)
     terms = None
     if divergence is not None:
         terms = torch.zeros((len(query), evidence.classes), dtype=torch.float64)
@@ -59,7 +61,7 @@ def search_cache_method(
         labels,
         grid=Grid(np.array(grid["alpha"]), np.array(grid["beta"]), np.array(gammas)),
         divergence=terms,
-        nominal=nominal,
+        nominal=method.nominal if method.weighting == "mean" else None,
         query_fold=fold,
         support_fold=fold,
     )

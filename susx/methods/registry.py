@@ -11,6 +11,7 @@ from susx.errors import ConfigError, did_you_mean
 from susx.methods.base import Method
 from susx.methods.calip import Calip
 from susx.methods.tip_adapter import TipAdapter
+from susx.methods.tip_adapter_f import TipAdapterF
 from susx.methods.tip_x import TipX
 from susx.methods.tip_x_published import TipXPublished
 from susx.methods.whitened_prototypes import WhitenedPrototypes
@@ -23,6 +24,7 @@ METHODS: dict[str, type[Method[Any]]] = {
     "zero_shot": ZeroShot,
     "calip": Calip,
     "tip_adapter": TipAdapter,
+    "tip_adapter_f": TipAdapterF,
     "tip_x": TipX,
     "tip_x_published": TipXPublished,
 }

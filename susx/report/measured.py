@@ -24,6 +24,7 @@ __all__ = [
     "class_changes",
     "confusions",
     "cosine_figures",
+    "loss_curve",
     "measured_row",
     "plane",
     "reliability_figures",
@@ -184,6 +185,12 @@ def support_curve(found: AccuracyCurve, name: str, figure: str = "Size of the su
     return Curve(
         figure, name, sizes, found.top1, found.low, found.high, "support images per class", log_x=True
     )
+
+
+def loss_curve(losses: Sequence[float], name: str) -> Curve:
+    """Return the mean training loss over the epochs."""
+    epochs = tuple(float(epoch) for epoch in range(1, len(losses) + 1))
+    return Curve("Training loss", name, epochs, tuple(losses), x_label="epoch", y_label="cross-entropy")
 
 
 def bars(found: Mapping[str, Scores], figure: str, note: str = "") -> Bars:

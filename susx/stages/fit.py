@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -13,7 +14,7 @@ from susx.methods import Need, Run, find_method, parameters
 from susx.stages import curate, pool_statistics, target, text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
-from susx.stages.parameters import Params
+from susx.stages.parameters import Execution, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
@@ -34,9 +35,14 @@ class _Params(Params):
     hyper_parameters: dict[str, Json]
 
 
+class _Fitting(Execution):
+    device: str
+
+
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job a trial; the validation split is seen by those tuned on it, and by no other."""
     evidence, found = [done.one(text_classifier.STAGE), done.one(curate.STAGE)], []
+    device = plan.profile.encoder.device
     for trial in plan.trials:
         tuned = trial.tuning == "val"
         axes = {axis.name for axis in trial.method.axes} if tuned else set()
@@ -49,7 +55,9 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
         inputs = [*evidence, *([done.all(target.STAGE)["val"]] if tuned else [])]
         if Need.POOL in trial.method.needs:
             inputs += done.all(pool_statistics.STAGE).values()
-        found.append(STAGE.job(plan, inputs, subject=trial.name, params=params))
+        found.append(
+            STAGE.job(plan, inputs, subject=trial.name, params=params, execution=_Fitting(device=device))
+        )
     return found
 
 
@@ -65,7 +73,10 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), params.classes,
         validation=inputs.find(target.STAGE), pool=inputs.find(pool_statistics.STAGE),
     )  # fmt: skip
-    result = fit_trial(trial, evidence, dataset=job.dataset, run=Run(seed=params.seed))
+    checkpoints = out / "training"
+    how = Run(params.seed, _device(trial, _Fitting.of(job).device), checkpoints)
+    result = fit_trial(trial, evidence, dataset=job.dataset, run=how)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     save_fitted(out / FILE, result.fitted)
     method = result.fitted.method
     facts = {
@@ -77,4 +88,13 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return dict(method.values())
 
 
-STAGE = Stage("fit", 1, run, "Fit classifiers", jobs)
+def _device(trial: Trial, asked: str) -> str:
+    """Return where to fit: closed forms and searches are at home on the CPU, a training on the encoder's device."""
+    import torch
+
+    if Need.TRAINING not in trial.method.needs:
+        return "cpu"
+    return asked if asked != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
+STAGE = Stage("fit", 2, run, "Fit classifiers", jobs, resumable=True)

@@ -14,6 +14,7 @@ from susx.report.measured import (
     class_changes,
     confusions,
     cosine_figures,
+    loss_curve,
     plane,
     reliability_figures,
     support_curve,
@@ -62,9 +63,15 @@ def figures(
         "reliability": reliability_figures(logits, labels, row.label, row.temperature),
         "histograms": cosine_figures(query.pooled, labels, evidence.text_classifier),
     }
+    fits = {trial: load_fitted(store.path(classifiers[trial], fit.FILE)) for trial in measured}
+    result["curves"] = tuple(
+        loss_curve(fits[trial].state.losses, rows[measured.index(trial)].label)
+        for trial in measured
+        if fits[trial].state.losses
+    )
     if not evidence.has_support:
         return result
-    fitted = load_fitted(store.path(classifiers[name], fit.FILE))
+    fitted = fits[name]
     method = fitted.method
     weights = [axis.name for axis in method.axes if axis.term][::-1]
     if len(weights) >= 2:
@@ -84,7 +91,7 @@ def figures(
         label = rows[measured.index(fixed)].label
         words = "The tuning chose 0 for every weight, which is zero-shot; shown with the fixed values"
     curve = support_size_curve(lambda part: shown, evidence, query, labels)
-    result["curves"] = (support_curve(curve, label),)
+    result["curves"] = (support_curve(curve, label), *result["curves"])
     if weights:
         ablation = term_ablation(shown, evidence, query, labels)
         result["bars"] = (bars(ablation, "What each term is worth", f"{words}; one weight set to 0."),)

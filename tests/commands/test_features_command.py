@@ -154,3 +154,19 @@ def test_real_textures_zero_shot(tmp_path: Path) -> None:
     path = str(Path(str(REAL)) / "clip-vit-b-32" / "dtd")
     rows = run("--features", path, "--methods", "zero_shot", out=tmp_path / "rows.json")["rows"]
     assert round(100 * rows[0]["top1"], 2) == 44.80
+
+
+def test_a_method_that_trains_is_set_and_resumed(tmp_path: Path) -> None:
+    """`--set` reaches the method; checkpoints stay in the folder given, and a second run takes them from there."""
+    flags = ("--features", str(folder(tmp_path / "f")), "--methods", "tip_adapter_f", "--tuning", "fixed,val")
+    flags += ("--set", "tip_adapter_f.epochs=3", "--checkpoints", str(tmp_path / "kept"), "--device", "cpu")
+    first = run(*flags, out=tmp_path / "rows.json")["rows"]
+    assert [(row["method"], row["tuning"]) for row in first[1:]] == [
+        ("tip_adapter_f", "fixed"), ("tip_adapter_f", "val"),
+    ]  # fmt: skip
+    (kept,) = (tmp_path / "kept").iterdir()
+    before = kept.stat().st_mtime_ns
+    assert run(*flags, out=tmp_path / "rows.json")["rows"] == first
+    assert kept.stat().st_mtime_ns == before
+    with pytest.raises(SystemExit):
+        main(["evaluate", *flags, "--set", "tip_x.alpha=1"])

@@ -41,5 +41,4 @@ def cache_logits(
     >>> cache_logits(a, torch.tensor([0, 1]), torch.ones(2), 2.0, 3).tolist()
     [[1.0, 0.367879..., 0.0]]
     """
-    votes = torch.exp(beta * affinity - beta).mul_(weights)
-    return class_sums(votes, labels, classes)
+    return class_sums(torch.exp(beta * affinity - beta) * weights, labels, classes)

@@ -12,13 +12,18 @@ __all__ = ["bar_figure", "curve_figure", "plane_figure"]
 
 
 def curve_figure(title: str, curves: Sequence[Curve]) -> Figure:
-    """Draw the curves of one figure."""
+    """Draw the curves of one figure: shares as per cent, other quantities as they are."""
+    share = curves[0].y_label == "top-1"
+
+    def said(value: float, digits: int = 1) -> str:
+        return percent(value, digits) if share else f"{value:.4g}"
+
     traces: list[dict[str, Any]] = []
     for colour, c in zip(colours(), curves, strict=False):
         trace = {
             "type": "scatter", "mode": "lines+markers", "name": plain(c.name), "x": list(c.x), "y": list(c.y),
             "line": {"color": colour}, "marker": {"color": colour},
-            "hovertemplate": "%{x}: %{y:.2%}<extra>" + plain(c.name) + "</extra>",
+            "hovertemplate": ("%{x}: %{y:.2%}<extra>" if share else "%{x}: %{y:.4g}<extra>") + plain(c.name) + "</extra>",
         }  # fmt: skip
         if c.low and c.high:
             trace["error_y"] = {
@@ -33,15 +38,13 @@ def curve_figure(title: str, curves: Sequence[Curve]) -> Figure:
         ticks = sorted({x for c in curves for x in c.x if x > 0})
         xaxis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
     words = "; ".join(
-        f"{c.name}: {percent(c.y[0])} at {c.x[0]:g} to {percent(c.y[-1])} at {c.x[-1]:g}"
-        for c in curves
-        if c.x
+        f"{c.name}: {said(c.y[0])} at {c.x[0]:g} to {said(c.y[-1])} at {c.x[-1]:g}" for c in curves if c.x
     )
     return make_figure(
-        "ablations", title, f"{first.y_label.capitalize()} over {first.x_label or 'the setting'}; bars show the spread.", f"Line chart. {words}.",
+        "ablations", title, f"{first.y_label.capitalize()} over {first.x_label or 'the setting'}{'; bars show the spread' if first.low else ''}.", f"Line chart. {words}.",
         ("line", first.x_label or "x", first.y_label),
-        [(c.name, f"{x:g}", percent(y, 2)) for c in curves for x, y in zip(c.x, c.y, strict=True)],
-        traces, {"xaxis": xaxis, "yaxis": {"title": {"text": first.y_label}, "tickformat": ".0%"}},
+        [(c.name, f"{x:g}", said(y, 2)) for c in curves for x, y in zip(c.x, c.y, strict=True)],
+        traces, {"xaxis": xaxis, "yaxis": {"title": {"text": first.y_label}, **({"tickformat": ".0%"} if share else {})}},
     )  # fmt: skip
 
 

@@ -1,0 +1,52 @@
+"""Methods that train, in a build: a row each, their loss drawn, and a killed training taken up."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from susx.methods import training
+from susx.methods.state import load_fitted
+from susx.testing.world import new_world
+
+METHODS = "methods={tip_adapter_f: {epochs: 4}}"
+
+
+def test_trained_methods_have_rows_and_a_figure(
+    tmp_path: Path, monkeypatch, caplog: pytest.LogCaptureFixture
+):
+    """An interrupted build takes its training up; the report has rows and the loss over the epochs, the store no checkpoint."""
+    world = new_world(tmp_path)
+    world.change(METHODS, "tuning=[fixed, val]", "headline=tip_adapter_f/fixed")
+    monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
+    take, steps = training._Training.take, []
+
+    def interrupted(self, step, loss):
+        steps.append(step)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return take(self, step, loss)
+
+    monkeypatch.setattr(training._Training, "take", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        world.build()
+    with caplog.at_level(logging.INFO, "susx.methods.training"):
+        world.build()
+    assert "resumed (step 2 of 4)" in caplog.text
+    assert steps[:5] == [0, 1, 2, 2, 3]
+    report = world.store.folder(world.result.report)
+    rows = json.loads((report / "metrics.json").read_text())["methods"]
+    assert [(r["method"], r["tuning"]) for r in rows][1:] == [
+        ("tip_adapter_f", "fixed"),
+        ("tip_adapter_f", "val"),
+    ]
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert "Tip-Adapter-F" in page
+    assert "Training loss" in page
+    fit = world.artefact("fit", "tip_adapter_f/fixed")
+    assert not (fit / "training").exists()
+    assert len(load_fitted(fit / "classifier.safetensors").state.losses) == 4
+    assert world.computed() == set()
