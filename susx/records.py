@@ -10,7 +10,7 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 __all__ = ["Origin", "Prompt", "SupportRow", "decode_rows", "encode_rows"]
 
@@ -91,4 +91,22 @@ def decode_rows(data: bytes) -> list[SupportRow]:
     Raises:
         ValueError, TypeError: it is not such a table.
     """
-    return [SupportRow(**json.loads(line)) for line in data.split(b"\n") if line]
+    return [_row(json.loads(line)) for line in data.split(b"\n") if line]
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "Origin": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "None": (type(None),),
+}
+
+
+def _row(values: dict[str, Any]) -> SupportRow:
+    row = SupportRow(**values)
+    for field in dataclasses.fields(row):
+        kinds = tuple(kind for name in str(field.type).split(" | ") for kind in _KINDS[name])
+        if not isinstance(getattr(row, field.name), kinds):
+            raise TypeError(f"{field.name} must be {field.type}, found {getattr(row, field.name)!r:.50}")
+    return row

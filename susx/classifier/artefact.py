@@ -8,36 +8,27 @@ support.jsonl            provenance of the support images, a row a line, in the 
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jaxtyping import Float
-from pydantic import ValidationError
 from torch import Tensor
 
 import susx
+from susx.classifier.description import JSON, STATE, SUPPORT, TABLE, Description
 from susx.config import EncoderConfig
-from susx.errors import DamagedArtefact, InputError, MismatchError, StoreError
+from susx.errors import InputError, MismatchError, StoreError
 from susx.methods import Method, parameters
-from susx.methods.state import Fitted, load_fitted, save_fitted
+from susx.methods.state import Fitted, save_fitted
 from susx.methods.zero_shot import ZeroShotState
-from susx.records import SupportRow, decode_rows, encode_rows
+from susx.records import SupportRow, encode_rows
 from susx.store import digest_file
 
-__all__ = ["FORMAT", "ClassifierFacts", "StoredClassifier", "read_classifier", "save_classifier"]
-
-FORMAT = 1
-_JSON, _STATE, _SUPPORT, _TABLE = (
-    "classifier.json",
-    "classifier.safetensors",
-    "support.safetensors",
-    "support.jsonl",
-)
+__all__ = ["ClassifierFacts", "StoredClassifier", "check_shapes", "save_classifier"]
 
 
 @dataclass(frozen=True)
@@ -143,10 +134,10 @@ def save_classifier(
         StoreError: the folder holds something else, or a classifier and no ``force``, or cannot be written.
         MismatchError: numbers of classes, features and rows that do not fit each other.
     """
-    _check_shapes(facts, fitted, support_features, support_rows)
-    if folder.exists() and not (folder / _JSON).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+    check_shapes(facts, fitted, support_features, support_rows)
+    if folder.exists() and not (folder / JSON).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(f"{folder} exists and is no classifier; give another folder.")
-    if (folder / _JSON).exists() and not force:
+    if (folder / JSON).exists() and not force:
         raise StoreError(f"{folder} holds a classifier already; give another folder, or force to replace it.")
     partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
     try:
@@ -162,68 +153,6 @@ def save_classifier(
     return folder
 
 
-def read_classifier(folder: Path) -> StoredClassifier:
-    """Read and verify a classifier; every file must have the digest it was written with.
-
-    Raises:
-        InputError: the folder is no classifier, or one of a later version of susx.
-        DamagedArtefact: a file is missing or altered.
-    """
-    folder = folder.resolve()  # of a run folder, the version that is current now: all files of one build
-    data = _facts_json(folder)
-    for name, digest in data["files"].items():
-        path = folder / name
-        if not path.is_file() or digest_file(path) != digest:
-            state = "altered" if path.is_file() else "missing"
-            raise DamagedArtefact(f"{path} is {state}; copy the whole classifier again, or build it anew.")
-    from safetensors.torch import load_file
-
-    fitted = load_fitted(folder / _STATE)
-    try:
-        facts = ClassifierFacts(
-            class_names=tuple(data["class_names"]),
-            encoder=EncoderConfig.model_validate(data["encoder"]["config"]),
-            encoder_digest=data["encoder"]["digest"],
-            temperature=float(data["calibration"]["temperature"]),
-            calibrated_on=data["calibration"]["on"],
-            prompts=data["prompts"]["kind"],
-            prompts_digest=data["prompts"]["digest"],
-            licences=tuple(data["licences"]),
-            **{name: data[name] for name in ("dataset", "tuning", "toy")},
-        )
-    except (KeyError, TypeError, ValueError, ValidationError) as error:
-        raise InputError(
-            f"{folder / _JSON} is not a classifier's description: {error}. Build it anew."
-        ) from error
-    support = load_file(folder / _SUPPORT)["image"] if _SUPPORT in data["files"] else None
-    rows: tuple[SupportRow, ...] = ()
-    if _TABLE in data["files"]:
-        rows = tuple(decode_rows((folder / _TABLE).read_bytes()))
-    _check_shapes(facts, fitted, support, rows)
-    return StoredClassifier(facts, fitted, support, rows)
-
-
-def _facts_json(folder: Path) -> dict[str, Any]:
-    path = folder / _JSON
-    if not path.is_file():
-        raise InputError(
-            f"There is no classifier in {folder} (expected {_JSON}). Give the 'classifier' folder of a build."
-        )
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        version = data["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a classifier's description ({error}). Build it anew.") from error
-    if version != FORMAT:
-        raise InputError(
-            f"{path} has format {version}, this susx {susx.__version__} reads {FORMAT}. Use the susx that wrote it"
-            f" ({data.get('susx', 'unknown')})."
-        )
-    if not isinstance(data.get("files"), dict):
-        raise InputError(f"{path} does not list its files. Build it anew.")
-    return data  # type: ignore[no-any-return]
-
-
 def _write(
     folder: Path,
     facts: ClassifierFacts,
@@ -233,38 +162,44 @@ def _write(
 ) -> None:
     from safetensors.torch import save_file
 
-    save_fitted(folder / _STATE, fitted)
+    save_fitted(folder / STATE, fitted)
     if features is not None and len(features):
-        save_file({"image": features.float().contiguous()}, folder / _SUPPORT)
-        (folder / _TABLE).write_bytes(encode_rows(rows))
+        save_file({"image": features.float().contiguous()}, folder / SUPPORT)
+        (folder / TABLE).write_bytes(encode_rows(rows))
     files = {path.name: digest_file(path) for path in sorted(folder.iterdir())}
-    text = json.dumps(_description(facts, fitted.method, files), indent=1, ensure_ascii=False)
-    (folder / _JSON).write_text(text + "\n", encoding="utf-8")
+    text = _description(facts, fitted.method, files).model_dump_json(indent=1)
+    (folder / JSON).write_text(text + "\n", encoding="utf-8")
 
 
-def _description(facts: ClassifierFacts, method: Method[Any], files: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "susx": susx.__version__,
-        "dataset": facts.dataset,
-        "class_names": list(facts.class_names),
-        "encoder": {
-            "config": facts.encoder.model_dump(include={"model", "pretrained", "precision"}),
-            "digest": facts.encoder_digest,
-        },
-        "prompts": {"kind": facts.prompts, "digest": facts.prompts_digest},
-        "method": {"name": method.name, "hyper_parameters": parameters(method)},
-        "tuning": facts.tuning,
-        "calibration": {"temperature": facts.temperature, "on": facts.calibrated_on},
-        "licences": list(facts.licences),
-        "toy": facts.toy,
-        "files": dict(files),
-    }
+def _description(facts: ClassifierFacts, method: Method[Any], files: dict[str, str]) -> Description:
+    return Description.model_validate(
+        {
+            "susx": susx.__version__,
+            "dataset": facts.dataset,
+            "class_names": tuple(facts.class_names),
+            "encoder": {
+                "config": facts.encoder.model_dump(include={"model", "pretrained", "precision"}),
+                "digest": facts.encoder_digest,
+            },
+            "prompts": {"kind": facts.prompts, "digest": facts.prompts_digest},
+            "method": {"name": method.name, "hyper_parameters": parameters(method)},
+            "tuning": facts.tuning,
+            "calibration": {"temperature": facts.temperature, "on": facts.calibrated_on},
+            "licences": tuple(facts.licences),
+            "toy": facts.toy,
+            "files": files,
+        }
+    ).sealed()
 
 
-def _check_shapes(
+def check_shapes(
     facts: ClassifierFacts, fitted: Fitted, features: Tensor | None, rows: Sequence[SupportRow]
 ) -> None:
+    """Refuse names, features and rows that do not fit each other.
+
+    Raises:
+        MismatchError, InputError: says which and how many.
+    """
     text = fitted.zero_shot.text
     classes = len(text)
     if len(facts.class_names) != classes:

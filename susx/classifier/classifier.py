@@ -12,7 +12,8 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from susx.classifier.artefact import ClassifierFacts, StoredClassifier, read_classifier
+from susx.classifier.artefact import ClassifierFacts, StoredClassifier
+from susx.classifier.read import read_classifier
 from susx.errors import InputError, MismatchError
 from susx.features.encoder import Encoder, load_encoder
 from susx.methods import ImageFeatures, Need

@@ -130,7 +130,10 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
         try:
             return await answer(name, data, top_k, explain)
         except BadImage as bad:
-            return {"image": name, "error": _sentence(bad)}
+            return {
+                "image": name.encode(errors="backslashreplace").decode(),
+                "error": _sentence(bad),
+            }
 
     @app.post("/predict", response_model=Answer, openapi_extra=BODY, responses=REFUSALS)
     async def predict(request: Request, top_k: TopK = 5, explain: Explain = 3) -> dict[str, Any]:
@@ -200,4 +203,7 @@ def _answer(prediction: Prediction, classifier: Classifier) -> dict[str, Any]:
     record = as_record(prediction, classifier.stored)
     for entry in (record, *record["top"], *record["nearest"]):
         entry["class_name"] = entry.pop("class")
+        for name, value in entry.items():
+            if isinstance(value, str):
+                entry[name] = value.encode(errors="backslashreplace").decode()  # lone surrogates are no JSON
     return record

@@ -74,7 +74,7 @@ def load_fitted(path: Path) -> Fitted:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get("susx", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as a fitted classifier ({error}). Fit again.") from error
     try:
         kind = find_method(facts["method"])
@@ -88,6 +88,6 @@ def load_fitted(path: Path) -> Fitted:
         state = build(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
         text = tensors.get("zero_shot.text", state.text)
         zero_shot = ZeroShotState(text, float(facts["zero_shot"]["logit_scale"]))
-    except (KeyError, TypeError) as error:
+    except Exception as error:  # whatever a hostile file makes of the method's fields
         raise InputError(f"{path}: was written by another method or version ({error}). Fit again.") from error
     return Fitted(method, state, zero_shot)

@@ -73,4 +73,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"classes": len(facts.class_names), "support images": len(rows)}
 
 
-STAGE = Stage("package", 1, run, "Package the classifier", jobs)
+STAGE = Stage("package", 2, run, "Package the classifier", jobs)

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 import susx
-from susx.classifier.artefact import read_classifier
+from susx.classifier import read_classifier
 from susx.classifier.export import export_onnx
 from susx.cli import main
 from susx.errors import ConfigError

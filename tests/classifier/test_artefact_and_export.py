@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import onnxruntime
 import pytest
@@ -128,6 +129,9 @@ def test_other_folders_and_versions_are_refused(tmp_path):
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, "format": 99}))
     with pytest.raises(InputError, match="has format 99"):
+        load_classifier(tmp_path / "c")
+    path.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="not a classifier's description"):
         load_classifier(tmp_path / "c")
     path.write_text("{")
     with pytest.raises(InputError, match="not a classifier's description"):
