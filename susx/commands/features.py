@@ -137,8 +137,7 @@ def _with_settings(names: list[str], settings: Sequence[str]) -> list[str] | dic
     Raises:
         ConfigError: a setting of a method that is not named, or no METHOD.NAME=VALUE.
     """
-    import yaml
-
+    from susx.config.yaml_text import parse_yaml
     from susx.errors import ConfigError
 
     if not settings:
@@ -152,7 +151,7 @@ def _with_settings(names: list[str], settings: Sequence[str]) -> list[str] | dic
                 f"--set takes METHOD.NAME=VALUE of a method named with --methods ({', '.join(names) or 'none'}), "
                 f"found '{setting}'."
             )
-        chosen[method][name] = yaml.safe_load(value)
+        chosen[method][name] = parse_yaml(value, f"--set {place}")
     return chosen
 
 

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-__all__ = ["ClassHints", "DatasetConfig", "ReaderConfig"]
+from susx.neutral import for_terminal
+
+__all__ = ["ClassHints", "DatasetConfig", "ReaderConfig", "check_identifier"]
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 MAX_CLASS_NAME = 200
 """Longest class name in characters; CLIP's context of 77 tokens holds fewer."""
+
+
+def check_identifier(name: str) -> str:
+    """Return a name that can be part of a folder's name.
+
+    Raises:
+        ValueError: it could lead elsewhere, or be no name at all.
+    """
+    if not re.fullmatch(r"[^\W_][\w.+-]{0,99}", name):
+        raise ValueError(
+            "a name begins with a letter or digit and goes on with letters, digits, '-', '_', '+' and '.'; at most 100"
+        )
+    return name
 
 
 class ClassHints(BaseModel):
@@ -69,12 +86,7 @@ class DatasetConfig(BaseModel):
     source: str = ""
     """Where a person gets the images."""
 
-    @field_validator("name")
-    @classmethod
-    def _check_name(cls, name: str) -> str:
-        if not name or not all(c.isalnum() or c in "-_." for c in name):
-            raise ValueError("a data set's name is made of letters, digits, '-', '_' and '.'")
-        return name
+    _name = field_validator("name")(check_identifier)
 
     @field_validator("classes")
     @classmethod
@@ -90,11 +102,14 @@ class DatasetConfig(BaseModel):
                 raise ValueError(
                     f"class {i} ('{name[:40]}...') has {len(name)} characters; at most {MAX_CLASS_NAME} fit an encoder"
                 )
-            if any(ord(c) < 32 for c in name):
+            if for_terminal(name) != name or set(name) & set("\t\n\u2028\u2029"):
                 raise ValueError(f"class {i} ({name!r}) holds a control character")
-            if name in seen:
-                raise ValueError(f"class '{name}' is listed twice (positions {seen[name]} and {i})")
-            seen[name] = i
+            # Two ways to write an accented letter look the same, in prompts, reports and the folders of some systems.
+            same = unicodedata.normalize("NFC", name)
+            if same in seen:
+                spelt = "" if classes[seen[same]] == name else ", in two Unicode spellings"
+                raise ValueError(f"class '{name}' is listed twice (positions {seen[same]} and {i}{spelt})")
+            seen[same] = i
         return classes
 
     @field_validator("photo_prompt")

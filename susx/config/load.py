@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from susx.config.dataset import DatasetConfig
 from susx.config.folders import find_config
 from susx.config.profile import ProfileConfig
+from susx.config.yaml_text import parse_yaml
 from susx.errors import ConfigError, did_you_mean
 
 __all__ = ["load_dataset", "load_profile"]
@@ -49,7 +50,7 @@ def load_profile(
             raise ConfigError(
                 f"--set takes key=value (for instance methods.tip_x.alpha=2), found '{setting}'."
             )
-        changes[key.strip()] = yaml.safe_load(value) if value.strip() else ""
+        changes[key.strip()] = parse_yaml(value, f"--set {key}") if value.strip() else ""
     changes.update(overrides or {})
     return _read(find_config("profiles", name), ProfileConfig, changes)
 
@@ -57,11 +58,9 @@ def load_profile(
 def _read(path: Path, model: type[M], changes: Mapping[str, Any]) -> M:
     try:
         text = path.read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    data = parse_yaml(text, str(path))
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold a mapping of keys to values, found {type(data).__name__}.")
     for key, value in changes.items():

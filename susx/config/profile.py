@@ -12,7 +12,10 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    field_validator,
 )
+
+from susx.config.dataset import check_identifier
 
 __all__ = [
     "CurationConfig",
@@ -187,3 +190,5 @@ class ProfileConfig(_Strict):
     """``method/tuning`` (or a method) that is packaged and shown first; by default the last method listed."""
     per_class: PositiveInt = 16
     seed: NonNegativeInt = 0
+
+    _name = field_validator("name")(check_identifier)

@@ -25,6 +25,7 @@ from typing import Any
 
 import yaml
 
+from susx.config.yaml_text import parse_yaml
 from susx.errors import ConfigError, StoreError
 
 __all__ = ["ClassRecord", "SentenceFile", "load_record", "save_record", "sentences_digest"]
@@ -68,7 +69,7 @@ def load_record(path: Path) -> SentenceFile:
     if not path.exists():
         return SentenceFile()
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parse_yaml(path.read_text(encoding="utf-8"), str(path))
         classes = {
             str(name): ClassRecord(
                 tuple(str(s) for s in entry["sentences"]),
@@ -79,7 +80,7 @@ def load_record(path: Path) -> SentenceFile:
             for name, entry in data["classes"].items()
         }
         return SentenceFile(dict(data["written_by"]), tuple(data.get("questions") or ()), classes)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, UnicodeDecodeError, ConfigError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"{path} was not written by 'susx prompts write' ({type(error).__name__}: {error}); sentences written by"
             " hand are not touched. Give another file with --out."

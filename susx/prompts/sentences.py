@@ -13,9 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from susx.config.spelling import plain
+from susx.config.yaml_text import parse_yaml
 from susx.errors import ConfigError, did_you_mean
 
 __all__ = ["class_sentences", "clean", "read_sentences"]
@@ -42,8 +41,8 @@ def _read(path: Path, mtime: int, size: int) -> Mapping[str, tuple[str, ...]]:
     # The time and size of the file are part of the key: an edited file is read again.
     try:
         text = path.read_text(encoding="utf-8")
-        data = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError) as error:
+        data = json.loads(text) if path.suffix.lower() == ".json" else parse_yaml(text, str(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
     if isinstance(data, dict) and isinstance(data.get("classes"), dict) and "written_by" in data:
         data = {name: (entry or {}).get("sentences") for name, entry in data["classes"].items()}
