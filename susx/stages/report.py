@@ -24,6 +24,7 @@ _INPUTS = (
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job, whether anything was measured or not."""
     params = ReportParams(
+        dataset=plan.dataset.name, title=plan.dataset.title, evaluate=bool(plan.run.get("evaluate", True)),
         classes=plan.classes, sources=plan.sources, measured=bool(plan.splits), labelled=bool(plan.dataset.readers),
         profile=_shown(plan.profile), trials=tuple(trial.name for trial in plan.trials), headline=plan.headline.name, notes=plan.notes,
     )  # fmt: skip
@@ -50,4 +51,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"methods": len(data.methods), "images shown": len(data.support)}
 
 
-STAGE = Stage("report", 3, run, "Write the report", jobs)
+STAGE = Stage("report", 4, run, "Write the report", jobs)

@@ -32,11 +32,11 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
     named = {"prompts": prompts.STAGE, "text": text_classifier.STAGE, "support": curate.STAGE}
     read = {**{name: inputs.one(stage) for name, stage in named.items()}, **inputs.all(target.STAGE)}
     identity = RunIdentity(
-        dataset=job.dataset, mode=" + ".join(params.sources), profile=profile["name"],
+        dataset=params.dataset, mode=" + ".join(params.sources), profile=profile["name"],
         encoder=" / ".join(filter(None, (encoder["model"], encoder["pretrained"]))), command=run["command"],
         seed=profile["seed"], version=susx.__version__,
         started=run["started"], libraries=run["libraries"],
-        title=reporting.dataset.title, toy=profile["toy"],
+        title=params.title, toy=profile["toy"],
         digests={name: ref.digest for name, ref in read.items()},
     )  # fmt: skip
     rows = _methods(params, inputs, store)
@@ -51,7 +51,7 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
             for s in run.get("stages", ())
         ),
         support=tuple(_support(inputs.one(curate.STAGE), store)),
-        no_accuracy="" if rows else _why_no_accuracy(run["evaluate"], params.labelled),
+        no_accuracy="" if rows else _why_no_accuracy(params.evaluate, params.labelled),
         notes=(
             *params.notes,
             *_notes(rows, {split: labels["unreadable"] for split, labels in split_labels.items()}),

@@ -15,9 +15,14 @@ __all__ = ["ReportParams", "Reporting"]
 class ReportParams(Params):
     """What a report shows besides what its inputs hold."""
 
+    dataset: str
+    title: str
+    """Of the data set."""
     classes: tuple[str, ...]
     sources: tuple[str, ...]
     measured: bool
+    evaluate: bool
+    """Whether measuring was asked for."""
     labelled: bool
     """Whether the data set has a reader of labelled images."""
     profile: dict[str, Json]
@@ -29,7 +34,7 @@ class ReportParams(Params):
 
 
 class Reporting(Execution):
-    """Where the test images are, and facts of the run."""
+    """Where the test images are, and facts of the run that wrote the report: when, with which command."""
 
     dataset: DatasetConfig
     data_root: Path | None

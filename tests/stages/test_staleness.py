@@ -330,3 +330,16 @@ def test_pool_image_deleted(world):
     """A deleted image of the pool rebuilds the pool; as it comes out the same, no search is asked again."""
     first_file(world.artefact("pool", ""), "images/*/*").unlink()
     assert world.computed() == {("pool", "")}
+
+
+def test_a_report_is_made_of_what_it_shows(world):
+    """Another title or name of the data set is another report, and the product carries the name; nothing else is made."""
+    world.write(title="Cloth of <all> kinds")
+    assert world.computed() == {("report", "")}
+    report = world.store.path(world.result.report, "report.html").read_text(encoding="utf-8")
+    assert "Cloth of &lt;all&gt; kinds" in report
+    world.write(name="renamed")
+    assert world.computed() == {("report", ""), ("package", "")}
+    assert world.computed() == set()
+    metrics = world.store.path(world.result.report, "metrics.json").read_text(encoding="utf-8")
+    assert '"renamed"' in metrics
