@@ -107,7 +107,7 @@ def read_description(folder: Path) -> Description:
         found = Description.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
+        where = ".".join(map(str, first["loc"]))[:100] or "the file"
         raise InputError(
             f"{path} is not a classifier's description: {where}: {first['msg']}. Build it anew."
         ) from error

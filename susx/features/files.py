@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -26,6 +28,15 @@ __all__ = ["read_features", "read_native", "write_features"]
 
 _TENSORS, _FACTS = "features.safetensors", "features.json"
 _FORMAT, _VERSION = "susx-features", 1
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    class_names: tuple[str, ...]
+    logit_scale: Annotated[FiniteFloat, Field(gt=0)]
+    source: str = ""
+    encoder: str = ""
 
 
 def read_features(
@@ -76,16 +87,29 @@ def read_native(folder: Path) -> FeatureSet:
     """
     tensors_file, facts_file = folder / _TENSORS, folder / _FACTS
     try:
-        tensors, facts = load_file(tensors_file), json.loads(facts_file.read_text(encoding="utf-8"))
-    except (OSError, SafetensorError, ValueError) as error:
+        tensors, text_of_facts = load_file(tensors_file), facts_file.read_text(encoding="utf-8")
+        facts = json.loads(text_of_facts)
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise InputError(
             f"{folder}: {_TENSORS} or {_FACTS} cannot be read ({error}). Run susx import-features again."
         ) from error
-    if facts.get("format") != _FORMAT or facts.get("version") != _VERSION:
-        raise InputError(
-            f"{facts_file}: expected format {_FORMAT} version {_VERSION}, found {facts.get('format')} version "
-            f"{facts.get('version')}. Run susx import-features with this version."
+    if not isinstance(facts, dict) or (facts.get("format"), facts.get("version")) != (_FORMAT, _VERSION):
+        found = (
+            [str(facts.get(key))[:40] for key in ("format", "version")]
+            if isinstance(facts, dict)
+            else ["none"] * 2
         )
+        raise InputError(
+            f"{facts_file}: expected format {_FORMAT} version {_VERSION}, found {found[0]} version {found[1]}. Run susx "
+            "import-features with this version."
+        )
+    try:
+        described = _Facts.model_validate_json(text_of_facts)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(
+            f"{facts_file}: {'.'.join(map(str, first['loc']))[:100]}: {first['msg']}. Run susx import-features again."
+        ) from error
     if "text" not in tensors:
         raise InputError(
             f"{tensors_file}: holds no text classifier (key 'text'). Run susx import-features again."
@@ -106,11 +130,11 @@ def read_native(folder: Path) -> FeatureSet:
                 tensors.get(f"{split}.patches"),
             )
     return FeatureSet(
-        class_names=checked_names(tuple(facts["class_names"]), len(text), str(facts_file)),
+        class_names=checked_names(described.class_names, len(text), str(facts_file)),
         text=text,
-        logit_scale=float(facts["logit_scale"]),
-        source=str(facts.get("source", "")),
-        encoder=str(facts.get("encoder", "")),
+        logit_scale=described.logit_scale,
+        source=described.source,
+        encoder=described.encoder,
         support=splits.get("support"),
         validation=splits.get("validation"),
         test=splits.get("test"),

@@ -16,6 +16,7 @@ import torch
 from susx.errors import InputError, MismatchError
 from susx.features.feature_set import FeatureSet, Split
 from susx.features.files import read_features, write_features
+from susx.features.importers.tensors import load_tensor
 
 REAL = os.environ.get("SUSX_REAL_DATA")
 NAMES = ("zebra", "ant", "moose")
@@ -236,3 +237,10 @@ def test_real_tip_adapter_caches_are_read(name: str, classes: int, support: int)
     held = read_features(Path(str(REAL)) / "clip-vit-b-32" / name)
     assert held.classes == len(held.class_names) == classes
     assert (0 if held.support is None else len(held.support)) == support
+
+
+def test_a_tensor_larger_than_its_file_is_refused(tmp_path):
+    """Four bytes and a stride of 0 stand for terabytes."""
+    torch.save(torch.zeros(1).expand(10**6, 10**6), tmp_path / "test_f.pt")
+    with pytest.raises(InputError, match="larger than the file"):
+        load_tensor(tmp_path / "test_f.pt")

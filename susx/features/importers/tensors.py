@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +32,20 @@ def load_tensor(file: Path) -> Tensor:
         loaded = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such file.") from error
-    except (OSError, ValueError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError) as error:
+    except Exception as error:  # unpicklers and numpy's parser of headers raise what they like
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise InputError(
             f"{file}: expected a file with one plain tensor, found something that is damaged or would run code when "
-            f"loaded ({str(error).splitlines()[0][:120]}). Save the tensor alone."
+            f"loaded ({reason}). Save the tensor alone."
         ) from error
-    if not isinstance(loaded, Tensor):
+    if not isinstance(loaded, Tensor) or loaded.layout != torch.strided or loaded.is_quantized:
         raise InputError(
-            f"{file}: expected one tensor, found {type(loaded).__name__}. Save the tensor alone."
+            f"{file}: expected one plain tensor, found {type(loaded).__name__}. Save the tensor alone."
+        )
+    # A stride of 0 makes a few bytes a tensor of any size.
+    if loaded.numel() * loaded.element_size() > loaded.untyped_storage().nbytes():
+        raise InputError(
+            f"{file}: its tensor of shape {tuple(loaded.shape)} is larger than the file. Save it again."
         )
     return loaded.detach()
 
@@ -98,8 +103,16 @@ def text_rows(
 
 
 def class_names_of(folder: Path) -> tuple[str, ...]:
-    """Return the lines of ``classnames.txt``, or nothing where there is none."""
+    """Return the lines of ``classnames.txt``, or nothing where there is none.
+
+    Raises:
+        InputError: it is no text.
+    """
     file = folder / "classnames.txt"
     if not file.exists():
         return ()
-    return tuple(line.strip() for line in file.read_text(encoding="utf-8").split("\n") if line.strip())
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read as text in UTF-8 ({error}). Save it as such.") from error
+    return tuple(line.strip() for line in text.split("\n") if line.strip())
