@@ -40,7 +40,7 @@ def load_tensor(file: Path) -> Tensor:
         ) from error
     if not isinstance(loaded, Tensor) or loaded.layout != torch.strided or loaded.is_quantized:
         raise InputError(
-            f"{file}: expected one plain tensor, found {type(loaded).__name__}. Save the tensor alone."
+            f"{file}: expected one tensor, found {type(loaded).__name__}. Save the tensor alone."
         )
     # A stride of 0 makes a few bytes a tensor of any size.
     if loaded.numel() * loaded.element_size() > loaded.untyped_storage().nbytes():
