@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
@@ -25,12 +27,21 @@ _OTHER_FILES = 128
 """File descriptors that the process needs besides its connections."""
 
 
-def create_server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
+def create_server(
+    app: ASGIApp, limits: Limits, *, on_start: Callable[[], None] = lambda: None
+) -> uvicorn.Server:
     """Return a server for one service; ``run(sockets=[...])`` it.
 
-    It writes a line for a fault of its own only, none for what a client does.
+    It writes a line for a fault of its own only, none for what a client does. ``on_start`` is called when it listens.
     """
-    return uvicorn.Server(
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                on_start()
+
+    return Server(
         uvicorn.Config(
             app, http=_protocol(limits), ws="none", log_level="error", access_log=False,
             timeout_graceful_shutdown=math.ceil(limits.timeout),

@@ -70,7 +70,10 @@ def serve(
     for note in loaded.stored.notes:
         typer.echo(f"note: {for_terminal(note)}", err=True)
     bound = listening.getsockname()[1]
-    typer.echo(
-        f"Serving {len(loaded.class_names)} classes on http://{host}:{bound} (docs at /docs)", err=True
-    )
-    create_server(app, limits).run(sockets=[listening])
+
+    def say() -> None:
+        typer.echo(
+            f"Serving {len(loaded.class_names)} classes on http://{host}:{bound} (docs at /docs)", err=True
+        )
+
+    create_server(app, limits, on_start=say).run(sockets=[listening])

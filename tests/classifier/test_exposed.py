@@ -35,11 +35,8 @@ def command(folder, *options):
             url = next(
                 found[0] for line in process.stderr if (found := re.findall(r"http://[\d.]+:\d+", line))
             )
-            while True:
-                with suppress(httpx.TransportError):
-                    if httpx.get(f"{url}/healthz", trust_env=False).status_code == 200:
-                        break
-                time.sleep(0.05)
+            # The line comes when it is true.
+            assert httpx.get(f"{url}/healthz", trust_env=False, timeout=60).status_code == 200
             yield url, process
         finally:
             process.send_signal(signal.SIGTERM)
