@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
 from susx.classifier.artefact import StoredClassifier
 from susx.classifier.classifier import Classifier, Prediction
 from susx.errors import InputError
+from susx.features.encoder import Encoder
 from susx.image_files import LOCAL, BadImage, open_image, upright_rgb
 
 __all__ = ["IMAGE_SUFFIXES", "as_record", "decode", "expand", "predict_stream"]
@@ -23,8 +25,6 @@ IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".t
 """Files of a folder with other endings are passed over; a file that is named is always tried."""
 
 _LARGEST_BLOCK = 16
-
-Decoded: TypeAlias = "Image.Image | str"
 
 
 def expand(arguments: Iterable[str]) -> Iterator[Path]:
@@ -59,7 +59,8 @@ def _below(folder: Path) -> Iterator[Path]:
 def predict_stream(
     classifier: Classifier, images: Iterable[str | Path | Image.Image], *, top_k: int = 5, explain: int = 3
 ) -> Iterator[Prediction]:
-    """Yield one prediction per image, in order; memory holds a bounded number of decoded images.
+    """Yield one prediction per image, in order. Photographs are scaled to the encoder's input where they are decoded, so that
+    only as many are held as there are threads.
 
     The first predictions come after one batch; blocks then grow to 16 batches, so that the encoder's own pipeline
     seldom runs empty.
@@ -68,27 +69,27 @@ def predict_stream(
     workers = max(2, encoder.workers)
     size = encoder.batch_size
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        stream = _decoded(pool, images, ahead=4 * workers)
+        stream = _prepared(pool, images, encoder, ahead=encoder.batch_size + 4 * workers)
         while block := list(_predict_block(classifier, stream, size, top_k, explain)):
             yield from block
             size = min(2 * size, _LARGEST_BLOCK * encoder.batch_size)
 
 
 def _predict_block(
-    classifier: Classifier, stream: Iterator[tuple[str, Decoded]], size: int, top_k: int, explain: int
+    classifier: Classifier, stream: Iterator[tuple[str, Tensor | str]], size: int, top_k: int, explain: int
 ) -> Iterator[Prediction]:
     order: list[Prediction | None] = []
     names: list[str] = []
 
-    def readable() -> Iterator[Image.Image]:
-        # The encoder pulls pictures as it needs them; those that cannot be read are noted in passing.
-        for name, decoded in islice(stream, size):
-            if isinstance(decoded, str):
-                order.append(Prediction(name, error=decoded))
+    def readable() -> Iterator[Tensor]:
+        # The encoder pulls its inputs as it needs them; images that cannot be read are noted in passing.
+        for name, prepared in islice(stream, size):
+            if isinstance(prepared, str):
+                order.append(Prediction(name, error=prepared))
             else:
                 order.append(None)
                 names.append(name)
-                yield decoded
+                yield prepared
 
     features = classifier.encode(readable())
     good = iter(classifier.predict_features(names, features, top_k, explain) if names else ())
@@ -96,13 +97,17 @@ def _predict_block(
         yield prediction if prediction is not None else next(good)
 
 
-def _decoded(
-    pool: ThreadPoolExecutor, images: Iterable[str | Path | Image.Image], ahead: int
-) -> Iterator[tuple[str, Decoded]]:
-    waiting: deque[tuple[str, Future[Decoded]]] = deque()
+def _prepared(
+    pool: ThreadPoolExecutor, images: Iterable[str | Path | Image.Image], encoder: Encoder, ahead: int
+) -> Iterator[tuple[str, Tensor | str]]:
+    def prepare(image: str | Path | Image.Image) -> Tensor | str:
+        decoded = decode(image)
+        return decoded if isinstance(decoded, str) else encoder.prepare(decoded)
+
+    waiting: deque[tuple[str, Future[Tensor | str]]] = deque()
     for number, image in enumerate(images):
         name = f"image {number}" if isinstance(image, Image.Image) else str(image)
-        waiting.append((name, pool.submit(decode, image)))
+        waiting.append((name, pool.submit(prepare, image)))
         if len(waiting) > ahead:
             first, future = waiting.popleft()
             yield first, future.result()
@@ -110,7 +115,7 @@ def _decoded(
         yield first, future.result()
 
 
-def decode(image: str | Path | Image.Image) -> Decoded:
+def decode(image: str | Path | Image.Image) -> Image.Image | str:
     """Return the picture as support images are decoded, or a sentence that says why it cannot be used."""
     try:
         return upright_rgb(image) if isinstance(image, Image.Image) else open_image(Path(image), LOCAL)

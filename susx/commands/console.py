@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
-from susx.neutral import for_terminal
+from susx.neutral import for_json, for_terminal
 from susx.stages.build_plan import BuildPlan
 from susx.stages.executors import PlannedJob
 from susx.store import write_atomically
@@ -44,7 +44,7 @@ def write_json(file: str | None, value: Any) -> None:
     """Write a value for programs to a file, "-" for standard output; None writes nothing."""
     if file is None:
         return
-    text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    text = for_json(json.dumps(value, indent=1, ensure_ascii=False)) + "\n"
     if file == "-":
         sys.stdout.write(text)
     else:

@@ -33,6 +33,7 @@ def export(
     from susx.classifier import read_classifier
     from susx.classifier.export import export_onnx, export_open_clip_head
     from susx.errors import ConfigError
+    from susx.neutral import for_terminal
 
     if out.exists() and not force:
         raise ConfigError(f"{out} exists; give --force to write over it.")
@@ -47,5 +48,7 @@ def export(
         typer.echo(
             f"{out}: linear head of {len(stored.facts.class_names)} classes for {stored.facts.encoder.model}."
         )
-    for note in stored.facts.licences:
-        typer.echo(f"licence: {note}")
+    for licence in stored.facts.licences:
+        typer.echo(f"licence: {for_terminal(licence)}")
+    for note in stored.notes:
+        typer.echo(f"note: {note}", err=True)

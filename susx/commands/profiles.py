@@ -17,10 +17,9 @@ def _group() -> None:
 @app.command("list")
 def list_() -> None:
     """List the shipped profiles and those in your own folders: encoder, where images come from, what is fitted."""
-    from rich.markup import escape
     from rich.table import Table
 
-    from susx.commands.console import output
+    from susx.commands.console import escape, output
     from susx.commands.described import described
     from susx.config import load_profile
 

@@ -49,10 +49,9 @@ def compare(
     if form is not None:
         typer.echo(render_table(header, rows, _checked(form)), nl=False)
         return
-    from rich.markup import escape
     from rich.table import Table
 
-    from susx.commands.console import output
+    from susx.commands.console import escape, output
 
     drawn = Table(
         title="Top-1 in per cent [95 % interval] (difference to the first, points)", title_justify="left"

@@ -22,10 +22,9 @@ def ls(
     """List artefacts by stage: how many, how large, for which subjects."""
     from collections import defaultdict
 
-    from rich.markup import escape
     from rich.table import Table
 
-    from susx.commands.console import output
+    from susx.commands.console import escape, output
     from susx.store.inventory import Entry, inventory
 
     groups: dict[str, list[Entry]] = defaultdict(list)

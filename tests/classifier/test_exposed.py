@@ -208,3 +208,26 @@ def test_bodies_share_a_budget_of_memory(classifier_folder, draw):
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         time.sleep(0.2)
         assert httpx.post(url, content=data, trust_env=False, timeout=60).status_code == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_photographs_are_not_held_by_the_batch(classifier_folder, tmp_path):
+    """A folder of 12-megapixel photographs takes the memory of a few of them: what waits is the encoder's small input."""
+    (tmp_path / "0.png").write_bytes(sparse_png(4000, 3000))
+    for i in range(1, 24):
+        (tmp_path / f"{i}.png").symlink_to(tmp_path / "0.png")
+    code = """
+import re, sys
+from pathlib import Path
+import susx
+classifier = susx.load_classifier(sys.argv[1], batch_size=64, workers=2)
+def peak(): return int(re.findall(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[0]) / 1024
+files = sorted(Path(sys.argv[2]).iterdir())
+classifier.predict(files[:1])
+before = peak()
+assert all(p.error is None for p in classifier.predict(files))
+print(peak() - before)
+"""
+    arguments = [sys.executable, "-c", code, str(classifier_folder), str(tmp_path)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 250, done.stdout  # MB; 24 of them are 1,150
