@@ -86,6 +86,7 @@ def _method(queries: int) -> dict[str, Any]:
     labels = torch.arange(1000).repeat_interleave(16)
     noise = torch.nn.functional.normalize(torch.randn(16000, 512, generator=generator), dim=1)
     support = torch.nn.functional.normalize(text[labels] + noise, dim=1)
+    method = METHODS["tip_x"]()
     state = method.fit(Evidence(text, 100.0, support, labels))
     query = ImageFeatures(support[:queries])
     with torch.inference_mode():
