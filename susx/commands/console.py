@@ -118,7 +118,8 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
             table.add_column(name, justify="right")
         for row in summary["methods"]:
             interval = f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
-            table.add_row(row["method"], row["tuning"], f"{100 * row['top1']:.2f}", interval, str(row["n"]))
+            method = row["method"] + (" (is zero-shot)" if row.get("is_zero_shot") else "")
+            table.add_row(method, row["tuning"], f"{100 * row['top1']:.2f}", interval, str(row["n"]))
         console.print(table)
     else:
         console.print(summary["no_accuracy"])

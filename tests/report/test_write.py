@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import re
 from pathlib import Path
 
 import pandas
 import pytest
+from rich.console import Console
 
+from susx.commands.console import print_summary
 from susx.errors import StoreError
 from susx.report import MethodRow, ReportData, write_report
 from susx.report.sample import sample_report
@@ -154,3 +157,20 @@ def test_thousands_of_pictures_are_counted_not_drawn(tmp_path: Path) -> None:
     )
     assert page.count("more kept, left out to keep this page small") == 60
     assert "6,600" in page
+
+
+def test_a_method_that_is_zero_shot_is_called_so(tmp_path: Path) -> None:
+    """In the headline, its row, and the terminal's table; a method that is not, is not."""
+    full = sample_report(classes=2, per_class=1)
+    assert full.headline is not None
+    write_report(full, tmp_path / "a")
+    assert "is zero-shot" not in (tmp_path / "a/report.html").read_text(encoding="utf-8")
+    rows = list(full.methods)
+    rows[full.headline] = dataclasses.replace(rows[full.headline], is_zero_shot=True)
+    write_report(dataclasses.replace(full, methods=tuple(rows)), tmp_path / "b")
+    page = (tmp_path / "b/report.html").read_text(encoding="utf-8")
+    assert page.count("is zero-shot") == 2
+    methods = json.loads((tmp_path / "b/metrics.json").read_text())["methods"]
+    console = Console(file=io.StringIO(), width=200)
+    print_summary(console, {"stages": [], "methods": methods, "classifier": "c", "report": "r"})
+    assert console.file.getvalue().count("(is zero-shot)") == 1
