@@ -7,11 +7,13 @@ up the process's file descriptors: nobody is answered, and asyncio logs every co
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import socket
 from collections.abc import Callable
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -34,6 +36,7 @@ def create_server(
 
     It writes a line for a fault of its own only, none for what a client does. ``on_start`` is called when it listens.
     """
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every broken form
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -73,6 +76,12 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
             super().data_received(data)
             if self in idle and self.busy:
                 self.begin()
+
+        def handle_events(self) -> None:
+            try:
+                super().handle_events()
+            except h11.LocalProtocolError:  # junk behind an answer: there is nobody to tell
+                self.transport.abort()
 
         def on_response_complete(self) -> None:
             super().on_response_complete()  # begins with the next request if that has come already

@@ -231,3 +231,23 @@ print(peak() - before)
     arguments = [sys.executable, "-c", code, str(classifier_folder), str(tmp_path)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert float(done.stdout) < 250, done.stdout  # MB; 24 of them are 1,150
+
+
+def test_nothing_is_logged_about_what_clients_do(classifier_folder, caplog):
+    """Broken forms, and junk that follows an answer: refused or cut, without a line or a traceback."""
+    form = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 9\r\n\r\n"
+    with limited(classifier_folder) as address:
+        with socket.create_connection(address, timeout=30) as connection:
+            connection.sendall(form + b"--b\r\nx\x00\r\n")
+            assert connection.recv(100).startswith(b"HTTP/1.1 400")
+        with socket.create_connection(address, timeout=30) as connection:
+            connection.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 404")
+            connection.sendall(b"no chunk\r\n")
+            with suppress(ConnectionResetError):
+                connection.recv(1000)
+        with socket.create_connection(address, timeout=30) as connection:
+            connection.sendall(b"\x00\r\n\r\n")
+            assert connection.recv(100).startswith(b"HTTP/1.1 400")
+        assert ask(address).status_code == 200
+    assert [record for record in caplog.records if not record.name.startswith(("susx", "httpx"))] == []
