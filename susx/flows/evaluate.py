@@ -8,11 +8,10 @@ prepare_environment()
 
 import dataclasses  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import Annotated, Any  # noqa: E402
+from typing import Any  # noqa: E402
 
 from prefect import flow  # noqa: E402
 from prefect.artifacts import create_table_artifact  # noqa: E402
-from pydantic import Field  # noqa: E402
 
 __all__ = ["evaluate_flow"]
 
@@ -23,7 +22,7 @@ def evaluate_flow(
     methods: str = "",
     tuning: str = "fixed,support,val",
     pool: str | None = None,
-    per_class: Annotated[int, Field(ge=1)] = 16,
+    per_class: int = 16,
 ) -> list[dict[str, Any]]:
     """Measure methods on features and publish the accuracies as a table artifact. Returns its rows.
 

@@ -147,6 +147,12 @@ def test_no_server_outlives_its_parent_and_no_file_here_is_executed(home: Path, 
     assert not (tmp_path / "executed").exists()
 
 
+def _hear_signals() -> None:
+    """Undo what ``nohup`` or a shell's ``&`` around the tests made the child ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("number", "code", "word"),
     [(signal.SIGINT, 130, "Interrupted"), (signal.SIGTERM, 143, "SIGTERM"), (signal.SIGHUP, 129, "SIGHUP")],
@@ -165,6 +171,7 @@ def test_a_build_ends_on_signals(
             stdout=log,
             stderr=log,
             start_new_session=True,
+            preexec_fn=_hear_signals,
         )
     try:
         wait_for(lambda: (store / "artefacts").is_dir() or build.poll() is not None, 200, "no stage ended")
