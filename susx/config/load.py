@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from susx.config.dataset import DatasetConfig
 from susx.config.folders import find_config
-from susx.config.profile import ProfileConfig
+from susx.config.profile import ProfileConfig, RetrievalConfig
 from susx.config.yaml_text import parse_yaml
 from susx.errors import ConfigError, did_you_mean
 
@@ -63,12 +63,21 @@ def _read(path: Path, model: type[M], changes: Mapping[str, Any]) -> M:
     data = parse_yaml(text, str(path))
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold a mapping of keys to values, found {type(data).__name__}.")
+    if model is ProfileConfig:
+        _leave_other_backend(data, changes)
     for key, value in changes.items():
         _set(data, key.split("."), value, key)
     try:
         return model.model_validate(data)
     except ValidationError as error:
         raise ConfigError(_explain(error, path, text, model, changes)) from error
+
+
+def _leave_other_backend(data: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Where a setting chooses another backend, drop what the profile says of its own: a URL means nothing to a folder."""
+    section, chosen = data.get("retrieval"), changes.get("retrieval.backend")
+    if isinstance(section, dict) and chosen not in (None, section.get("backend")):
+        data["retrieval"] = {k: v for k, v in section.items() if k in RetrievalConfig.model_fields}
 
 
 def _set(data: dict[str, Any], keys: list[str], value: Any, whole: str) -> None:

@@ -76,29 +76,15 @@ class PromptsConfig(_Strict):
     language_model: LanguageModelConfig | None = None
 
 
-class RetrievalConfig(_Strict):
-    """Where images come from in ``--mode retrieve``."""
+class RetrievalConfig(BaseModel):
+    """Where images come from in ``--mode retrieve``. All other keys are those of the backend's own file, which checks them."""
 
-    backend: Literal["demo", "service", "index", "urls", "features"] = "demo"
-    url: str | None = None
-    """clip-retrieval service (backend service)."""
-    index_name: str | None = None
-    """Name of the index at that service."""
-    folder: str | None = None
-    """clip-retrieval index folder or feature pool (backends index, features)."""
-    urls: str | None = None
-    """Parquet or CSV with columns url and caption (backend urls)."""
-    query: Literal["text", "embedding"] = "embedding"
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    backend: str = "demo"
+    """A file in ``susx/images/retrieve/backends/``: demo, index, service, urls or features."""
     over_fetch: PositiveFloat = 3.0
     """Candidates asked for per image wanted; dead links, duplicates and other classes take their share."""
-    rank: Literal["caption", "embedding"] = "caption"
-    """Backend urls: by words of the caption, or by embedding after the download."""
-    timeout: PositiveFloat = 30.0
-    attempts: PositiveInt = 5
-    rate_limit: PositiveFloat = 10.0
-    """Queries a second, over all workers of a process."""
-    pool_size: PositiveInt = 8000
-    """Backend demo: images in the embedded pool."""
 
 
 class DownloadConfig(_Strict):

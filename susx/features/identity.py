@@ -16,7 +16,7 @@ from pathlib import Path
 
 from susx.config import EncoderConfig
 from susx.errors import ModelError, did_you_mean
-from susx.store.fingerprint import FileDigests, digest_json
+from susx.store import FileDigests, digest_json
 from susx.types import Digest, Json
 
 __all__ = ["EMBEDDED", "EncoderIdentity", "identify_encoder"]

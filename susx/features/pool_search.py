@@ -13,7 +13,7 @@ from torch import Tensor
 from susx.errors import InputError, MismatchError
 from susx.methods.rows import checked_unit_rows
 
-__all__ = ["PoolSupport", "read_pool", "retrieve_from_pool"]
+__all__ = ["PoolSupport", "nearest_rows", "read_pool", "retrieve_from_pool"]
 
 # One block of pool x classes similarities holds 64 MB of float32.
 _BLOCK_NUMBERS = 16_000_000
@@ -98,7 +98,7 @@ def retrieve_from_pool(
     # A class is refused at most the rows that the other classes hold, so this many of its nearest always suffice;
     # beyond a few times per_class that is only memory, and candidates are cut there.
     wanted = min(len(pool), per_class * (min(classes, 64) if exclusive else 1))
-    similarity, rows = _nearest(text, pool, wanted)
+    similarity, rows = nearest_rows(text, pool, wanted)
     taken = (
         _assign(similarity, rows, per_class, len(pool))
         if exclusive
@@ -108,10 +108,14 @@ def retrieve_from_pool(
     return PoolSupport(rows[taken], labels[taken], similarity[taken])
 
 
-def _nearest(
+def nearest_rows(
     text: Float[Tensor, "classes dim"], pool: Float[Tensor, "rows dim"], wanted: int
 ) -> tuple[Float[Tensor, "classes near"], Int64[Tensor, "classes near"]]:
-    """Return similarities and positions of each class's nearest rows, nearest first."""
+    """Return similarities and positions of each text row's nearest pool rows, nearest first, in bounded memory.
+
+    Raises:
+        InputError: a NaN, infinite or zero row.
+    """
     classes = len(text)
     step = max(wanted, _BLOCK_NUMBERS // classes)
     best, rows = text.new_zeros((classes, 0)), torch.zeros((classes, 0), dtype=torch.int64)

@@ -122,7 +122,7 @@ class PrefectExecutor:
         with device_options(self.runner, stage):
             return self.runner.submit(work, parameters)
 
-    def _outcomes(self, shard: list[Job], state: State[Any]) -> list[Outcome]:
+    def _outcomes(self, shard: list[Job], state: State) -> list[Outcome]:
         try:
             return [as_outcome(data) for data in state.result()]
         except (OSError, ValueError, MissingResult) as error:
@@ -136,7 +136,7 @@ class PrefectExecutor:
             return known
 
 
-def _failure(state: State[Any]) -> BaseException:
+def _failure(state: State) -> BaseException:
     try:
         _ = state.result()
     except BaseException as error:

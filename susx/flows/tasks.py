@@ -111,7 +111,7 @@ def _as_json(outcome: Outcome) -> Json:
     }  # fmt: skip
 
 
-def _worth_a_retry(task: Task[Any, Any], run: Any, state: State[Any]) -> bool:
+def _worth_a_retry(task: Task[Any, Any], run: Any, state: State) -> bool:
     try:
         state.result()
     except (ConfigError, MismatchError, ModelError):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from susx.config import DatasetConfig, ProfileConfig
 from susx.experiment import Trial, choose_headline, trials_of
+from susx.images.retrieve.backends import BackendSettings, backend_settings
 from susx.prompts import classifier_sentences, image_prompts
 from susx.records import Prompt
 from susx.store import Ref
@@ -56,6 +57,15 @@ class BuildPlan:
     def classes(self) -> tuple[str, ...]:
         """Class names in label order."""
         return self.dataset.classes
+
+    @property
+    def retrieval(self) -> BackendSettings:
+        """The profile's ``retrieval`` as its backend reads it.
+
+        Raises:
+            ConfigError: the backend has no such setting.
+        """
+        return backend_settings(self.profile.retrieval)
 
     @property
     def trials(self) -> tuple[Trial, ...]:

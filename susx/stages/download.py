@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.images.retrieve.backends import Delivers
 from susx.stages import assign
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
@@ -25,7 +26,7 @@ __all__ = ["STAGE", "jobs", "run"]
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job where the backend delivers links."""
     assigned = done.find(assign.STAGE)
-    if assigned is None or plan.profile.retrieval.backend not in {"service", "urls", "index"}:
+    if assigned is None or Delivers.LINKS not in plan.retrieval.delivers:
         return []
     return [STAGE.job(plan, [assigned], params=download_params(plan), execution=retrieving(plan))]
 

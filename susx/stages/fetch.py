@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.images.retrieve.backends import Delivers, backend_settings
 from susx.stages import assign, pool
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
@@ -25,7 +26,7 @@ from susx.types import Json
 __all__ = ["POOL_FEATURES", "STAGE", "jobs", "run"]
 
 POOL_FEATURES = "features.safetensors"
-"""Features that came in place of images (backend ``features``)."""
+"""Features that came in place of images (``Delivers.FEATURES``)."""
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
@@ -53,7 +54,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         model=DownloadParams.of(job).encoder.model,
     )  # fmt: skip
     write_rows(out, rows)
-    if settings.retrieval.backend == "features":
+    if Delivers.FEATURES in backend_settings(settings.retrieval).delivers:
         from safetensors.torch import save_file
 
         kept = [candidate for candidate, row in zip(candidates, rows, strict=True) if row.kept]

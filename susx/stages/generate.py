@@ -12,9 +12,9 @@ from susx.config import GenerationConfig
 from susx.stages import text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
+from susx.stages.generator_identity import generator_path
 from susx.stages.images import write_rows
 from susx.stages.parameters import Encoding, Params
-from susx.stages.sources import generator_path
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json

@@ -10,12 +10,14 @@ from typing import Any
 
 from susx.config import DatasetConfig, load_dataset, load_profile
 from susx.datasets import read_split
+from susx.demo.drawing import drawing_digest
 from susx.errors import ConfigError, did_you_mean
 from susx.features.identity import identify_encoder
+from susx.images.retrieve.backends import backend_settings
 from susx.prompts import without_sentences
 from susx.stages.build_plan import BuildPlan
+from susx.stages.generator_identity import identify_generator
 from susx.stages.options import BuildOptions
-from susx.stages.sources import drawing_digest, identify_backend, identify_generator
 from susx.store import digest_json
 from susx.types import Json
 
@@ -65,7 +67,7 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     profile = load_profile(options.profile, options.settings, overrides)
     used, note = without_sentences(profile.prompts, dataset)
     profile = profile.model_copy(update={"prompts": used})
-    encoder = identify_encoder(profile.encoder)
+    retrieval, encoder = backend_settings(profile.retrieval), identify_encoder(profile.encoder)
     root = Path(options.data_root).expanduser() if options.data_root else None
     plan = BuildPlan(
         dataset=dataset,
@@ -73,7 +75,7 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         sources=sources,
         encoder=encoder.as_json(),
         generator=identify_generator(profile.generation) if "generate" in sources else None,
-        backend=identify_backend(profile.retrieval, encoder) if "retrieve" in sources else None,
+        backend=retrieval.identity(encoder) if "retrieve" in sources else None,
         splits=_splits(dataset, root) if options.evaluate else {},
         data_root=root,
         notes=(note,) if note else (),

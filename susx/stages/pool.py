@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.images.retrieve.backends.demo import DemoSettings
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
 from susx.stages.parameters import EncoderKey, Encoding, Params
@@ -25,8 +26,8 @@ class _Params(Params):
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job where images are retrieved from the embedded pool."""
-    config = plan.profile.retrieval
-    if "retrieve" not in plan.sources or config.backend != "demo":
+    config = plan.retrieval
+    if "retrieve" not in plan.sources or not isinstance(config, DemoSettings):
         return []
     params = _Params(size=config.pool_size, seed=0, encoder=plan.encoder, drawing=plan.backend["drawing"])
     return [STAGE.job(plan, params=params, execution=Encoding(encoder=plan.profile.encoder))]

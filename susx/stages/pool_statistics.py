@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from susx.experiment import needs_of
-from susx.images.retrieve.backends import WHOLE
+from susx.images.retrieve.backends import Delivers
 from susx.methods import Need
 from susx.stages import encode_images, fetch, pool, text_classifier
 from susx.stages.build_plan import BuildPlan
@@ -44,7 +44,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job, where a method asks for it and images are retrieved from a pool."""
     if "retrieve" not in plan.sources or Need.POOL not in needs_of(plan.trials):
         return []
-    whole = plan.profile.retrieval.backend in WHOLE
+    whole = Delivers.WHOLE in plan.retrieval.delivers
     encoded = done.all(encode_images.STAGE)
     retrieved = [encoded[images.name] for images in done.all(fetch.STAGE).values()]
     inputs = done.all(pool.STAGE).values() if whole else retrieved

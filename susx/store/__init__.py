@@ -2,7 +2,8 @@
 
 from susx.store.artefacts import ArtefactStore
 from susx.store.disk import write_atomically
-from susx.store.fingerprint import FileDigests, digest_bytes, digest_file, digest_json
+from susx.store.file_digests import FileDigests
+from susx.store.fingerprint import digest_bytes, digest_file, digest_json
 from susx.store.job import Job, Outcome, Ref
 from susx.store.location import is_remote, open_store
 from susx.store.manifest import Manifest

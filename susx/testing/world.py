@@ -49,8 +49,13 @@ class World:
         self.yaml.write_text(yaml.safe_dump(self.description, sort_keys=False), encoding="utf-8")
 
     def change(self, *settings: str, **options: Any) -> None:
-        """Change settings of the profile and options of the build."""
-        self.options = replace(self.options, settings=(*self.options.settings, *settings), **options)
+        """Change settings of the profile and options of the build; another backend has not the settings of the former."""
+        kept = self.options.settings
+        if any(setting.startswith("retrieval.backend=") for setting in settings):
+            kept = tuple(
+                s for s in kept if not s.startswith("retrieval.") or s.startswith("retrieval.over_fetch")
+            )
+        self.options = replace(self.options, settings=(*kept, *settings), **options)
 
     def build(self) -> list[Outcome]:
         """Build without Prefect; the result stays in ``result``."""

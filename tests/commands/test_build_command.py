@@ -64,6 +64,7 @@ def test_unknown_setting(capsys, tmp_path):
     """An unknown --set key is refused with the nearest one."""
     said = build(capsys, tmp_path, "--dataset", "textures", "--set", "retrieval.backnd=index")
     assert "unknown key 'retrieval.backnd'" in said
+    assert "backend" in said
     assert "Did you mean 'backend'?" in said
 
 

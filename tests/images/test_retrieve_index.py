@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from pathlib import Path
 
 import faiss
 import numpy as np
@@ -13,8 +14,9 @@ from PIL import Image
 
 from susx.config import ClassHints, DownloadConfig, RetrievalConfig
 from susx.errors import ConfigError, InputError, MismatchError, RetrievalError
+from susx.features.identity import EncoderIdentity
 from susx.images.retrieve import open_backend, queries_for, search
-from susx.images.retrieve.backends.index import IndexBackend
+from susx.images.retrieve.backends.index import IndexBackend, IndexSettings
 from susx.images.retrieve.backends.metadata import IndexMetadata
 from susx.images.retrieve.index_build import build_index
 from susx.images.retrieve.manifest import IndexManifest
@@ -22,6 +24,7 @@ from susx.records import Prompt
 from susx.testing.encoders import WordEncoder
 from susx.testing.http_images import ImageServer, encoded, random_picture
 
+IDENTITY = EncoderIdentity("words", Path("weights"), "d" * 64, "fp32")
 WORDS = [f"word{n}" for n in range(57)]
 
 
@@ -199,7 +202,32 @@ def test_the_identity_follows_the_content(tmp_path):
     for name in ("a", "b"):
         make_index(tmp_path / name, WordEncoder(), manifest=False)
     make_index(tmp_path / "c", WordEncoder(dim=8), manifest=False)
-    ids = [
-        IndexBackend(tmp_path / n, WordEncoder(dim=d)).identity() for n, d in (("a", 32), ("b", 32), ("c", 8))
-    ]
+    ids = [IndexSettings(folder=str(tmp_path / n)).identity(IDENTITY) for n in "abc"]
     assert ids[0] == ids[1] != ids[2]
+
+
+def test_an_index_of_distances_ranks_and_scores_as_one_of_products(tmp_path):
+    """Squared distances of unit rows become their cosines; nearest first, best similarity first."""
+    encoder = WordEncoder()
+    vectors = make_index(tmp_path, encoder)
+    asked = [query("word7 and word3", 9)]
+    (products,) = IndexBackend(tmp_path, encoder).search(asked)
+    index = faiss.IndexFlatL2(encoder.dim)
+    index.add(vectors)
+    faiss.write_index(index, str(tmp_path / "image.index"))
+    (distances,) = IndexBackend(tmp_path, encoder).search(asked)
+    assert [c.caption for c in distances[:2]] == [c.caption for c in products[:2]]
+    scores = [c.similarity for c in distances]
+    assert scores == sorted(scores, reverse=True)
+    assert np.allclose(scores, [c.similarity for c in products], atol=1e-5)
+
+
+def test_an_index_of_another_metric_is_refused(tmp_path):
+    """What is neither a product nor a distance of unit rows cannot be ranked, and is named."""
+    encoder = WordEncoder()
+    vectors = make_index(tmp_path, encoder)
+    index = faiss.IndexFlat(encoder.dim, faiss.METRIC_L1)
+    index.add(vectors)
+    faiss.write_index(index, str(tmp_path / "image.index"))
+    with pytest.raises(RetrievalError, match="expected the inner product or L2"):
+        IndexBackend(tmp_path, encoder)

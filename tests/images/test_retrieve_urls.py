@@ -99,6 +99,10 @@ def test_a_feature_pool_gives_the_exact_neighbours(tmp_path):
     assert {found[0].caption, found[1].caption} == {"w7", "w9"}
     assert len(found) == 5
     assert np.allclose(backend.features(found).norm(dim=1), 1, atol=1e-5)
-    assert backend.identity() == FeaturePoolBackend(tmp_path, encoder).identity()
+    features = np.load(tmp_path / "features.npy")
+    features[41] = np.nan
+    np.save(tmp_path / "features.npy", features)
+    with pytest.raises(InputError, match="first: row 41"):
+        FeaturePoolBackend(tmp_path, encoder).search([query("w7 w9", 5)])
     with pytest.raises(RetrievalError, match="no feature pool"):
         FeaturePoolBackend(tmp_path / "none", encoder)

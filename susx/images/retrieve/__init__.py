@@ -3,8 +3,8 @@
 The steps, each a plain function over values:
 
 * ``queries_for(class_name, prompts, hints, budget, over_fetch=, max_sentences=, seed=) -> list[Query]``.
-* ``open_backend(retrieval_config, encoder, download=, pool=, work=) -> Backend``; ``backend.identity()`` goes into the
-  stage key; ``pool`` is the folder of the embedded pool's index (backend ``demo``); ``work`` a folder that outlives
+* ``open_backend(retrieval_config, encoder, download=, pool=, work=) -> Backend``; the ``identity`` of its settings goes into
+  the stage key; ``pool`` is the folder of the embedded pool's index (backend ``demo``); ``work`` a folder that outlives
   the run (backend ``urls`` with rank ``embedding`` downloads the list there).
 * ``search(backend, queries) -> list[list[Candidate]]``, one list per query, excluded captions dropped; one call per
   class is enough, all its sentences go in one batch. ``write_candidates`` / ``read_candidates`` are the codec.

@@ -1,6 +1,15 @@
-"""Backends of the search, behind one small interface: ``search(queries)`` and ``identity()``."""
+"""Backends of the search, one file each: settings with ``identity`` and ``open``, and ``search(queries)``."""
 
-from susx.images.retrieve.backends.base import Backend, TextEncoder, search
-from susx.images.retrieve.backends.registry import BACKENDS, WHOLE, open_backend
+from susx.images.retrieve.backends.base import Backend, BackendSettings, Delivers, TextEncoder, search
+from susx.images.retrieve.backends.registry import BACKENDS, backend_settings, open_backend
 
-__all__ = ["BACKENDS", "WHOLE", "Backend", "TextEncoder", "open_backend", "search"]
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "BackendSettings",
+    "Delivers",
+    "TextEncoder",
+    "backend_settings",
+    "open_backend",
+    "search",
+]

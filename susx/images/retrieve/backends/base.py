@@ -1,10 +1,19 @@
-"""What a backend is: queries in, candidates out."""
+"""What a backend is: settings that know their source and open it; then queries in, candidates out."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
+from pydantic import BaseModel, ConfigDict, PositiveFloat
+
+from susx.config import DownloadConfig
+from susx.errors import ConfigError, RetrievalError
+from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.queries import Query
 from susx.types import Json
@@ -13,7 +22,18 @@ if TYPE_CHECKING:  # the processes that fetch import this package and need no to
     from jaxtyping import Float
     from torch import Tensor
 
-__all__ = ["Backend", "TextEncoder", "search"]
+__all__ = ["Backend", "BackendSettings", "Delivers", "Opening", "TextEncoder", "existing_path", "search"]
+
+
+class Delivers(Enum):
+    """What comes of a backend beyond candidates. The stages of a build ask for these and for no backend's name."""
+
+    LINKS = "links"
+    """Images may lie behind links, to be downloaded."""
+    FEATURES = "features"
+    """Rows of features in place of images (``Backend.features``)."""
+    WHOLE = "whole"
+    """The features of its whole source (``Backend.feature_parts``)."""
 
 
 @runtime_checkable
@@ -44,8 +64,71 @@ class Backend(Protocol):
             MismatchError: it belongs to another encoder.
         """
 
-    def identity(self) -> Json:
-        """Return what tells this backend's content from another's (goes into stage keys)."""
+
+@dataclass(frozen=True)
+class Opening:
+    """What a backend may be opened with.
+
+    Attributes:
+        encoder: encodes the queries; its digest is compared with the index's.
+        download: limits of downloads, for a backend that looks at images itself.
+        pool: folder of the embedded pool's index.
+        work: folder for downloads that outlive the run.
+    """
+
+    encoder: TextEncoder
+    download: DownloadConfig = DownloadConfig()
+    pool: Path | None = None
+    work: Path | None = None
+
+
+class BackendSettings(BaseModel, ABC):
+    """The ``retrieval`` section of a profile as one backend reads it; each backend's file has its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delivers: ClassVar[frozenset[Delivers]] = frozenset()
+
+    backend: str
+    over_fetch: PositiveFloat = 3.0
+
+    @abstractmethod
+    def identity(self, encoder: EncoderIdentity) -> Json:
+        """Return what tells the source's content from another's, without opening it; it goes into stage keys.
+
+        Files are hashed again when size, mtime, ctime or inode changed (:class:`susx.store.FileDigests`).
+
+        Raises:
+            ConfigError: a setting the backend needs is missing.
+            RetrievalError: the source is not there.
+            MismatchError: it says that another encoder made it.
+        """
+
+    @abstractmethod
+    def open(self, opening: Opening) -> Backend:
+        """Open the source.
+
+        Raises:
+            ConfigError: a setting or part that the backend needs is missing.
+            RetrievalError, MismatchError: see the backend.
+        """
+
+
+def existing_path(backend: str, key: str, value: str | None) -> Path:
+    """Return the path that a backend cannot do without.
+
+    Raises:
+        ConfigError: it was not given.
+        RetrievalError: it is not there.
+    """
+    if not value:
+        raise ConfigError(f"The backend '{backend}' needs retrieval.{key}; pass --set retrieval.{key}=PATH.")
+    path = Path(value).expanduser()
+    if not path.exists():
+        raise RetrievalError(
+            f"The backend '{backend}' is told to use {path} (retrieval.{key}), which is not there."
+        )
+    return path
 
 
 def search(backend: Backend, queries: Sequence[Query]) -> list[list[Candidate]]:

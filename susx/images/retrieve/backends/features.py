@@ -6,30 +6,57 @@ no image; :meth:`FeaturePoolBackend.features` returns those.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from susx.errors import MismatchError, RetrievalError
-from susx.images.retrieve.backends.base import TextEncoder
+from susx.features.identity import EncoderIdentity
+from susx.images.retrieve.backends.base import (
+    Backend,
+    BackendSettings,
+    Delivers,
+    Opening,
+    TextEncoder,
+    existing_path,
+)
+from susx.images.retrieve.backends.index import files_identity
 from susx.images.retrieve.candidates import Candidate, candidate_from_metadata
 from susx.images.retrieve.manifest import IndexManifest, check_encoder
 from susx.images.retrieve.queries import Query
 from susx.types import Json
 
-__all__ = ["FeaturePoolBackend"]
+if TYPE_CHECKING:  # planning a build needs no torch
+    from jaxtyping import Float
+    from torch import Tensor
+
+__all__ = ["FeaturePoolBackend", "FeaturesSettings"]
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 65536
-"""Pool rows scored at a time."""
+
+class FeaturesSettings(BackendSettings):
+    """A folder with ``features.npy``."""
+
+    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.FEATURES, Delivers.WHOLE})
+
+    backend: Literal["features"] = "features"
+    folder: str | None = None
+    """Holds ``features.npy`` and perhaps ``rows.csv`` or ``rows.parquet``."""
+
+    def identity(self, encoder: EncoderIdentity) -> Json:
+        """Return a digest of the folder's files."""
+        folder = existing_path(self.backend, "folder", self.folder)
+        if manifest := IndexManifest.read(folder):
+            check_encoder(str(folder), manifest.encoder, manifest.digest, encoder.model, encoder.digest)
+        return files_identity(self.backend, folder)
+
+    def open(self, opening: Opening) -> Backend:
+        """Open the pool."""
+        return FeaturePoolBackend(existing_path(self.backend, "folder", self.folder), opening.encoder)
 
 
 class FeaturePoolBackend:
@@ -48,7 +75,7 @@ class FeaturePoolBackend:
                 f"{folder} is no feature pool: there is no features.npy [images, dim] in it."
             )
         try:
-            self.pool = np.load(path, mmap_mode="r", allow_pickle=False)
+            self.pool = np.load(path, mmap_mode="c", allow_pickle=False)
         except ValueError as error:
             raise RetrievalError(f"{path} is not a numpy array of features: {error}.") from error
         if self.pool.ndim != 2 or not len(self.pool):
@@ -62,7 +89,11 @@ class FeaturePoolBackend:
             logger.warning("The pool %s does not say which encoder made it; assuming %s.", folder, encoder.id)
 
     def search(self, queries: Sequence[Query]) -> list[list[Candidate]]:
-        """See :class:`susx.images.retrieve.backends.Backend`. Memory: queries x (wanted + 65536) scores."""
+        """See :class:`susx.images.retrieve.backends.Backend`.
+
+        Raises:
+            InputError: a row of the pool is NaN, infinite or zero.
+        """
         if not queries:
             return []
         vectors = self.encoder.encode_texts([query.text for query in queries])
@@ -79,6 +110,8 @@ class FeaturePoolBackend:
 
     def features(self, candidates: Sequence[Candidate]) -> Float[Tensor, "support dim"]:
         """Return the pool's rows of candidates, normalised, in float32."""
+        import torch
+
         places = [int(candidate.item.rpartition(":")[2]) for candidate in candidates]
         rows = torch.from_numpy(np.asarray(self.pool[places], dtype=np.float32))
         return torch.nn.functional.normalize(rows, dim=-1)
@@ -87,27 +120,12 @@ class FeaturePoolBackend:
         """Yield all features of the source as memory maps [images, dim]."""
         yield self.pool
 
-    def identity(self) -> Json:
-        """Return the digest of the pool's features."""
-        digest = hashlib.sha256()
-        for start in range(0, len(self.pool), BLOCK):
-            digest.update(np.ascontiguousarray(self.pool[start : start + BLOCK]).tobytes())
-        return {"backend": "features", "content": digest.hexdigest()}
-
     def _top(self, vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
-        k = min(k, len(self.pool))
-        best = torch.full((len(vectors), 0), 0.0)
-        places = torch.zeros((len(vectors), 0), dtype=torch.long)
-        for start in range(0, len(self.pool), BLOCK):
-            block = torch.from_numpy(np.asarray(self.pool[start : start + BLOCK], dtype=np.float32))
-            scores = vectors @ torch.nn.functional.normalize(block, dim=-1).T
-            best = torch.cat([best, scores], dim=1)
-            places = torch.cat(
-                [places, torch.arange(start, start + len(block)).expand(len(vectors), -1)], dim=1
-            )
-            best, order = best.topk(min(k, best.shape[1]), dim=1)
-            places = places.gather(1, order)
-        return best, places
+        import torch
+
+        from susx.features.pool_search import nearest_rows
+
+        return nearest_rows(vectors, torch.from_numpy(self.pool), min(k, len(self.pool)))
 
     def _candidate(self, query: Query, place: int, score: float) -> Candidate:
         row = self.rows[place] if self.rows else {}

@@ -5,25 +5,74 @@ Layout (clip-retrieval's): ``image.index``, ``metadata/*.parquet``, ``img_emb/*.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from susx.errors import MismatchError, RetrievalError
-from susx.images.retrieve.backends.base import TextEncoder
+from susx.features.identity import EncoderIdentity
+from susx.images.retrieve.backends.base import (
+    Backend,
+    BackendSettings,
+    Delivers,
+    Opening,
+    TextEncoder,
+    existing_path,
+)
 from susx.images.retrieve.backends.metadata import IndexMetadata
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.manifest import IndexManifest, check_encoder
 from susx.images.retrieve.queries import Query
+from susx.store import FileDigests, digest_json
 from susx.types import Json
 
-__all__ = ["IndexBackend", "open_faiss"]
+__all__ = ["IndexBackend", "IndexSettings", "files_identity", "open_faiss"]
 
 logger = logging.getLogger(__name__)
+
+_file_digests = FileDigests()
+
+
+class IndexSettings(BackendSettings):
+    """A clip-retrieval index folder."""
+
+    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS, Delivers.WHOLE})
+
+    backend: Literal["index"] = "index"
+    folder: str | None = None
+    """Holds ``image.index``, ``metadata/`` and, for statistics of the whole, ``img_emb/``."""
+
+    def identity(self, encoder: EncoderIdentity) -> Json:
+        """Return the content that the index says it has; of a foreign index, a digest of its files."""
+        folder = existing_path(self.backend, "folder", self.folder)
+        manifest = IndexManifest.read(folder)
+        if manifest is None:
+            return files_identity(self.backend, folder)
+        check_encoder(str(folder), manifest.encoder, manifest.digest, encoder.model, encoder.digest)
+        return {"backend": self.backend, "content": manifest.content}
+
+    def open(self, opening: Opening) -> Backend:
+        """Open the index."""
+        return IndexBackend(existing_path(self.backend, "folder", self.folder), opening.encoder)
+
+
+def files_identity(backend: str, folder: Path) -> Json:
+    """Return a digest of all files of features, rows and index below a folder.
+
+    Raises:
+        RetrievalError: there are none.
+    """
+    kinds = {".index", ".parquet", ".npy", ".csv"}
+    files = [path for path in sorted(folder.rglob("*")) if path.suffix in kinds and path.is_file()]
+    if not files:
+        raise RetrievalError(
+            f"{folder} holds neither an index nor features. Build one with 'susx index build'."
+        )
+    content = {path.relative_to(folder).as_posix(): _file_digests(path) for path in files}
+    return {"backend": backend, "content": digest_json(content)}
 
 
 def open_faiss(folder: Path) -> Any:
@@ -52,6 +101,24 @@ def open_faiss(folder: Path) -> Any:
     raise RetrievalError(f"faiss cannot read {path}: {problem}. Build the index again.") from problem
 
 
+def _similarity_of(index: Any, folder: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from what the index answers to cosines of unit rows: |a - b|^2 = 2 - 2 a.b.
+
+    Raises:
+        RetrievalError: it measures something else.
+    """
+    import faiss
+
+    if index.metric_type == faiss.METRIC_INNER_PRODUCT:
+        return lambda scores: scores
+    if index.metric_type == faiss.METRIC_L2:
+        return lambda distances: 1 - distances / 2
+    raise RetrievalError(
+        f"The index {folder} measures faiss metric {index.metric_type}; expected the inner product or L2 of unit rows. "
+        "Build the index again with 'susx index build'."
+    )
+
+
 class IndexBackend:
     """A clip-retrieval index on this machine."""
 
@@ -75,6 +142,7 @@ class IndexBackend:
                 "The index %s does not say which encoder built it; assuming %s.", folder, encoder.id
             )
         self.index = open_faiss(folder)
+        self._similarity = _similarity_of(self.index, folder)
         self.metadata = IndexMetadata(folder)
         if self.metadata.rows != self.index.ntotal:
             raise RetrievalError(
@@ -99,7 +167,8 @@ class IndexBackend:
                 f"makes {vectors.shape[1]}. Use the encoder that built the index."
             )
         k = min(max(query.wanted for query in queries), self.index.ntotal)
-        return self._describe(queries, *self.index.search(vectors, k))
+        scores, positions = self.index.search(vectors, k)
+        return self._describe(queries, self._similarity(scores), positions)
 
     def feature_parts(self) -> Iterator[np.ndarray]:
         """Yield all features of the source as memory maps [images, dim].
@@ -133,11 +202,6 @@ class IndexBackend:
             for query, found, scores in zip(queries, hits, similarities.tolist(), strict=True)
         ]
 
-    def identity(self) -> Json:
-        """Return the index's content digest; of a foreign index, a digest of its faiss file and metadata."""
-        content = self.manifest.content if self.manifest else _fingerprint(self.folder)
-        return {"backend": self.name, "content": content}
-
     def _candidate(
         self, query: Query, position: int, score: float, url: str | None, path: str | None,
         caption: str | None, licence: str | None, nsfw: str | None,
@@ -156,15 +220,3 @@ class IndexBackend:
             nsfw or None,
             self.name,
         )
-
-
-def _fingerprint(folder: Path) -> str:
-    digest = hashlib.sha256()
-    files = [folder / "image.index", *sorted((folder / "metadata").glob("*.parquet"))]
-    for path in files:
-        for part in sorted(path.iterdir()) if path.is_dir() else [path]:
-            digest.update(f"{part.name}:{part.stat().st_size}:".encode())
-            with part.open("rb") as file:
-                while block := file.read(1 << 22):
-                    digest.update(block)
-    return digest.hexdigest()

@@ -1,82 +1,58 @@
-"""From a profile's ``retrieval`` section to an open backend; each is imported when it is chosen."""
+"""From a profile's ``retrieval`` section to the settings of the backend it names, and to an open backend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from susx.config import DownloadConfig, RetrievalConfig
-from susx.errors import ConfigError
-from susx.images.retrieve.backends.base import Backend, TextEncoder
+from susx.errors import ConfigError, did_you_mean
+from susx.images.retrieve.backends.base import Backend, BackendSettings, Opening, TextEncoder
+from susx.images.retrieve.backends.demo import DemoSettings
+from susx.images.retrieve.backends.features import FeaturesSettings
+from susx.images.retrieve.backends.index import IndexSettings
+from susx.images.retrieve.backends.service import ServiceSettings
+from susx.images.retrieve.backends.urls import UrlsSettings
 
-__all__ = ["BACKENDS", "WHOLE", "open_backend"]
+__all__ = ["BACKENDS", "backend_settings", "open_backend"]
 
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What a backend may be opened with; the names are those of ``open_backend``."""
-
-    config: RetrievalConfig
-    encoder: TextEncoder
-    download: DownloadConfig
-    pool: Path | None
-    work: Path | None
-
-    def folder(self) -> Path:
-        """Return ``retrieval.folder``, which this backend cannot do without."""
-        if not self.config.folder:
-            raise ConfigError(
-                f"The backend '{self.config.backend}' needs retrieval.folder; "
-                "pass --set retrieval.folder=PATH."
-            )
-        return Path(self.config.folder).expanduser()
-
-
-def _service(wanted: _Wanted) -> Backend:
-    from susx.images.retrieve.backends.service import ServiceBackend
-
-    return ServiceBackend.from_config(wanted.config, wanted.encoder)
-
-
-def _index(wanted: _Wanted) -> Backend:
-    from susx.images.retrieve.backends.index import IndexBackend
-
-    return IndexBackend(wanted.folder(), wanted.encoder)
-
-
-def _features(wanted: _Wanted) -> Backend:
-    from susx.images.retrieve.backends.features import FeaturePoolBackend
-
-    return FeaturePoolBackend(wanted.folder(), wanted.encoder)
-
-
-def _urls(wanted: _Wanted) -> Backend:
-    from susx.images.retrieve.backends.urls import UrlListBackend
-
-    return UrlListBackend.from_config(wanted.config, wanted.download, wanted.encoder, wanted.work)
-
-
-def _demo(wanted: _Wanted) -> Backend:
-    from susx.images.retrieve.backends.index import IndexBackend
-
-    if wanted.pool is None:
-        raise ConfigError(
-            "The backend 'demo' needs the folder of the embedded pool's index; none was prepared."
-        )
-    return IndexBackend(wanted.pool, wanted.encoder, name="demo")
-
-
-BACKENDS: Mapping[str, Callable[[_Wanted], Backend]] = {
-    "demo": _demo,
-    "features": _features,
-    "index": _index,
-    "service": _service,
-    "urls": _urls,
+BACKENDS: Mapping[str, type[BackendSettings]] = {
+    "demo": DemoSettings,
+    "features": FeaturesSettings,
+    "index": IndexSettings,
+    "service": ServiceSettings,
+    "urls": UrlsSettings,
 }
 
-WHOLE = frozenset({"demo", "features", "index"})
-"""Backends that give the features of their whole source (``feature_parts``)."""
+
+def backend_settings(config: RetrievalConfig) -> BackendSettings:
+    """Return a ``retrieval`` section as its backend reads it.
+
+    Raises:
+        ConfigError: there is no such backend, or it has no such setting or value.
+    """
+    if config.backend not in BACKENDS:
+        raise ConfigError(
+            f"retrieval.backend: there is no backend '{config.backend}', only {', '.join(BACKENDS)}."
+            + did_you_mean(config.backend, BACKENDS)
+        )
+    kind = BACKENDS[config.backend]
+    try:
+        return kind.model_validate(config.model_dump())
+    except ValidationError as error:
+        raise ConfigError(" ".join(_explain(kind, item) for item in error.errors()[:3])) from error
+
+
+def _explain(kind: type[BackendSettings], item: object) -> str:
+    assert isinstance(item, dict)
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        backend = kind.model_fields["backend"].default
+        hint = did_you_mean(key, kind.model_fields)
+        return f"unknown key 'retrieval.{key}' of the backend '{backend}'.{hint}"
+    return f"retrieval.{key}: {item['msg']} (found {item['input']!r})."
 
 
 def open_backend(
@@ -87,17 +63,10 @@ def open_backend(
     pool: Path | None = None,
     work: Path | None = None,
 ) -> Backend:
-    """Open the backend that a profile names.
-
-    Args:
-        config: the profile's ``retrieval`` section.
-        encoder: encodes the queries; its digest is compared with the index's.
-        download: limits of the downloads (backend urls with rank embedding).
-        pool: folder of the embedded pool's index (backend demo).
-        work: folder for downloads that outlive the run (backend urls with rank embedding).
+    """Open the backend that a profile names; see :class:`~susx.images.retrieve.backends.base.Opening`.
 
     Raises:
         ConfigError: a setting that the backend needs is missing.
         RetrievalError, MismatchError: see the backend.
     """
-    return BACKENDS[config.backend](_Wanted(config, encoder, download or DownloadConfig(), pool, work))
+    return backend_settings(config).open(Opening(encoder, download or DownloadConfig(), pool, work))

@@ -13,14 +13,15 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import requests
 import tenacity
+from pydantic import PositiveFloat, PositiveInt
 
-from susx.config import RetrievalConfig
 from susx.errors import ConfigError, RetrievalError
-from susx.images.retrieve.backends.base import TextEncoder
+from susx.features.identity import EncoderIdentity
+from susx.images.retrieve.backends.base import Backend, BackendSettings, Delivers, Opening, TextEncoder
 from susx.images.retrieve.backends.client import timed_client
 from susx.images.retrieve.backends.outages import KNOWN_OUTAGE, PUBLIC_SERVICE, ServiceFault
 from susx.images.retrieve.backends.pacing import Breaker, RateLimit
@@ -29,7 +30,7 @@ from susx.images.retrieve.manifest import check_encoder
 from susx.images.retrieve.queries import Query
 from susx.types import Json
 
-__all__ = ["MANIFEST_PATH", "ServiceBackend"]
+__all__ = ["MANIFEST_PATH", "ServiceBackend", "ServiceSettings"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,46 @@ CONCURRENCY = 4
 _breakers: dict[str, Breaker] = {}
 _limits: dict[tuple[str, float], RateLimit] = {}
 _registry_lock = threading.Lock()
+
+
+class ServiceSettings(BackendSettings):
+    """A clip-retrieval service."""
+
+    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS})
+
+    backend: Literal["service"] = "service"
+    url: str | None = None
+    """Query endpoint, ending in /knn-service."""
+    index_name: str | None = None
+    """Name of the index at that service; its only one when not given."""
+    query: Literal["text", "embedding"] = "embedding"
+    """Whether the service encodes the sentences, or the profile's encoder does."""
+    timeout: PositiveFloat = 30.0
+    """Seconds for one answer."""
+    attempts: PositiveInt = 5
+    """Tries per query."""
+    rate_limit: PositiveFloat = 10.0
+    """Queries a second, over all workers of a process."""
+
+    def identity(self, encoder: EncoderIdentity) -> Json:
+        """Return URL, index and kind of query: a service does not tell when its content changes."""
+        return {
+            "backend": self.backend, "url": self._url(), "index_name": self.index_name, "query": self.query,
+        }  # fmt: skip
+
+    def open(self, opening: Opening) -> Backend:
+        """Name the service; nothing is sent yet."""
+        return ServiceBackend(
+            self._url(), self.index_name, opening.encoder, query=self.query, timeout=self.timeout,
+            attempts=self.attempts, rate_limit=self.rate_limit,
+        )  # fmt: skip
+
+    def _url(self) -> str:
+        if not self.url:
+            raise ConfigError(
+                "The backend 'service' needs retrieval.url; pass --set retrieval.url=http://HOST:PORT/knn-service."
+            )
+        return self.url
 
 
 class ServiceBackend:
@@ -73,22 +114,6 @@ class ServiceBackend:
             self.breaker = _breakers.setdefault(self.url, Breaker())
             self.limit = _limits.setdefault((self.url, rate_limit), RateLimit(rate_limit))
 
-    @classmethod
-    def from_config(cls, config: RetrievalConfig, encoder: TextEncoder) -> ServiceBackend:
-        """Open the service of a profile.
-
-        Raises:
-            ConfigError: ``retrieval.url`` is missing.
-        """
-        if not config.url:
-            raise ConfigError(
-                "The backend 'service' needs retrieval.url; pass --set retrieval.url=http://HOST:PORT/knn-service."
-            )
-        return cls(
-            config.url, config.index_name, encoder, query=config.query, timeout=config.timeout,
-            attempts=config.attempts, rate_limit=config.rate_limit,
-        )  # fmt: skip
-
     def search(self, queries: Sequence[Query]) -> list[list[Candidate]]:
         """See :class:`susx.images.retrieve.backends.Backend`; a few queries are under way at a time.
 
@@ -118,10 +143,6 @@ class ServiceBackend:
             [self._candidate(query, row) for row in rows]
             for query, rows in zip(queries, answers, strict=True)
         ]
-
-    def identity(self) -> Json:
-        """Return URL, index and kind of query: a service does not tell when its content changes."""
-        return {"backend": "service", "url": self.url, "index_name": self.index_name, "query": self.query}
 
     def _prepare(self) -> str:
         manifest = self._side(MANIFEST_PATH)

@@ -6,25 +6,60 @@ captions that hold a word of the query's subject: "texture" or "photo" alone is 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from susx.config import DownloadConfig, RetrievalConfig
+from susx.config import DownloadConfig
 from susx.errors import ConfigError, RetrievalError
-from susx.images.retrieve.backends.base import TextEncoder
+from susx.features.identity import EncoderIdentity
+from susx.images.retrieve.backends.base import (
+    Backend,
+    BackendSettings,
+    Delivers,
+    Opening,
+    TextEncoder,
+    existing_path,
+)
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.link_list import Link, read_link_list
 from susx.images.retrieve.queries import Query
+from susx.store import FileDigests
 from susx.types import Json
 
-__all__ = ["UrlListBackend"]
+__all__ = ["UrlListBackend", "UrlsSettings"]
 
 logger = logging.getLogger(__name__)
+
+
+_file_digests = FileDigests()
+
+
+class UrlsSettings(BackendSettings):
+    """A list of links and captions."""
+
+    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS})
+
+    backend: Literal["urls"] = "urls"
+    urls: str | None = None
+    """Parquet or CSV with columns url and caption."""
+    rank: Literal["caption", "embedding"] = "caption"
+    """By words of the caption, or by embedding after the download."""
+
+    def identity(self, encoder: EncoderIdentity) -> Json:
+        """Return the digest of the file."""
+        path = existing_path(self.backend, "urls", self.urls)
+        return {"backend": self.backend, "content": _file_digests(path), "rank": self.rank}
+
+    def open(self, opening: Opening) -> Backend:
+        """Read the list."""
+        path = existing_path(self.backend, "urls", self.urls)
+        return UrlListBackend(
+            path, rank=self.rank, encoder=opening.encoder, download=opening.download, work=opening.work
+        )
 
 
 class UrlListBackend:
@@ -61,20 +96,6 @@ class UrlListBackend:
         self._places: list[int] = list(range(len(self.links)))
         self._vectorizer: Any = None
 
-    @classmethod
-    def from_config(
-        cls, config: RetrievalConfig, download: DownloadConfig, encoder: TextEncoder, work: Path | None
-    ) -> UrlListBackend:
-        """Open the list of a profile.
-
-        Raises:
-            ConfigError: ``retrieval.urls`` is missing.
-        """
-        if not config.urls:
-            raise ConfigError("The backend 'urls' needs retrieval.urls; pass --set retrieval.urls=FILE.")
-        path = Path(config.urls).expanduser()
-        return cls(path, rank=config.rank, encoder=encoder, download=download, work=work)
-
     def search(self, queries: Sequence[Query]) -> list[list[Candidate]]:
         """See :class:`susx.images.retrieve.backends.Backend`.
 
@@ -97,11 +118,6 @@ class UrlListBackend:
                 ]
             )
         return results
-
-    def identity(self) -> Json:
-        """Return the digest of the file."""
-        content = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        return {"backend": "urls", "content": content, "rank": self.rank}
 
     def _by_caption(self, queries: Sequence[Query]) -> np.ndarray:
         from sklearn.feature_extraction.text import TfidfVectorizer
