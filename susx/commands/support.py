@@ -78,10 +78,16 @@ def _file(table: Path) -> Path:
 
 
 def _locator(table: Path, store: Path | None) -> Callable[[SupportRow], Path]:
-    """Find images beside the table, else through the table's ``sources.json`` (digest -> stage/key/file) in a store."""
+    """Find images beside the table, else through the ``sources.json`` (digest -> stage/key/file) of the artefact it is of."""
+    from susx.stages.curate import STAGE
+    from susx.store.disk import read_json
+
+    root = (store or _store_around(table)) / "artefacts"
     listed = table.parent / "sources.json"
+    if run := read_json(table.parent / "run.json"):  # a run's folder names the artefact that its table is of
+        key = run["artefacts"]["support"]
+        listed = root / STAGE.name / key[:2] / key / "sources.json"
     sources: dict[str, str] = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else {}
-    root = store / "artefacts" if store else table.resolve().parent.parent.parent.parent
 
     def locate(row: SupportRow) -> Path:
         beside = table.parent / row.file
@@ -91,3 +97,9 @@ def _locator(table: Path, store: Path | None) -> Callable[[SupportRow], Path]:
         return root / stage / key[:2] / key / name
 
     return locate
+
+
+def _store_around(table: Path) -> Path:
+    """Return the store that a table lies in, wherever in it; the table's own folder where it lies in none."""
+    inside = (parent for parent in table.resolve().parents if (parent / "artefacts").is_dir())
+    return next(inside, table.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from susx.stages import search
@@ -45,9 +46,13 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.images.retrieve import assign, lost_rows, read_candidates, write_candidates
 
     searches = Artefacts.of(job).all(search.STAGE)
-    result = assign({name: read_candidates(store.path(ref, search.FILE)) for name, ref in searches.items()})
-    for name in searches:
-        write_candidates(out / part_name(name), result.kept[name])
+    files = {name: store.path(ref, search.FILE) for name, ref in searches.items()}
+    # Images that came with their candidates are read class by class: those of all classes are gigabytes.
+    result = assign({name: read_candidates(file, images=False) for name, file in files.items()})
+    for name, file in files.items():
+        images = {(c.item, c.query, c.similarity): c.image for c in read_candidates(file)}
+        kept = (replace(c, image=images[c.item, c.query, c.similarity]) for c in result.kept[name])
+        write_candidates(out / part_name(name), kept)
     write_rows(out, lost_rows(result), _LOST)
     return {
         "candidates": sum(len(kept) for kept in result.kept.values()),

@@ -6,13 +6,16 @@ folders must not change the labels; ``classes.json`` has the names in label orde
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
 import re
 import shutil
 import tarfile
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from susx.errors import InputError
@@ -34,16 +37,17 @@ def export_imagefolder(rows: Sequence[SupportRow], classes: Sequence[str], locat
     """Copy the kept images to ``out/NNN_class/`` and return their number.
 
     Raises:
-        InputError: ``out`` is not empty, a class is unknown, or an image is not there.
+        InputError: ``out`` is not empty, a class is unknown, or an image is not there. Nothing is left behind then.
     """
     kept = _prepare(rows, classes, out)
     listed = []
-    for label, row in kept:
-        name = f"{_folder(label, row.class_name)}/{row.digest[:24]}{Path(row.file).suffix or '.jpg'}"
-        (out / name).parent.mkdir(exist_ok=True)
-        shutil.copyfile(_found(row, locate), out / name)
-        listed.append((name, label, row))
-    _describe(listed, classes, out)
+    with _whole(out) as partial:
+        for label, row in kept:
+            name = f"{_folder(label, row.class_name)}/{row.digest[:24]}{Path(row.file).suffix or '.jpg'}"
+            (partial / name).parent.mkdir(exist_ok=True)
+            shutil.copyfile(_found(row, locate), partial / name)
+            listed.append((name, label, row))
+        _describe(listed, classes, partial)
     return len(listed)
 
 
@@ -57,26 +61,27 @@ def export_webdataset(
     """
     kept = _prepare(rows, classes, out)
     listed = []
-    for start in range(0, len(kept), per_shard):
-        shard = f"{start // per_shard:05d}.tar"
-        with tarfile.open(out / shard, "w", format=tarfile.PAX_FORMAT) as tar:
-            for place, (label, row) in enumerate(kept[start : start + per_shard], start):
-                key = f"{place:08d}"
-                record = {"class_id": label, **{name: getattr(row, name) for name in _COLUMNS[2:]}}
-                parts = {
-                    "jpg": _found(row, locate).read_bytes(),
-                    "txt": (row.caption or row.prompt).encode(),
-                    "cls": str(label).encode(),
-                    "json": json.dumps(record, sort_keys=True).encode(),
-                }
-                for kind, data in parts.items():
-                    member = tarfile.TarInfo(
-                        f"{key}.{kind}"
-                    )  # no time, no owner: equal sets give equal files
-                    member.size = len(data)
-                    tar.addfile(member, io.BytesIO(data))
-                listed.append((f"{shard}/{key}.jpg", label, row))
-    _describe(listed, classes, out)
+    with _whole(out) as partial:
+        for start in range(0, len(kept), per_shard):
+            shard = f"{start // per_shard:05d}.tar"
+            with tarfile.open(partial / shard, "w", format=tarfile.PAX_FORMAT) as tar:
+                for place, (label, row) in enumerate(kept[start : start + per_shard], start):
+                    key = f"{place:08d}"
+                    record = {"class_id": label, **{name: getattr(row, name) for name in _COLUMNS[2:]}}
+                    parts = {
+                        "jpg": _found(row, locate).read_bytes(),
+                        "txt": (row.caption or row.prompt).encode(),
+                        "cls": str(label).encode(),
+                        "json": json.dumps(record, sort_keys=True).encode(),
+                    }
+                    for kind, data in parts.items():
+                        member = tarfile.TarInfo(
+                            f"{key}.{kind}"
+                        )  # no time, no owner: equal sets give equal files
+                        member.size = len(data)
+                        tar.addfile(member, io.BytesIO(data))
+                    listed.append((f"{shard}/{key}.jpg", label, row))
+        _describe(listed, classes, partial)
     return len(listed)
 
 
@@ -87,9 +92,20 @@ def _prepare(rows: Sequence[SupportRow], classes: Sequence[str], out: Path) -> l
     unknown = sorted({row.class_name for row in rows} - labels.keys())
     if unknown:
         raise InputError(f"The table has images of '{unknown[0]}', which is not among the classes.")
-    out.mkdir(parents=True, exist_ok=True)
     kept = [(labels[row.class_name], row) for row in rows if row.kept and row.file]
     return sorted(kept, key=lambda entry: (entry[0], entry[1].digest))
+
+
+@contextlib.contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """Yield a folder beside ``out`` that takes its place when all went well, and is gone when not."""
+    partial = out.absolute().with_name(f".{out.name}-{uuid.uuid4().hex[:8]}.part")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        os.replace(partial, out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _found(row: SupportRow, locate: Locate) -> Path:

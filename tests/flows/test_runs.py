@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from susx.classifier import read_classifier
+from susx.cli import main
 from susx.flows.runs import finish_run, run_name
 from susx.stages.executors import PlanExecutor
 from susx.stages.graph import build
 from susx.stages.plan import plan_build
 from susx.store.garbage import collect
 from susx.store.runs import damaged_runs
+from susx.support import read_support
 from susx.testing.world import World, new_world
 
 
@@ -43,6 +45,19 @@ def test_a_run_is_whole_and_mended(world: World) -> None:
         assert damaged_runs(world.store) == []
     named = json.loads((folder / "run.json").read_text())["artefacts"]
     assert named["report"] == world.result.report.key
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["found", "named"])
+def test_the_support_set_of_a_run_is_exported(world: World, tmp_path: Path, named: bool) -> None:
+    """As documented: from the run's own table, with the store named or found around it."""
+    summary = finish_run(plan_build(world.options), world.result, [], world.store)
+    table = Path(summary["report"]).parent / "support.parquet"
+    store = ["--store", str(world.store.root)] if named else []
+    main(["support", "export", str(table), "--out", str(tmp_path / "out"), *store])
+    kept = [row for row in read_support(table) if row.kept]
+    assert len(kept) == 8
+    assert len(list((tmp_path / "out").glob("*/*"))) == len(kept)
+    assert {path.stem for path in (tmp_path / "out").glob("*/*")} == {row.digest[:24] for row in kept}
 
 
 def test_gc_keeps_what_a_run_shows(world: World) -> None:

@@ -1,6 +1,7 @@
 """Assignment: one image is never support for two classes, whatever the order."""
 
-from hypothesis import given
+import given
+from hypothesis import dataclasses
 from hypothesis import strategies as st
 
 from susx.images.retrieve import Candidate, assign, read_candidates, write_candidates
@@ -40,3 +41,5 @@ def test_candidates_survive_their_file(tmp_path):
     ]
     write_candidates(tmp_path / "c.parquet", rows)
     assert read_candidates(tmp_path / "c.parquet") == rows
+    light = read_candidates(tmp_path / "c.parquet", images=False)
+    assert light == [dataclasses.replace(row, image=None) for row in rows]

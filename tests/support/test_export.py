@@ -69,6 +69,19 @@ def test_missing_images_and_unknown_classes_are_named(table, tmp_path):
         export_imagefolder(read_support(table), ("zebra",), lambda row: tmp_path / row.file, tmp_path / "b")
 
 
+@pytest.mark.parametrize("write", [export_imagefolder, export_webdataset])
+def test_an_export_that_fails_leaves_nothing(write, table, tmp_path):
+    """The last image is gone when it is its turn: no half folder, and the next try may use the name."""
+    rows = read_support(table)
+    last = max((row for row in rows if row.kept), key=lambda row: (CLASSES.index(row.class_name), row.digest))
+    before = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match="not there"):
+        write(rows, CLASSES, lambda row: tmp_path / ("gone" if row == last else row.file), tmp_path / "out")
+    assert {path.name for path in tmp_path.iterdir()} == before
+    assert write(rows, CLASSES, lambda row: tmp_path / row.file, tmp_path / "out") == 3
+    assert {path.name for path in tmp_path.iterdir()} == before | {"out"}
+
+
 def test_the_commands_show_and_export(table, tmp_path):
     """``show`` counts by class and reason, ``export`` writes what the store holds."""
     shown = CliRunner().invoke(app, ["show", str(table)])

@@ -79,8 +79,8 @@ def write_candidates(path: Path, candidates: Iterable[Candidate]) -> None:
     os.replace(partial, path)
 
 
-def read_candidates(path: Path) -> list[Candidate]:
-    """Read what :func:`write_candidates` wrote.
+def read_candidates(path: Path, *, images: bool = True) -> list[Candidate]:
+    """Read what :func:`write_candidates` wrote; without ``images`` the encoded images stay on the disk.
 
     Raises:
         InputError: the file is no such table.
@@ -89,7 +89,10 @@ def read_candidates(path: Path) -> list[Candidate]:
     import pyarrow.parquet as pq
 
     try:
-        return [Candidate(**row) for row in pq.read_table(path, schema=_schema()).to_pylist()]
+        columns = [name for name in _schema().names if images or name != "image"]
+        return [
+            Candidate(**row) for row in pq.read_table(path, schema=_schema(), columns=columns).to_pylist()
+        ]
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(
             f"{path} is not a table of candidates ({error}); delete it and search again."
