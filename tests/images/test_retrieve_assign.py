@@ -1,7 +1,8 @@
 """Assignment: one image is never support for two classes, whatever the order."""
 
-import given
-from hypothesis import dataclasses
+import dataclasses
+
+from hypothesis import given
 from hypothesis import strategies as st
 
 from susx.images.retrieve import Candidate, assign, read_candidates, write_candidates
