@@ -123,5 +123,10 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         console.print(table)
     else:
         console.print(summary["no_accuracy"])
+    if bare := summary.get("without_support"):
+        named = ", ".join(bare[:5]) + (" ..." if len(bare) > 5 else "")
+        console.print(
+            f"[yellow]{len(bare)} classes have no support image and are told by their prompts alone: {escape(named)}[/]"
+        )
     console.print(f"Classifier: {escape(summary['classifier'])}", soft_wrap=True)
     console.print(f"Report: [bold]{escape(summary['report'])}[/]", soft_wrap=True)

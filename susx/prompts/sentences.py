@@ -45,10 +45,16 @@ def _read(path: Path, mtime: int, size: int) -> Mapping[str, tuple[str, ...]]:
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
     if isinstance(data, dict) and isinstance(data.get("classes"), dict) and "written_by" in data:
-        data = {name: (entry or {}).get("sentences") for name, entry in data["classes"].items()}
+        data = {name: _unflagged(entry or {}) for name, entry in data["classes"].items()}
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold {{class: [sentence, ...]}}, found {_kind(data)}.")
     return MappingProxyType({str(name): _checked(path, str(name), value) for name, value in data.items()})
+
+
+def _unflagged(entry: Mapping[str, Any]) -> Any:
+    """Return a class's sentences without those that are flagged, and that nobody took out of that list."""
+    sentences, flagged = entry.get("sentences"), entry.get("flagged") or ()
+    return [s for s in sentences if s not in flagged] if isinstance(sentences, list) else sentences
 
 
 def clean(sentences: Sequence[str]) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ def render(data: ReportData) -> str:
     )
     environment.filters |= {
         "duration": _duration, "pct": _pct, "points": _points, "pvalue": _p_value, "when": _when,
-        "words": _words,
+        "words": _words, "sure": _sure,
     }  # fmt: skip
     drawn = figures(data)
     return environment.get_template("report.html.j2").render(
@@ -110,6 +110,13 @@ def _pct(value: float | None, digits: int = 2) -> str:
 
 def _points(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{100 * value:+.{digits}f}".replace("-", "−")
+
+
+def _sure(row: MethodRow) -> str:
+    """Return the colour of a gain: that of its sign where its interval excludes 0, none where it may be chance."""
+    if row.gain_low is None or row.gain_high is None:
+        return ""
+    return "up" if row.gain_low > 0 else "down" if row.gain_high < 0 else ""
 
 
 def _p_value(value: float | None) -> str:

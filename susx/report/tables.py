@@ -48,11 +48,13 @@ def compare_rows(runs: Mapping[str, Mapping[str, Json]]) -> tuple[tuple[str, ...
         if len(set(values)) > 1 or label in _ALWAYS
     ]
     first = next(iter(runs.values()))
-    for key in dict.fromkeys(_key(row) for run in runs.values() for row in run["methods"]):
-        base = _find(first, key)
+    # Runs that differ in their prompts are what is compared; within one run a method may stand once for each kind.
+    apart = any(len({row["prompts"] for row in run["methods"]}) > 1 for run in runs.values())
+    for key in dict.fromkeys(_key(row, apart) for run in runs.values() for row in run["methods"]):
+        base = _find(first, key, apart)
         cells = []
         for run in runs.values():
-            row = _find(run, key)
+            row = _find(run, key, apart)
             cell = "-" if row is None else f"{_percent(row['top1'])} [{_interval(row)}]"
             if (
                 row is not None
@@ -121,6 +123,7 @@ _IDENTITY: tuple[tuple[str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("mode", lambda run: run["run"]["mode"]),
     ("profile", lambda run: run["run"]["profile"]),
     ("encoder", lambda run: run["run"]["encoder"]),
+    ("prompts", lambda run: _prompts(run)),
     ("seed", lambda run: str(run["run"]["seed"])),
     ("susx", lambda run: run["run"]["version"]),
     ("support images", _support),
@@ -134,12 +137,17 @@ def _dataset(run: Mapping[str, Json]) -> str:
     return str(run["run"]["dataset"]) + (" (toy models)" if run["run"]["toy"] else "")
 
 
-def _key(row: Mapping[str, Json]) -> tuple[str, ...]:
-    return (row["method"], f"({row['tuning']})" if row["tuning"] else "", row["prompts"])
+def _key(row: Mapping[str, Json], apart: bool) -> tuple[str, ...]:
+    tuning = f"({row['tuning']})" if row["tuning"] else ""
+    return (row["method"], tuning, row["prompts"] if apart else "")
 
 
-def _find(run: Mapping[str, Json], key: tuple[str, ...]) -> Mapping[str, Json] | None:
-    return next((row for row in run["methods"] if _key(row) == key), None)
+def _find(run: Mapping[str, Json], key: tuple[str, ...], apart: bool) -> Mapping[str, Json] | None:
+    return next((row for row in run["methods"] if _key(row, apart) == key), None)
+
+
+def _prompts(run: Mapping[str, Json]) -> str:
+    return ", ".join(dict.fromkeys(row["prompts"] for row in run["methods"]))
 
 
 def _percent(value: float | None) -> str:

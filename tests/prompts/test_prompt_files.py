@@ -10,6 +10,7 @@ import pytest
 from susx.config import ClassHints, DatasetConfig, PromptsConfig
 from susx.errors import ConfigError
 from susx.prompts import classifier_sentences, image_prompts, photo_prompt, read_sentences
+from susx.prompts.sentences import class_sentences
 
 
 def dataset(
@@ -140,3 +141,17 @@ def test_every_kind_gives_sentences(tmp_path):
     }
     with pytest.raises(ConfigError, match="descriptors"):
         classifier_sentences(PromptsConfig(classify="visdesc"), dataset(tmp_path), "cat")
+
+
+def test_flagged_sentences_are_not_used_until_someone_takes_them_out(tmp_path):
+    """A sentence that does not name its class waits in `flagged`; taken out of that list, it counts."""
+    import yaml
+
+    entry = {"sentences": ["A crane by a lake.", "It flies."], "flagged": ["It flies."]}
+    file = tmp_path / "birds.yaml"
+    file.write_text(yaml.safe_dump({"written_by": {"model": "m"}, "classes": {"crane": entry}}))
+    assert class_sentences(file, "crane") == ("A crane by a lake.",)
+    file.write_text(
+        yaml.safe_dump({"written_by": {"model": "m"}, "classes": {"crane": entry | {"flagged": []}}})
+    )
+    assert class_sentences(file, "crane") == ("A crane by a lake.", "It flies.")

@@ -131,6 +131,15 @@ def test_figures_draw_and_answer_the_mouse(report: Path, open_page: Open) -> Non
     assert "→" in plot.locator(".hovertext").text_content()
 
 
+def test_a_printed_page_has_all_figures(report: Path, open_page: Open) -> None:
+    """Figures far below the screen are drawn without anyone scrolling there."""
+    page = open_page(report)
+    figures = page.locator(".plot").count()
+    page.locator(".plot:has(.main-svg)").nth(figures - 1).wait_for(state="attached")
+    assert figures > 3
+    assert len(page.pdf()) > 100_000
+
+
 def test_theme_follows_the_system_then_the_reader(report: Path, open_page: Open) -> None:
     """Dark for a dark system; the button turns it, figures included, and the choice is remembered."""
     page = open_page(report, color_scheme="dark")

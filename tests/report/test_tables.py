@@ -73,9 +73,21 @@ def test_side_by_side_shows_what_differs(runs: list[Path]) -> None:
     table = {row[0]: row[1:] for row in rows}
     assert table["seed"] == ("0", "1")
     assert "profile" not in table
-    assert table["signatures (support) cupl"][1].endswith("(+5.00)")
-    assert table["signatures (val) cupl"][1] == "-"
-    assert "(" not in table["reference cupl"][0]
+    assert table["signatures (support)"][1].endswith("(+5.00)")
+    assert table["signatures (val)"][1] == "-"
+    assert "(" not in table["reference"][0]
+
+
+def test_runs_with_other_prompts_are_compared(runs: list[Path], tmp_path: Path) -> None:
+    """The prompts are what differs: a line says so, and every method stands beside itself."""
+    one = dataclasses.replace(sample_report(classes=2, per_class=1), support=())
+    other = tuple(dataclasses.replace(row, prompts="photo") for row in one.methods)
+    write_report(dataclasses.replace(one, methods=other), tmp_path)
+    _header, rows = compare_rows({"cupl": read_metrics(runs[0]), "photo": read_metrics(tmp_path)})
+    table = {row[0]: row[1:] for row in rows}
+    assert table["prompts"] == ("cupl", "photo")
+    assert len([row for row in rows if "(" in row[0] or row[0] == "reference"]) == len(one.methods)
+    assert "-" not in {cell for row in rows for cell in row}
 
 
 @pytest.mark.parametrize("form", ["markdown", "latex", "csv"])

@@ -174,3 +174,21 @@ def test_a_method_that_is_zero_shot_is_called_so(tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=200)
     print_summary(console, {"stages": [], "methods": methods, "classifier": "c", "report": "r"})
     assert console.file.getvalue().count("(is zero-shot)") == 1
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "colour"),
+    [(0.001, 0.02, "up"), (-0.001, 0.02, ""), (-0.02, -0.001, "down"), (None, None, "")],
+)
+def test_a_gain_is_coloured_where_its_interval_excludes_0(
+    tmp_path: Path, low: float | None, high: float | None, colour: str
+) -> None:
+    """Green and red are for what is hardly chance."""
+    data = sample_report(classes=2, per_class=1)
+    rows = [
+        dataclasses.replace(r, gain=0.01 if r.gain is not None else None, gain_low=low, gain_high=high)
+        for r in data.methods
+    ]
+    page = write_report(dataclasses.replace(data, methods=tuple(rows)), tmp_path).read_text(encoding="utf-8")
+    classes = set(re.findall(r'class="(up|down|)"', page))
+    assert classes == {colour}

@@ -190,7 +190,16 @@
       draw(entry.target).catch(failed(entry.target));
     }
   }, { rootMargin: "400px" });
-  const start = () => all(".plot").forEach((node) => watcher.observe(node));
+  // Those near the screen first, then the others while nothing else is to be done: a page that is printed has all of them.
+  const idle = () => new Promise((done) => (window.requestIdleCallback ?? ((f) => setTimeout(f, 50)))(done));
+  const start = async () => {
+    all(".plot").forEach((node) => watcher.observe(node));
+    for (const node of all(".plot")) {
+      await idle();
+      watcher.unobserve(node);
+      if (!drawn.has(node)) await draw(node).catch(failed(node));
+    }
+  };
   if (document.readyState === "complete") start();
   else addEventListener("load", start);
 })();
