@@ -13,7 +13,13 @@ from pydantic import ValidationError
 from susx.config import DatasetConfig
 from susx.errors import ConfigError
 
-__all__ = ["describe_names", "new_dataset"]
+__all__ = ["describe_folder", "describe_names", "new_dataset", "split_folders"]
+
+SPLIT_WORDS = {
+    "train": "support", "training": "support", "val": "validation", "valid": "validation", "validation": "validation",
+    "dev": "validation", "test": "test", "testing": "test",
+}  # fmt: skip
+"""What folders of splits are called -> the split."""
 
 
 def new_dataset(name: str, source: Path, out: Path, *, force: bool = False) -> DatasetConfig:
@@ -22,7 +28,7 @@ def new_dataset(name: str, source: Path, out: Path, *, force: bool = False) -> D
     Args:
         name: of the data set.
         source: a text file with a class name a line (blank lines and lines that begin with ``#`` are left out), or a
-            folder with one folder of images per class.
+            folder with one folder of images per class, or such a folder for each split (train, val, test).
         out: the YAML.
         force: write over an existing file.
 
@@ -31,7 +37,7 @@ def new_dataset(name: str, source: Path, out: Path, *, force: bool = False) -> D
     """
     if out.exists() and not force:
         raise ConfigError(f"{out} exists; give --force to write over it.")
-    data = _from_folder(source) if source.is_dir() else describe_names(source)
+    data = describe_folder(source) if source.is_dir() else describe_names(source)
     data = {"name": name, "photo_prompt": "A photo of a {}.", **data}
     try:
         config = DatasetConfig.model_validate(data)
@@ -60,17 +66,44 @@ def describe_names(file: Path) -> dict[str, Any]:
     return {"classes": names}
 
 
-def _from_folder(folder: Path) -> dict[str, Any]:
+def split_folders(folder: Path) -> dict[str, str]:
+    """Return split -> folder where a folder holds nothing but folders of splits (train, val, test), else nothing.
+
+    A folder of vehicles may have a class ``train``: only two such folders or more, each with folders in it, are splits.
+    """
+    inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    found = {SPLIT_WORDS[path.name.lower()]: path.name for path in inside if path.name.lower() in SPLIT_WORDS}
+    nested = all(any(below.is_dir() for below in path.iterdir()) for path in inside)
+    return found if len(found) == len(inside) >= 2 and nested else {}
+
+
+def describe_folder(folder: Path) -> dict[str, Any]:
+    """Return classes and reader of a folder of class folders, with or without a folder per split around them.
+
+    Raises:
+        ConfigError: it holds no folders.
+    """
+    splits = split_folders(folder)
+    around = [folder / name for name in splits.values()] or [folder]
     folders = sorted(
-        path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+        {
+            path.name
+            for each in around
+            for path in each.iterdir()
+            if path.is_dir() and not path.name.startswith(".")
+        }
     )
     if not folders:
         raise ConfigError(f"{folder} holds no folders; expected one folder of images per class.")
     names = {name: " ".join(name.replace("_", " ").split()) for name in folders}
     data: dict[str, Any] = {"classes": list(names.values())}
     reader: dict[str, Any] = {"kind": "imagefolder", "folder": folder.resolve().name}
+    options = {
+        key: splits[split] for key, split in (("val", "validation"), ("test", "test")) if split in splits
+    }
     # Folder names are written down once, here; the reader looks them up and never sorts.
     differing = {name: clean for name, clean in names.items() if name != clean}
+    reader |= {"options": options} if options else {}
     return {**data, "reader": {**reader, "class_map": differing} if differing else reader}
 
 

@@ -4,6 +4,7 @@ from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState, parameters
 from susx.methods.calip import Calip
 from susx.methods.evidence import Evidence, ImageFeatures
+from susx.methods.linear_probe import LinearProbe
 from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
@@ -19,6 +20,7 @@ __all__ = [
     "Calip",
     "Evidence",
     "ImageFeatures",
+    "LinearProbe",
     "Method",
     "Need",
     "Run",

@@ -10,6 +10,7 @@ from typing import Any
 from susx.errors import ConfigError, did_you_mean
 from susx.methods.base import Method
 from susx.methods.calip import Calip
+from susx.methods.linear_probe import LinearProbe
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
 from susx.methods.tip_x import TipX
@@ -23,6 +24,7 @@ METHODS: dict[str, type[Method[Any]]] = {
     "whitened_prototypes": WhitenedPrototypes,
     "zero_shot": ZeroShot,
     "calip": Calip,
+    "linear_probe": LinearProbe,
     "tip_adapter": TipAdapter,
     "tip_adapter_f": TipAdapterF,
     "tip_x": TipX,
