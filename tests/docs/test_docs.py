@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from pydantic import BaseModel
 
 from susx.cli import COMMANDS, app
 from susx.config import DatasetConfig, ProfileConfig, load_profile
@@ -92,6 +93,21 @@ def test_every_command_is_documented() -> None:
     """The site shows every command of the command line."""
     shown = {words[0] for page in PAGES if page.name != "README.md" for words in commands(page) if words}
     assert set(COMMANDS) - shown == set()
+
+
+def test_every_setting_is_documented() -> None:
+    """The page of settings shows every model of a profile and a data set, and every backend's own."""
+    import susx.config as config
+    from susx.images.retrieve.backends import BACKENDS
+
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"^::: susx\.(?:\w+\.)+(\w+)$", page, re.M))
+    models = {
+        n
+        for n in config.__all__
+        if isinstance(kind := getattr(config, n), type) and issubclass(kind, BaseModel)
+    }
+    assert shown == models | {kind.__name__ for kind in BACKENDS.values()}
 
 
 def classifier_with_embedded_encoder(folder: Path) -> None:
