@@ -1,6 +1,7 @@
 """susx: name-only image classification with support sets and CLIP.
 
-``build`` goes from class names to a classifier, ``load_classifier`` loads one, ``evaluate`` measures methods on features.
+``build`` goes from class names to a classifier, ``load_classifier`` loads one, ``evaluate`` measures methods on features,
+``FeatureClassifier`` fits and predicts on arrays.
 A method is a subclass of ``Method``; what it may look at is ``Evidence``.
 """
 
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from susx.api import Build, build, evaluate, load_classifier
+    from susx.experiment.estimator import FeatureClassifier
     from susx.features.feature_set import FeatureSet, Split
     from susx.methods import Axis, Evidence, ImageFeatures, Method, Need, Run, TextState, known_methods
 
@@ -17,6 +19,7 @@ __all__ = [
     "Axis",
     "Build",
     "Evidence",
+    "FeatureClassifier",
     "FeatureSet",
     "ImageFeatures",
     "Method",
@@ -33,6 +36,7 @@ __all__ = [
 
 _PLACES = {
     "susx.api": ("Build", "build", "evaluate", "load_classifier"),
+    "susx.experiment.estimator": ("FeatureClassifier",),
     "susx.features.feature_set": ("FeatureSet", "Split"),
 }
 

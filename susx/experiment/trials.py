@@ -10,7 +10,7 @@ from susx.errors import ConfigError
 from susx.methods.base import Method, Need
 from susx.methods.registry import DEFAULTS, REFERENCE, find_method
 
-__all__ = ["NAME_ONLY", "Trial", "choose_headline", "needs_of", "trials_of"]
+__all__ = ["NAME_ONLY", "Trial", "choose_headline", "method_of", "needs_of", "trials_of"]
 
 NAME_ONLY = ("fixed", "support")
 """Protocols that use no labelled image of the target, the headline's preference first: ``support`` judges images by labels
@@ -46,13 +46,18 @@ def trials_of(
     found = []
     methods = methods or {name: {} for name in DEFAULTS}
     for name in dict.fromkeys([REFERENCE, *methods]):
-        method = _method(name, methods.get(name) or {})
+        method = method_of(name, methods.get(name) or {})
         protocols = [p for p in tuning if validation or p != "val"] if method.axes else ["fixed"]
         found += [Trial(method, protocol) for protocol in protocols]
     return tuple(found)
 
 
-def _method(name: str, values: Mapping[str, Any]) -> Method[Any]:
+def method_of(name: str, values: Mapping[str, Any]) -> Method[Any]:
+    """Return a method with hyper-parameters.
+
+    Raises:
+        ConfigError: there is none of this name, or it does not take them.
+    """
     kind = find_method(name)
     try:
         return kind(**values)
