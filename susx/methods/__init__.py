@@ -3,7 +3,9 @@
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState, parameters
 from susx.methods.calip import Calip
+from susx.methods.clip_adapter import ClipAdapter
 from susx.methods.evidence import Evidence, ImageFeatures
+from susx.methods.meta_adapter import MetaAdapter
 from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
@@ -17,8 +19,10 @@ __all__ = [
     "REFERENCE",
     "Axis",
     "Calip",
+    "ClipAdapter",
     "Evidence",
     "ImageFeatures",
+    "MetaAdapter",
     "Method",
     "Need",
     "Run",
