@@ -1,4 +1,4 @@
-"""CLIP-like encoders through open_clip's public API: images and sentences to unit vectors."""
+"""CLIP-like encoders through open_clip's public API, and BLIP: images and sentences to unit vectors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from susx.config import EncoderConfig
 from susx.errors import InputError, ModelError
-from susx.features.identity import EMBEDDED, EncoderIdentity, identify_encoder
+from susx.features.identity import BLIP, EMBEDDED, EncoderIdentity, identify_encoder
 from susx.image_files import LOCAL, open_image, upright_rgb
 
 __all__ = ["Encoder", "load_encoder"]
@@ -82,7 +82,7 @@ class Encoder:
         Raises:
             InputError: the architecture yields no patch tokens (only open_clip's own vision transformers do).
         """
-        visual = self.model.visual
+        visual: Any = getattr(self.model, "visual", None)
         if not hasattr(visual, "forward_intermediates") or getattr(visual, "proj", None) is None:
             raise InputError(
                 f"The encoder {self.id} yields no patch features; CALIP needs a vision transformer of open_clip's "
@@ -160,9 +160,30 @@ def load_encoder(config: EncoderConfig) -> Encoder:
 
 @functools.lru_cache(maxsize=2)
 def _load(identity: EncoderIdentity, config: EncoderConfig) -> Encoder:
+    device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    load = _load_blip if config.model == BLIP else _load_open_clip
+    model, preprocess, tokenizer = load(identity, config, device)
+    logger.info("loaded encoder %s on %s", identity, device)
+    return Encoder(
+        identity,
+        model,
+        preprocess,
+        tokenizer,
+        device=device,
+        batch_size=config.batch_size,
+        workers=config.workers,
+    )
+
+
+def _load_blip(identity: EncoderIdentity, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:
+    from susx.features.blip import load_blip
+
+    return load_blip(identity, device)
+
+
+def _load_open_clip(identity: EncoderIdentity, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:
     import open_clip
 
-    device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
     if config.model == EMBEDDED:
         from susx.demo.encoder import register
 
@@ -184,16 +205,7 @@ def _load(identity: EncoderIdentity, config: EncoderConfig) -> Encoder:
             f"The checkpoint {identity.weights} cannot be loaded as open_clip's '{identity.model}' on {device} "
             f"({type(error).__name__}: {reason}). Check that encoder.model names the architecture it was trained with."
         ) from error
-    logger.info("loaded encoder %s on %s", identity, device)
-    return Encoder(
-        identity,
-        model,
-        preprocess,
-        tokenizer,
-        device=device,
-        batch_size=config.batch_size,
-        workers=config.workers,
-    )
+    return model, preprocess, tokenizer
 
 
 def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -19,10 +19,13 @@ from susx.errors import ModelError, did_you_mean
 from susx.store import FileDigests, digest_json
 from susx.types import Digest, Json
 
-__all__ = ["EMBEDDED", "EncoderIdentity", "identify_encoder"]
+__all__ = ["BLIP", "EMBEDDED", "EncoderIdentity", "identify_encoder"]
 
 EMBEDDED = "susx-tiny"
 """Name of the embedded tiny CLIP in a profile."""
+
+BLIP = "blip"
+"""Name of transformers' BLIP retrieval model in a profile; ``encoder.pretrained`` is its folder."""
 
 _file_digests = FileDigests()
 
@@ -32,8 +35,8 @@ class EncoderIdentity:
     """An encoder that is present on this machine.
 
     Attributes:
-        model: open_clip architecture name or ``hf-hub:`` id.
-        weights: local checkpoint file.
+        model: open_clip architecture name, ``hf-hub:`` id, or ``blip``.
+        weights: local checkpoint file, or folder of BLIP.
         digest: sha256 over architecture and weights.
         precision: fp32, fp16 or bf16.
     """
@@ -64,6 +67,15 @@ def identify_encoder(config: EncoderConfig) -> EncoderIdentity:
             raise ModelError(f"The embedded encoder's weights are not at {WEIGHTS}. Install susx again.")
         files = {path.name: _file_digests(path) for path in sorted(FOLDER.iterdir()) if path.is_file()}
         return EncoderIdentity(NAME, WEIGHTS, digest_json(files), config.precision)
+    if config.model == BLIP:
+        folder = Path(config.pretrained).expanduser()
+        if not config.pretrained or not (folder / "config.json").is_file():
+            raise ModelError(
+                f"The encoder '{BLIP}' asks for the folder of a BLIP retrieval model as transformers saves it, and there is none "
+                f"at '{config.pretrained}'. Give its path as encoder.pretrained."
+            )
+        files = {path.name: _file_digests(path) for path in sorted(folder.iterdir()) if path.is_file()}
+        return EncoderIdentity(BLIP, folder, digest_json(files), config.precision)
     weights = _locate(config.model, config.pretrained)
     digest = digest_json({"model": config.model, "weights": _file_digests(weights)})
     return EncoderIdentity(config.model, weights, digest, config.precision)

@@ -3,8 +3,10 @@
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState, parameters
 from susx.methods.calip import Calip
+from susx.methods.clip_adapter import ClipAdapter
 from susx.methods.evidence import Evidence, ImageFeatures
 from susx.methods.linear_probe import LinearProbe
+from susx.methods.meta_adapter import MetaAdapter
 from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
@@ -18,9 +20,11 @@ __all__ = [
     "REFERENCE",
     "Axis",
     "Calip",
+    "ClipAdapter",
     "Evidence",
     "ImageFeatures",
     "LinearProbe",
+    "MetaAdapter",
     "Method",
     "Need",
     "Run",

@@ -41,6 +41,8 @@ class Need(Enum):
     """Statistics of the pool that support is retrieved from."""
     TRAINING = "training"
     """Gradient descent: a stage of its own on the device, resumable."""
+    WEIGHTS = "weights"
+    """Weights that were trained elsewhere, named by path."""
     TEXT_TOWER = "text tower"
     """The text encoder itself, to be differentiated through."""
 

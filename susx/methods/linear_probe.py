@@ -43,7 +43,7 @@ class LinearProbe(Method[LinearProbeState]):
 
     name = "linear_probe"
     title = "Linear probe"
-    needs = frozenset({Need.SUPPORT})
+    needs = frozenset({Need.SUPPORT, Need.TRAINING})
     state_type = LinearProbeState
     axes = (Axis("strength", dict.fromkeys(("val", "support"), _GRID), enters="fit", shrinks="logarithms"),)
 

@@ -10,7 +10,9 @@ from typing import Any
 from susx.errors import ConfigError, did_you_mean
 from susx.methods.base import Method
 from susx.methods.calip import Calip
+from susx.methods.clip_adapter import ClipAdapter
 from susx.methods.linear_probe import LinearProbe
+from susx.methods.meta_adapter import MetaAdapter
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
 from susx.methods.tip_x import TipX
@@ -27,6 +29,8 @@ METHODS: dict[str, type[Method[Any]]] = {
     "linear_probe": LinearProbe,
     "tip_adapter": TipAdapter,
     "tip_adapter_f": TipAdapterF,
+    "clip_adapter": ClipAdapter,
+    "meta_adapter": MetaAdapter,
     "tip_x": TipX,
     "tip_x_published": TipXPublished,
 }

@@ -18,6 +18,7 @@ from susx.evaluation import (
     score,
     top_k_correct,
 )
+from susx.methods import ClipAdapter, Evidence, ImageFeatures, TipAdapter, TipAdapterF, ZeroShot
 
 REAL = os.environ.get("SUSX_REAL_DATA", "")
 pytestmark = pytest.mark.skipif(not REAL, reason="SUSX_REAL_DATA names no folder of real features")
@@ -72,3 +73,17 @@ def test_noise_does_not_beat_clip(dtd: dict[str, torch.Tensor]) -> None:
     found = compare(*right)
     assert found.high < 0
     assert found.p_value < 1e-3
+
+
+def test_trained_methods_beat_their_training_free_relatives(dtd: dict[str, torch.Tensor]) -> None:
+    """16 labelled shots a class, fixed values: Tip-Adapter-F beats Tip-Adapter and CLIP-Adapter zero-shot, significantly."""
+    earlier = torch.nn.functional.one_hot(dtd["val_l"]).cumsum(0)
+    first = earlier.gather(1, dtd["val_l"][:, None])[:, 0] <= 16
+    evidence = Evidence(dtd["text"], 100.0, dtd["val_f"][first], dtd["val_l"][first])
+    assert len(evidence.support("test")[1]) == 47 * 16
+    right = {}
+    for method in (ZeroShot(), TipAdapter(), TipAdapterF(), ClipAdapter()):
+        logits = method.logits(method.fit(evidence), ImageFeatures(dtd["test_f"]))
+        right[method.name] = logits.argmax(1) == dtd["test_l"]
+    assert compare(right["tip_adapter"], right["tip_adapter_f"]).low > 0.05
+    assert compare(right["zero_shot"], right["clip_adapter"]).low > 0.1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,14 +12,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from susx.errors import ConfigError
 from susx.methods import (
     METHODS,
     Calip,
+    ClipAdapter,
     Evidence,
     ImageFeatures,
     LinearProbe,
+    MetaAdapter,
     Need,
     TipAdapter,
     TipAdapterF,
@@ -27,9 +32,13 @@ from susx.methods import (
     ZeroShot,
 )
 from susx.methods.exhaustive import search_exhaustively
+from susx.methods.meta_training import first_weights
 from susx.methods.state import Fitted, load_fitted, save_fitted
 
 DIM, CLASSES, PATCHES = 16, 5, 6
+FOLDER = tempfile.TemporaryDirectory()
+WEIGHTS = Path(FOLDER.name) / "meta.safetensors"
+save_file(first_weights(DIM), WEIGHTS)
 
 CASES = {
     "zero_shot": ZeroShot(),
@@ -39,6 +48,8 @@ CASES = {
     "tip_adapter-sum": TipAdapter(alpha=1.5, beta=3.0, weighting="sum"),
     "tip_adapter_f": TipAdapterF(alpha=1.5, beta=3.0, epochs=5),
     "tip_adapter_f-sum": TipAdapterF(alpha=1.5, beta=3.0, epochs=5, weighting="sum"),
+    "clip_adapter": ClipAdapter(ratio=0.6, epochs=5),
+    "meta_adapter": MetaAdapter(str(WEIGHTS)),
     "tip_x": TipX(alpha=1.5, beta=3.0, gamma=2.0),
     "tip_x-sum": TipX(alpha=1.5, beta=3.0, gamma=2.0, weighting="sum"),
     "whitened_prototypes": WhitenedPrototypes(),
@@ -167,7 +178,7 @@ def test_order_of_classes_permutes_columns(method: Any, seed: int, order: list[i
 )
 def test_zero_weights_are_zero_shot(name: str) -> None:
     """With the weight of every term at 0 a method is zero-shot CLIP, and says so; one without prompts has no such term."""
-    method = METHODS[name]()
+    method = next(m for m in (CASES | PUBLISHED).values() if m.name == name)
     off = method.with_values({axis.name: 0.0 for axis in method.axes if axis.term})
     expected = logits(ZeroShot(), evidence(), images())
     torch.testing.assert_close(logits(off, evidence(), images()), expected, rtol=0, atol=0)

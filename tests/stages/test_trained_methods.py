@@ -7,8 +7,10 @@ import logging
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 from susx.methods import training
+from susx.methods.meta_training import first_weights
 from susx.methods.state import load_fitted
 from susx.testing.world import new_world
 
@@ -50,3 +52,23 @@ def test_trained_methods_have_rows_and_a_figure(
     assert not (fit / "training").exists()
     assert len(load_fitted(fit / "classifier.safetensors").state.losses) == 4
     assert world.computed() == set()
+
+
+def test_clip_adapter_and_meta_adapter_have_rows(tmp_path: Path) -> None:
+    """Both in one build of the embedded world; other weights are another fit of Meta-Adapter, and of nothing else."""
+    world, file = new_world(tmp_path), tmp_path / "w.safetensors"
+    world.change("tuning=[fixed]", "methods={clip_adapter: {epochs: 4}}", "headline=clip_adapter/fixed")
+    world.build()
+    width = load_fitted(
+        world.artefact("fit", "clip_adapter/fixed") / "classifier.safetensors"
+    ).state.text.shape[1]
+    save_file(first_weights(width), file)
+    world.change(f"methods={{clip_adapter: {{epochs: 4}}, meta_adapter: {{weights: {file}}}}}")
+    world.build()
+    report = world.store.folder(world.result.report)
+    rows = json.loads((report / "metrics.json").read_text())["methods"]
+    assert [row["method"] for row in rows] == ["zero_shot", "clip_adapter", "meta_adapter"]
+    assert "Meta-Adapter" in (report / "report.html").read_text(encoding="utf-8")
+    save_file(first_weights(width, seed=1), file)
+    fits = {subject for stage, subject in world.computed() if stage == "fit"}
+    assert fits == {"meta_adapter/fixed"}

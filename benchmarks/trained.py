@@ -1,0 +1,274 @@
+"""Training-free, trained and meta-trained methods on real features: ``python benchmarks/trained.py --real FOLDER``.
+
+FOLDER holds ``clip-vit-b-32/{dtd,sun397}`` as the tests of real features read it (SUSX_REAL_DATA). DTD: the first 16
+images a class of val are the support, the others tune, the official test split measures. SUN397: eight shots a class,
+half of val tunes, the other half measures. No test label chooses anything. Writes a page of tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from timing import in_new_process, peak_mib
+from torch import Tensor
+
+from susx.evaluation.comparison import compare
+from susx.experiment.rows import halve
+from susx.features.feature_set import Split
+from susx.methods import (
+    ClipAdapter,
+    Evidence,
+    ImageFeatures,
+    MetaAdapter,
+    Method,
+    Run,
+    TipAdapter,
+    TipAdapterF,
+    TipX,
+    ZeroShot,
+)
+from susx.methods.meta_training import RECIPE, meta_train
+from susx.tuning import tune
+
+SEEDS = (0, 1, 2)
+TITLES = {"dtd": "DTD, 16 shots", "sun397": "SUN397, 8 shots"}
+
+
+@dataclass(frozen=True)
+class Set:
+    """What may be looked at, and labelled images that only measure."""
+
+    name: str
+    evidence: Evidence
+    test: Split
+
+    def part(self, classes: Tensor) -> Set:
+        """Return the set of some classes, numbered anew."""
+        place = torch.full((self.evidence.classes,), -1).index_copy(0, classes, torch.arange(len(classes)))
+
+        def cut(features: Tensor | None, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+            assert features is not None
+            assert labels is not None
+            kept = place[labels] >= 0
+            return features[kept], place[labels[kept]]
+
+        given = self.evidence
+        support = cut(given.support_features, given.support_labels)
+        validation = cut(given.validation_features, given.validation_labels)
+        evidence = Evidence(
+            given.text_classifier[classes], given.logit_scale, *support,
+            validation_features=validation[0], validation_labels=validation[1],
+        )  # fmt: skip
+        return Set(self.name, evidence, Split(*cut(self.test.features, self.test.labels)))
+
+
+def read(folder: Path, name: str, seed: int = 0) -> Set:
+    """Return one data set; the seed halves SUN397's val."""
+    root = folder / "clip-vit-b-32" / name
+
+    def load(stem: str) -> Tensor:
+        return torch.load(root / f"{stem}.pt", map_location="cpu", weights_only=True)
+
+    text = torch.from_numpy(np.load(root / "text.npy")).float()
+    labelled = Split(load("val_f").float(), load("val_l").long())
+    if name == "dtd":
+        earlier = torch.nn.functional.one_hot(labelled.labels).cumsum(0)
+        first = earlier.gather(1, labelled.labels[:, None])[:, 0] <= 16
+        support = Split(labelled.features[first], labelled.labels[first])
+        validation = Split(labelled.features[~first], labelled.labels[~first])
+        test = Split(load("test_f").float(), load("test_l").long())
+    else:
+        validation, test = halve(labelled, seed)
+        support = Split(load("keys_8shots").float().T.contiguous(), load("values_8shots").float().argmax(1))
+    evidence = Evidence(
+        text, 100.0, support.features, support.labels,
+        validation_features=validation.features, validation_labels=validation.labels,
+    )  # fmt: skip
+    return Set(name, evidence, test)
+
+
+def methods(weights: MetaAdapter) -> tuple[Method[Any], ...]:
+    return ZeroShot(), TipAdapter(), TipX(), TipAdapterF(), ClipAdapter(), weights
+
+
+def right(method: Method[Any], state: Any, test: Split) -> Tensor:
+    """Return which test images a fitted method gets right."""
+    return method.logits(state, ImageFeatures(test.features)).argmax(1) == test.labels
+
+
+def measure(given: Set, method: Method[Any], tuning: str, run: Run) -> Tensor:
+    """Return which test images are right under a protocol; ``fixed`` sees no validation image."""
+    evidence = given.evidence
+    if tuning == "fixed":
+        evidence = replace(evidence, validation_features=None, validation_labels=None)
+    chosen, _ = tune(method, evidence, tuning, dataset=given.name, run=run)
+    return right(chosen, chosen.fit(evidence, run), given.test)
+
+
+def shown(hits: list[Tensor]) -> str:
+    """Return the mean over the seeds, and their range where they differ."""
+    values = [100 * float(one.float().mean()) for one in hits]
+    spread = "" if max(values) - min(values) < 0.005 else f" ({min(values):.2f} to {max(values):.2f})"
+    return f"{np.mean(values):.2f}{spread}"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows]) + "\n"
+
+
+def accuracies(folder: Path, name: str, trained: dict[int, MetaAdapter], kept: Path) -> str:
+    """Return top-1 of every method, fixed and tuned, over three seeds, and the paired gain over zero-shot."""
+    found: dict[tuple[str, str], list[Tensor]] = {}
+    for seed in SEEDS:
+        given = read(folder, name, seed)
+        for method in methods(trained[seed]):
+            for tuning in ("fixed", "val") if method.axes else ("fixed",):
+                hits = measure(given, method, tuning, Run(seed, folder=kept))
+                found.setdefault((method.title, tuning), []).append(hits)
+    zero, rows = torch.cat(found["Zero-shot", "fixed"]), []
+    for title in dict.fromkeys(title for title, _ in found):
+        tuned = found.get((title, "val"))
+        line = [title, shown(found[title, "fixed"]), shown(tuned) if tuned else "-"]
+        gain = compare(zero, torch.cat(tuned)) if tuned else None
+        line.append(
+            f"{100 * gain.gain:+.2f} [{100 * gain.low:+.2f}, {100 * gain.high:+.2f}]" if gain else "-"
+        )
+        rows.append(line)
+    return table([TITLES[name], "fixed values", "tuned on val", "gain of tuned over zero-shot"], rows)
+
+
+def cost_of(folder: Path, name: str, place: int, weights: str) -> dict[str, Any]:
+    """Return what one method costs at its fixed values; run in a process of its own, whose peak memory is the method's."""
+    given, method = read(folder, name), methods(MetaAdapter(weights))[place]
+    before, start = peak_mib(), time.perf_counter()
+    if method.name == "meta_adapter":
+        # Trained elsewhere: the training is that of the table's other set, timed here as well.
+        other = read(folder, "sun397" if name == "dtd" else "dtd")
+        with tempfile.TemporaryDirectory() as out:
+            meta_train(other.evidence, Path(out) / "w.safetensors")
+        trained, parameters, epochs = time.perf_counter() - start, 2 * 512 * 512 + 513, RECIPE.epochs
+        state = method.fit(given.evidence)
+    else:
+        state = method.fit(given.evidence)
+        trained, epochs = time.perf_counter() - start, getattr(method, "epochs", 0)
+        names = {"tip_adapter_f": ("keys",), "clip_adapter": ("down", "up")}.get(method.name, ())
+        parameters = sum(getattr(state, field).numel() for field in names)
+    query, best = ImageFeatures(given.test.features), float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        method.logits(state, query)
+        best = min(best, time.perf_counter() - start)
+    hits = right(method, state, given.test)
+    return {
+        "method": method.title, "epochs": epochs, "seconds": trained, "mib": peak_mib() - before,
+        "parameters": parameters, "ms": 1e3 * best / len(query), "top1": 100 * float(hits.float().mean()),
+    }  # fmt: skip
+
+
+def costs(folder: Path, name: str, weights: MetaAdapter) -> str:
+    rows = []
+    for place in range(len(methods(weights))):
+        arguments = ("--real", str(folder), "--cost", name, str(place), weights.weights)
+        found = in_new_process("trained.py", *arguments)
+        rows.append([
+            found["method"], str(found["epochs"]), f"{found['seconds']:.2f}", f"{found['mib']:.0f}",
+            f"{found['parameters']:,}", f"{found['ms']:.4f}", f"{found['top1']:.2f}",
+        ])  # fmt: skip
+    head = ["epochs", "fit or training, s", "peak memory, MiB", "parameters", "ms an image", "top-1, fixed"]
+    return table([TITLES[name], *head], rows)
+
+
+def moved(source: Set, target: Set, run: Run, out: Path) -> list[Tensor]:
+    """Return the hits on the target, fixed values: zero-shot, CLIP-Adapter trained on the source, Meta-Adapter of the
+    source with the target's shots, then the two that see the target's shots in training: what a transfer competes with.
+    """
+    clip = ClipAdapter()
+    layers = replace(clip.fit(source.evidence, run), text=target.evidence.text_classifier)
+    meta = meta_train(source.evidence, out / "moved.safetensors", run=run)
+    ours = [
+        (ZeroShot(), ZeroShot().fit(target.evidence)), (clip, layers), (meta, meta.fit(target.evidence)),
+        *((method, method.fit(target.evidence, run)) for method in (clip, TipAdapterF())),
+    ]  # fmt: skip
+    return [right(method, state, target.test) for method, state in ours]
+
+
+def transfers(folder: Path, out: Path, run: Run) -> str:
+    """Return top-1 across the classes of one set and across sets."""
+    dtd, sun = read(folder, "dtd"), read(folder, "sun397")
+    rows: list[list[str]] = []
+
+    def line(title: str, source: Set, target: Set) -> None:
+        rows.append([title, *(shown([hits]) for hits in moved(source, target, run, out))])
+
+    for given in (dtd, sun):
+        # The halves are those of the list of classes: the first half is the base.
+        classes = torch.arange(given.evidence.classes)
+        base, new = classes.tensor_split(2)
+        line(
+            f"{given.name}: first {len(base)} classes to the other {len(new)}",
+            given.part(base),
+            given.part(new),
+        )
+    line("sun397 to dtd", sun, dtd)
+    line("dtd to sun397", dtd, sun)
+    head = [
+        "zero-shot",
+        "CLIP-Adapter moved",
+        "Meta-Adapter moved",
+        "CLIP-Adapter on it",
+        "Tip-Adapter-F on it",
+    ]
+    return table(["from, to", *head], rows)
+
+
+def sections(folder: Path, out: Path) -> Iterator[str]:
+    """Yield the page's generated part; what was trained once is taken up from ``out``."""
+    yield f"One thread, {platform.machine()}, torch {torch.__version__.split('+')[0]}.\n"
+    trained: dict[str, dict[int, MetaAdapter]] = {"dtd": {}, "sun397": {}}
+    for name, other in (("dtd", "sun397"), ("sun397", "dtd")):
+        for seed in SEEDS:
+            run, file = Run(seed, folder=out), out / f"{other}-{seed}.safetensors"
+            trained[name][seed] = meta_train(read(folder, other).evidence, file, run=run)
+    for title, rows in (
+        ("Accuracy", (lambda name: accuracies(folder, name, trained[name], out))),
+        ("Cost", (lambda name: costs(folder, name, trained[name][0]))),
+    ):
+        yield f"## {title}\n"
+        yield from map(rows, TITLES)
+    yield f"## Transfer\n\n{transfers(folder, out, Run(folder=out))}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--real", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("docs/methods/trained.md"))
+    parser.add_argument("--cost", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # softmax at scale 100 underflows, and such numbers are slow
+    if arguments.cost:
+        name, place, weights = arguments.cost
+        print(json.dumps(cost_of(arguments.real, name, int(place), weights)))
+        return
+    generated = []
+    with tempfile.TemporaryDirectory() as out:
+        for section in sections(arguments.real, Path(out)):
+            generated.append(section)
+            print(section, flush=True)
+    mark = "<!-- generated by benchmarks/trained.py -->\n"
+    text = arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else mark
+    arguments.out.write_text(text.split(mark)[0] + mark + "\n" + "\n".join(generated), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
