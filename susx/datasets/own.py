@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from pydantic import ValidationError
 
 from susx.config import DatasetConfig
 from susx.errors import ConfigError
+from susx.store import write_atomically
 
 __all__ = ["describe_folder", "describe_names", "new_dataset", "split_folders"]
 
@@ -108,13 +107,7 @@ def describe_folder(folder: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        write_atomically(path, text.encode("utf-8"))
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise ConfigError(f"{path} cannot be written: {error}.") from error

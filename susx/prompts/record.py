@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +25,7 @@ import yaml
 
 from susx.config.yaml_text import parse_yaml
 from susx.errors import ConfigError, StoreError
+from susx.store import write_atomically
 
 __all__ = ["ClassRecord", "SentenceFile", "load_record", "save_record", "sentences_digest"]
 
@@ -100,17 +99,9 @@ def save_record(path: Path, record: SentenceFile) -> None:
     }
     text = "# Sentences of a language model. Review and edit them: only an edited class becomes stale.\n"
     text += yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=110)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        write_atomically(path, text.encode("utf-8"))
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise StoreError(f"{path} cannot be written: {error}.") from error
 
 

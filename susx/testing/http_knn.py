@@ -19,8 +19,7 @@ class ScriptedKnn(LoopbackServer):
     """Answers ``POST /knn-service`` by a script; after its end the last behaviour repeats.
 
     Behaviours: ``ok``, ``empty``, ``html``, ``malformed``, ``object``, ``hang``, ``drip`` (a byte at a time), ``drop`` (closes the
-    connection), or
-    a status such as ``502`` or ``429``.
+    connection), ``flood`` (an answer without end), ``nested`` (JSON in 200,000 brackets), or a status such as ``502`` or ``429``.
 
     Attributes:
         queries: the JSON bodies that came.
@@ -65,11 +64,14 @@ class _Handler(QuietHandler):
             "html": b"<!DOCTYPE html><html><body>Welcome</body></html>",
             "malformed": b'[{"id": 3, "simil',
             "object": b'{"message": "no"}',
+            "nested": b"[" * 200_000,
         }
         if behaviour == "hang":
             self.state.closing.wait(60)
         elif behaviour == "drip":
             self._send(200, bodies["ok"], pause=0.1)
+        elif behaviour == "flood":
+            self._flood()
         elif behaviour == "drop":
             self.close_connection = True
             self.connection.close()
@@ -77,6 +79,16 @@ class _Handler(QuietHandler):
             self._send(int(behaviour), b"<html><h1>Bad Gateway</h1></html>", {"Retry-After": "0"})
         else:
             self._send(200, bodies[behaviour])
+
+    def _flood(self) -> None:
+        """Send half a gigabyte at most."""
+        try:
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(512):
+                self.wfile.write(b"[" + b" " * ((1 << 20) - 1))
+        except (BrokenPipeError, ConnectionResetError):
+            pass
 
     def _send(
         self, status: int, body: bytes, headers: Mapping[str, str] | None = None, pause: float = 0

@@ -14,6 +14,7 @@ from PIL import Image
 from susx.config import DownloadConfig
 from susx.errors import DownloadError
 from susx.images.retrieve import Candidate, download, download_folder, materialise
+from susx.images.retrieve.download import known_downloads
 from susx.images.retrieve.reasons import fetch_reason, probable_cause
 from susx.testing.http_images import ImageServer
 
@@ -101,6 +102,27 @@ def test_a_suspicious_failure_rate_stops_with_a_reason(tmp_path):
         with pytest.raises(DownloadError, match=r"link rot.*dead-link 20"):
             download(urls, tmp_path, config)
         assert sum(server.requests.values()) == 20
+
+
+@pytest.mark.parametrize("damage", ["emptied", "zeroed", "foreign", "gone"])
+def test_a_kept_image_that_is_another_is_fetched_again(tmp_path, damage):
+    """Whatever a crash or a person made of a file in downloads/: it is not taken for the link's image."""
+    with ImageServer() as server:
+        urls = [server.url(f"ok/{n}.jpg") for n in (1, 2)]
+        fates = download(urls, tmp_path, CONFIG)
+        folder = download_folder(tmp_path, CONFIG)
+        path, other = (folder / fates[url].file for url in urls)
+        whole = path.read_bytes()
+        if damage == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(
+                {"emptied": b"", "zeroed": bytes(len(whole)), "foreign": other.read_bytes()}[damage]
+            )
+        assert urls[0] not in known_downloads(urls, tmp_path, CONFIG)
+        assert download(urls, tmp_path, CONFIG) == fates
+        assert path.read_bytes() == whole
+        assert dict(server.requests) == {"ok/1.jpg": 2, "ok/2.jpg": 1}
 
 
 def test_a_killed_download_goes_on_where_it_was(tmp_path):

@@ -1,13 +1,16 @@
 """The fetching guard: schemes, addresses, redirects, sizes and time, on real sockets."""
 
+import ipaddress
 import socket
 import time
 import urllib.error
 import urllib.request
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from susx.images.retrieve.guard import FetchGuard, RefusedAddress, build_opener
+from susx.images.retrieve.guard import FetchGuard, RefusedAddress, _is_public, build_opener
 from susx.testing.http_images import ImageServer
 
 
@@ -25,7 +28,9 @@ def fetch(url, timeout=5, **limits):
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1",
-     "::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::", "2130706433", "0x7f.1"],
+     "::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::", "2130706433", "0x7f.1",
+     "::127.0.0.1", "::10.0.0.1", "64:ff9b:1::7f00:1", "64:ff9b:1:ffff::a00:1", "::ffff:0:127.0.0.1", "::ffff:0:a00:1",
+     "2001:0:7f00:1::", "100::1", "fec0::1", "2001:db8::1", "ff02::1", "::"],
 )  # fmt: skip
 def test_addresses_that_are_not_public_are_refused(address):
     """Loopback, private, link-local, shared, multicast and their IPv6 and numeric disguises are refused."""
@@ -40,6 +45,29 @@ def test_addresses_that_are_not_public_are_refused(address):
 def test_public_addresses_are_allowed(address):
     """Public addresses pass (nothing is connected here)."""
     assert FetchGuard().addresses(address, 80)
+
+
+@given(st.integers(0, 2**128 - 1).map(ipaddress.IPv6Address))
+def test_no_address_outside_global_unicast_passes(address):
+    """Whatever an IPv6 address may stand for: only 2000::/3 and public IPv4 in its two standard forms are public."""
+    if _is_public(str(address)) and address not in ipaddress.ip_network("2000::/3"):
+        inner = address.ipv4_mapped or ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        assert address.ipv4_mapped or address in ipaddress.ip_network("64:ff9b::/96")
+        assert inner.is_global
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["::", "::ffff:0:0:0", "64:ff9b:1::", "64:ff9b:1:1::", "2002::", "2001::"]),
+)
+def test_private_ipv4_in_any_prefix_is_refused(number, prefix):
+    """Each private address below every prefix that somebody once read IPv4 from."""
+    inner = ipaddress.IPv4Address(number)
+    if not inner.is_global:
+        shift = 80 if prefix == "2002::" else 64 if prefix == "2001::" else 0
+        assert not _is_public(
+            str(ipaddress.IPv6Address(int(ipaddress.IPv6Address(prefix)) | number << shift))
+        )
 
 
 def test_loopback_needs_permission(server):

@@ -49,7 +49,7 @@ def test_a_text_query_leaves_the_encoding_to_the_service():
         ("html", "web page, not with results", 1), ("malformed", "malformed JSON", 1), ("object", "not a list", 1),
         ("404", "HTTP 404", 1), ("502", "HTTP 502 with a web page", 3), ("429", "fewer requests: HTTP 429", 3),
         ("500", "retrieval.index_name", 3), ("hang", "did not answer within 0.5 s", 3), ("drip", "did not answer within 0.5 s", 3), ("drop", "broke", 3),
-        ("empty", "empty list", 1),
+        ("empty", "empty list", 1), ("flood", "more than 128 MiB in one answer", 1), ("nested", "malformed JSON", 1),
     ],
 )  # fmt: skip
 def test_every_failure_is_diagnosed(behaviour, match, asked):

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from susx.errors import StoreError
 from susx.images.generate.pipeline import LoadedPipeline
 from susx.images.generate.requests import DrawSettings, ImageRequest
+from susx.store import write_atomically
 from susx.types import Digest
 
 __all__ = ["DrawnImage", "file_name", "read_drawn", "write_drawn"]
@@ -159,10 +159,7 @@ def _rejection(name: str) -> str:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
+        write_atomically(path, data)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise StoreError.of(error, path) from error

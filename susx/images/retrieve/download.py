@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from susx.images.retrieve.guard import FetchGuard
 from susx.images.retrieve.ledger import Download, Ledger, read_ledger, url_key
 from susx.images.retrieve.reasons import TRANSIENT, fetch_reason, probable_cause
 from susx.images.retrieve.worker_process import run_worker
+from susx.store import digest_file
 
 __all__ = ["download", "download_folder", "known_downloads"]
 
@@ -168,7 +170,7 @@ def _harvest(job: Path, ledger: Ledger, config: DownloadConfig) -> None:
         except Exception:  # a table that was being written when the run was killed
             continue
         ledger.add(
-            Download(row["url"], "", "", fetch_reason(row["error_message"] or ""), row["error_message"] or "",
+            Download(row["url"], "", "", "", fetch_reason(row["error_message"] or ""), row["error_message"] or "",
                      attempts(row["url"]))
             for row in rows
             if row["status"] != "success"
@@ -177,7 +179,7 @@ def _harvest(job: Path, ledger: Ledger, config: DownloadConfig) -> None:
 
 
 def _with_attempts(fate: Download, attempts: int) -> Download:
-    return Download(fate.url, fate.file, fate.source_digest, fate.reason, fate.detail, attempts)
+    return replace(fate, attempts=attempts)
 
 
 def _take(sidecar: Path, folder: Path, config: DownloadConfig) -> Download | None:
@@ -194,9 +196,9 @@ def _take(sidecar: Path, folder: Path, config: DownloadConfig) -> Download | Non
     try:
         image = open_image(data, ImageLimits(config.max_bytes, config.max_pixels))
     except BadImage as bad:
-        return Download(meta["url"], "", digest, bad.reason, str(bad))
+        return Download(meta["url"], "", "", digest, bad.reason, str(bad))
     save_upright(image, folder / target, shortest=config.image_size)
-    return Download(meta["url"], target, digest)
+    return Download(meta["url"], target, digest_file(folder / target), digest)
 
 
 def _check_rate(tried: dict[str, Download], config: DownloadConfig) -> None:

@@ -37,6 +37,10 @@ ENVIRONMENT = "SUSX_FETCH_GUARD"
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """IPv6 addresses that stand for IPv4 ones (RFC 6052)."""
 
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All public IPv6 addresses (RFC 4291). Outside lie the many old and local ways to write an IPv4 address as an IPv6 one:
+``::127.0.0.1``, ``::ffff:0:127.0.0.1``, ``64:ff9b:1::/48``; ``is_global`` calls some of them public."""
+
 
 class RefusedAddress(OSError):
     """An address or scheme that may not be fetched."""
@@ -88,6 +92,10 @@ def _is_public(text: str) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None and address.ipv4_mapped:
             address = inner
+        elif address not in _UNICAST and address not in _NAT64:
+            return False
+        if isinstance(address, ipaddress.IPv6Address) and address.teredo:
+            return False
     return all(a.is_global and not a.is_multicast for a in (address, inner or address))
 
 

@@ -6,12 +6,18 @@ import dataclasses
 import functools
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from susx.store import digest_file
+
 __all__ = ["Download", "Ledger", "read_ledger", "url_key"]
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,7 @@ class Download:
     Attributes:
         url: the link.
         file: the decoded, upright JPEG, relative to the work folder; "" when there is none.
+        digest: sha256 of that file; one that is emptied, zeroed or another's is fetched again.
         source_digest: sha256 of the bytes that the server sent.
         reason: "" or why there is no image (see ``reasons`` and ``BadImage``).
         detail: the message behind the reason.
@@ -29,6 +36,7 @@ class Download:
 
     url: str
     file: str = ""
+    digest: str = ""
     source_digest: str = ""
     reason: str = ""
     detail: str = ""
@@ -52,7 +60,7 @@ class Ledger:
         if not self.path.is_file():
             return
         data = self.path.read_bytes()
-        for line in data.splitlines():
+        for line in data.split(b"\n"):
             try:
                 entry = Download(**json.loads(line))
             except (ValueError, TypeError):
@@ -68,8 +76,16 @@ class Ledger:
             del self._known[url]
 
     def get(self, url: str) -> Download | None:
-        """Return a link's fate, or None when it was never finished."""
-        return self._known.get(url)
+        """Return a link's fate, or None when it was never finished or its file is not what was kept."""
+        entry = self._known.get(url)
+        if entry is None or not entry.file:
+            return entry
+        path = self.folder / entry.file
+        if not path.is_file() or digest_file(path) != entry.digest:
+            logger.warning("%s is not what was downloaded from %s; it is fetched again.", path, url)
+            del self._known[url]
+            return None
+        return entry
 
     def add(self, entries: Iterable[Download]) -> None:
         """Record fates; they are on disk when this returns."""

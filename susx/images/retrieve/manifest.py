@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from susx.errors import MismatchError, RetrievalError
+from susx.store import write_atomically
 
 __all__ = ["MANIFEST", "IndexManifest", "check_encoder"]
 
@@ -43,11 +43,8 @@ class IndexManifest:
 
     def write(self, folder: Path) -> None:
         """Write it, complete or not at all."""
-        partial = folder / (MANIFEST + ".part")
-        partial.write_text(
-            json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8"
-        )
-        os.replace(partial, folder / MANIFEST)
+        text = json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
+        write_atomically(folder / MANIFEST, text.encode("utf-8"))
 
     @classmethod
     def read(cls, folder: Path) -> IndexManifest | None:

@@ -12,23 +12,34 @@ import requests
 import urllib3
 
 from susx.errors import ConfigError
-from susx.images.retrieve.backends.outages import check_answer, fault_of
+from susx.images.retrieve.backends.outages import ServiceFault, check_answer, fault_of
 from susx.images.retrieve.extra import require
 
-__all__ = ["timed_client"]
+__all__ = ["LARGEST_ANSWER", "read_answer", "timed_client"]
 
 
-def _read(response: requests.Response, end: float) -> bytes:
+LARGEST_ANSWER = 128 << 20
+"""Bytes of one answer, decompressed: some hundreds of results with their images."""
+
+
+def read_answer(response: requests.Response, end: float, limit: int = LARGEST_ANSWER) -> bytes:
     """Read an answer as it comes in; ``timeout`` of requests is per read, which a server that drips never exceeds.
 
     Raises:
+        ServiceFault: it is larger than ``limit`` bytes.
         requests.Timeout: it is not complete at ``end`` (of the monotonic clock), or a read took too long.
         requests.ConnectionError: the connection broke.
     """
-    parts = []
+    parts, size = [], 0
     try:
         while part := response.raw.read1(1 << 16, decode_content=True):
             parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise ServiceFault(
+                    f"{response.url} sent more than {limit >> 20} MiB in one answer, which no list of results needs. Check that it "
+                    "is a clip-retrieval service, or ask for fewer images a query (per_class, retrieval.over_fetch)."
+                )
             if time.monotonic() > end:
                 raise requests.ReadTimeout("the answer came too slowly")
     except urllib3.exceptions.ReadTimeoutError as error:
@@ -74,7 +85,7 @@ def timed_client() -> Any:
             try:
                 end = time.monotonic() + self.timeout
                 with requests.post(self.url, json=query, timeout=self.timeout, stream=True) as response:
-                    body = _read(response, end)
+                    body = read_answer(response, end)
             except requests.RequestException as error:
                 raise fault_of(error, self.url, self.timeout) from error
             return check_answer(response.status_code, response.headers, body, self.url)

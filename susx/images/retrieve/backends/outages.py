@@ -99,7 +99,7 @@ def check_answer(status: int, headers: Mapping[str, str], body: bytes, url: str)
         )
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ServiceFault(
             f"{url} answered with malformed JSON ({len(body)} bytes, beginning '{start}').{end}"
         ) from None

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Literal
@@ -22,7 +24,7 @@ from pydantic import PositiveFloat, PositiveInt
 from susx.errors import ConfigError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.base import Backend, BackendSettings, Delivers, Opening, TextEncoder
-from susx.images.retrieve.backends.client import timed_client
+from susx.images.retrieve.backends.client import read_answer, timed_client
 from susx.images.retrieve.backends.outages import KNOWN_OUTAGE, PUBLIC_SERVICE, ServiceFault
 from susx.images.retrieve.backends.pacing import Breaker, RateLimit
 from susx.images.retrieve.candidates import Candidate, candidate_from_metadata
@@ -38,6 +40,9 @@ MANIFEST_PATH = "susx-index"
 """Where ``susx index serve`` shows which encoder built its index, beside ``knn-service``."""
 
 CONCURRENCY = 4
+
+_SIDE_BYTES = 1 << 20
+"""Of an answer beside the query endpoint: names of indices, facts of one."""
 
 _breakers: dict[str, Breaker] = {}
 _limits: dict[tuple[str, float], RateLimit] = {}
@@ -169,9 +174,10 @@ class ServiceBackend:
     def _side(self, path: str) -> Any:
         """Ask beside the query endpoint; a service that does not know the path is no problem."""
         try:
-            response = requests.get(f"{self.base}/{path}", timeout=self.timeout)
-            return response.json() if response.status_code == 200 else None
-        except (requests.RequestException, ValueError):
+            with requests.get(f"{self.base}/{path}", timeout=self.timeout, stream=True) as response:
+                body = read_answer(response, time.monotonic() + self.timeout, _SIDE_BYTES)
+                return json.loads(body) if response.status_code == 200 else None
+        except (requests.RequestException, ServiceFault, ValueError, RecursionError):
             return None
 
     def _answer(self, query: Query, vector: list[float] | None, name: str) -> list[dict[str, Any]]:
