@@ -16,6 +16,7 @@ import pytest
 
 from susx.errors import ServerError
 from susx.flows.temporary import TemporaryServer
+from susx.testing.http_knn import ScriptedKnn
 from tests.flows.conftest import ROOT, build_command, wait_for
 
 
@@ -191,6 +192,27 @@ def test_a_build_ends_on_signals(
     assert "Finished work is kept" in said
     assert "Traceback" not in said
     wait_for(lambda: not psutil.wait_procs(children, 0)[1], 5, f"processes live on: {children}")
+
+
+def test_a_service_that_is_down_is_told_once(
+    small: Path, env: dict[str, str], home: Path, tmp_path: Path
+) -> None:
+    """The first class finds it out, no other class asks again, and what other stages did stays."""
+    env |= {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME")}
+    store = tmp_path / "store"
+    words = ["--mode", "retrieve", "--per-class", "2", "--store", str(store)]
+    with ScriptedKnn("502") as knn:
+        settings = ["--set", "retrieval.backend=service", "--set", f"retrieval.url={knn.url}"]
+        done = subprocess.run(
+            [sys.executable, "-m", "susx.flows.build", "--dataset", str(small), *words, *settings],
+            cwd=ROOT, env=env, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        asked = len(knn.queries)
+    assert done.returncode not in (0, 130)
+    assert "HTTP 502 with a web page" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert 4 <= asked <= 8
+    assert len(list((store / "artefacts" / "encode-texts").glob("*/*/manifest.json"))) == 3
 
 
 def test_a_configured_server_that_is_dead(small: Path, env: dict[str, str], tmp_path: Path) -> None:

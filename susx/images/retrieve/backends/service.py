@@ -63,7 +63,7 @@ class ServiceSettings(BackendSettings):
     """Whether the service encodes the sentences, or the profile's encoder does."""
     timeout: PositiveFloat = 30.0
     """Seconds for one answer."""
-    attempts: PositiveInt = 5
+    attempts: PositiveInt = 4
     """Tries per query."""
     rate_limit: PositiveFloat = 10.0
     """Queries a second, over all workers of a process."""
