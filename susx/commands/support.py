@@ -84,8 +84,8 @@ def _locator(table: Path, store: Path | None) -> Callable[[SupportRow], Path]:
 
     root = (store or _store_around(table)) / "artefacts"
     listed = table.parent / "sources.json"
-    if run := read_json(table.parent / "run.json"):  # a run's folder names the artefact that its table is of
-        key = run["artefacts"]["support"]
+    run = read_json(table.parent / "run.json")  # a run's folder names the artefact that its table is of
+    if isinstance(run, dict) and (key := (run.get("artefacts") or {}).get("support")):
         listed = root / STAGE.name / key[:2] / key / "sources.json"
     sources: dict[str, str] = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else {}
 

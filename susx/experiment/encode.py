@@ -40,10 +40,8 @@ def encode_folder(
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; expected one folder of images per class.")
-    described = DatasetConfig.model_validate({"name": "folder", **describe_folder(folder)})
-    config = dataset or described
-    class_map = {**described.readers[0].class_map, **config.readers[0].class_map} if config.readers else {}
-    class_map = {found: name for found, name in class_map.items() if name in config.classes}
+    config = dataset or DatasetConfig.model_validate({"name": "folder", **describe_folder(folder)})
+    class_map = config.readers[0].class_map if config.readers else {}
     encoder = load_encoder(profile.encoder)
     unreadable: dict[str, str] = {}
     splits: dict[str, Split] = {}

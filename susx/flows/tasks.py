@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.filesystems import LocalFileSystem
 
-from susx.errors import ConfigError, MismatchError, ModelError, RetrievalError, SusxError
+from susx.errors import ConfigError, DownloadError, MismatchError, ModelError, RetrievalError, SusxError
 from susx.images.retrieve.worker_process import die_with_parent
 from susx.stages.registry import STAGES
 from susx.stages.stage import Stage, execute
@@ -114,6 +114,8 @@ def _as_json(outcome: Outcome) -> Json:
 def _worth_a_retry(task: Task[Any, Any], run: Any, state: State) -> bool:
     try:
         state.result()
+    except DownloadError:
+        return True  # links that failed for a reason that may pass; what was fetched is kept
     except (ConfigError, MismatchError, ModelError, RetrievalError):
         # A kNN service was asked several times before it was said to be down; asking for every class again takes minutes.
         return False

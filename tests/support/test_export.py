@@ -82,6 +82,14 @@ def test_an_export_that_fails_leaves_nothing(write, table, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == before | {"out"}
 
 
+@pytest.mark.parametrize("foreign", ["[]", "{}", '{"artefacts": null}', '{"torn'])
+def test_a_run_json_of_another_program_is_no_obstacle(table, tmp_path, foreign):
+    """Images beside the table are found whatever a file called run.json says."""
+    (tmp_path / "run.json").write_text(foreign)
+    done = CliRunner().invoke(app, ["export", str(table), "--out", str(tmp_path / "x")])
+    assert done.exit_code == 0, done.exception
+
+
 def test_the_commands_show_and_export(table, tmp_path):
     """``show`` counts by class and reason, ``export`` writes what the store holds."""
     shown = CliRunner().invoke(app, ["show", str(table)])
