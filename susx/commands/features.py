@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from susx.experiment.features import Experiment
+    from susx.experiment.rows import Row
 
 __all__ = ["evaluate", "import_features"]
 
@@ -196,10 +197,12 @@ def _print(experiment: Experiment) -> None:
         table.add_column(name)
     for name in ("top-1 %", "95 % interval", "gain", "95 % interval", "n"):
         table.add_column(name, justify="right")
+    drawn = any(row.runs for row in rows)
+    if drawn:
+        table.add_column("draws", justify="right")
     table.add_column("hyper-parameters", overflow="fold")
     for row in rows:
         chosen = ", ".join(f"{name} {value:.4g}" for name, value in row.hyper_parameters.items())
-        chosen = chosen or (f"{len(row.runs)} seeds" if row.runs else "")
         interval = f"{100 * row.low:.2f} to {100 * row.high:.2f}"
         gain, between = "", ""
         if row.gain is not None and row.gain_low is not None and row.gain_high is not None:
@@ -216,6 +219,7 @@ def _print(experiment: Experiment) -> None:
             gain,
             between,
             str(row.n),
+            *([_range(row)] if drawn else []),
             chosen,
         )
     console = Console(highlight=False)
@@ -225,6 +229,12 @@ def _print(experiment: Experiment) -> None:
     console.print(table)
     for note in sorted({row.note for row in rows} - {""}):
         console.print(note)
+
+
+def _range(row: Row) -> str:
+    """Return how many draws of the shots a row is the mean of, and between what they lie."""
+    reached = [100 * run["top1"] for run in row.runs]
+    return f"{len(reached)}: {min(reached):.2f} to {max(reached):.2f}" if reached else "1"
 
 
 def _write(file: Path, experiment: Experiment) -> None:

@@ -11,6 +11,7 @@ from susx.evaluation.ablation import (
 )
 from susx.evaluation.calibration import ReliabilityBins, fit_temperature, reliability
 from susx.evaluation.comparison import Comparison, compare
+from susx.evaluation.confidence import ClassConfidence, class_confidence
 from susx.evaluation.confusion import ConfusionPair, confusion_matrix, confusion_pairs
 from susx.evaluation.generalisation import columns_of
 from susx.evaluation.interval import bootstrap_interval
@@ -28,6 +29,7 @@ from susx.evaluation.summary import Scores, score
 __all__ = [
     "AccuracyCurve",
     "AccuracyPlane",
+    "ClassConfidence",
     "ClassGain",
     "Comparison",
     "ConfusionPair",
@@ -39,6 +41,7 @@ __all__ = [
     "bootstrap_interval",
     "centroid_gap",
     "class_accuracy",
+    "class_confidence",
     "class_gains",
     "columns_of",
     "compare",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from susx.errors import InputError, MismatchError
 from susx.evaluation.interval import bootstrap_interval
 
-__all__ = ["Accuracy", "mean_and_interval", "top_1"]
+__all__ = ["Accuracy", "top_1"]
 
 
 @dataclass(frozen=True)
@@ -49,26 +48,3 @@ def top_1(logits: Float[Tensor, "query classes"], labels: Int64[Tensor, " query"
     if not len(labels):
         raise InputError("There are no images to measure accuracy on. Give at least one labelled image.")
     return Accuracy(int((logits.argmax(dim=1) == labels).sum()), len(labels))
-
-
-def mean_and_interval(values: list[float]) -> tuple[float, float, float]:
-    """Return the mean over seeds and its 95 % Student interval; one seed alone has no interval (the mean
-    thrice).
-
-    Raises:
-        InputError: no values.
-
-    >>> mean_and_interval([0.5, 0.6, 0.7])
-    (0.6, 0.3515..., 0.8484...)
-    """
-    from scipy.stats import t
-
-    count = len(values)
-    if not count:
-        raise InputError("There are no runs to take the mean of. Give at least one seed.")
-    numbers = torch.tensor(values, dtype=torch.float64)
-    mean = float(numbers.mean())
-    if count == 1:
-        return mean, mean, mean
-    half = float(t.ppf(0.975, count - 1)) * float(numbers.std()) / count**0.5
-    return mean, mean - half, mean + half

@@ -1,10 +1,18 @@
-"""The 95 % bootstrap interval of an accuracy (Efron & Tibshirani, 1993, percentile interval)."""
+"""95 % bootstrap intervals over images (Efron & Tibshirani, 1993, percentile interval): of one run, of a mean of runs."""
 
 from __future__ import annotations
 
-from susx.errors import InputError
+import numpy as np
+import torch
+from jaxtyping import Bool
+from torch import Tensor
 
-__all__ = ["bootstrap_interval"]
+from susx.errors import InputError
+from susx.seeds import derive_seed
+
+__all__ = ["bootstrap_interval", "mean_interval"]
+
+_RESAMPLES = 10_000
 
 
 def bootstrap_interval(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -29,3 +37,25 @@ def bootstrap_interval(correct: int, n: int, level: float = 0.95) -> tuple[float
     tail = (1 - level) / 2
     low, high = binom.ppf([tail, 1 - tail], n, correct / n)
     return float(low) / n, float(high) / n
+
+
+def mean_interval(correct: Bool[Tensor, "runs query"], seed: int = 0) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of the mean accuracy of several runs on the same images.
+
+    Images are resampled, each with what all runs made of it: the same kind of interval as that of one run, to which it
+    falls back. It does not hold what another draw of the support would change; the runs' own accuracies show that.
+
+    Raises:
+        InputError: no run, or no images.
+    """
+    if not correct.numel():
+        raise InputError(f"An interval needs runs and images, found {tuple(correct.shape)}.")
+    runs, n = correct.shape
+    if runs == 1:
+        return bootstrap_interval(int(correct.sum()), n)
+    # Of an image only the number of runs that got it right matters, so counts of those are resampled, not rows.
+    shares = torch.bincount(correct.sum(dim=0), minlength=runs + 1).numpy() / n
+    rng = np.random.default_rng(derive_seed(seed, "bootstrap of a mean", n))
+    means = rng.multinomial(n, shares, _RESAMPLES) @ np.arange(runs + 1) / (n * runs)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)

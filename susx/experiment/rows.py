@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from susx.errors import InputError
 from susx.evaluation.ablation import take_shots
-from susx.evaluation.accuracy import mean_and_interval, top_1
+from susx.evaluation.accuracy import top_1
 from susx.evaluation.comparison import compare
+from susx.evaluation.interval import mean_interval
 from susx.experiment.fit import FittedTrial, fit_trial
 from susx.experiment.trials import Trial
 from susx.features.feature_set import FeatureSet, Split
@@ -29,9 +30,9 @@ FEW_SHOT_SEEDS = (1, 2, 3)
 class Row:
     """One line of the table: accuracies are shares of 1.
 
-    ``low`` and ``high`` bound the accuracy at 95 %: over images (bootstrap) for one run, over the draws of
-    the shots (Student) where several seeds were run; ``runs`` holds what each run chose and reached. ``gain`` is the
-    paired difference to zero-shot on the same images, with its bootstrap interval.
+    ``low`` and ``high`` bound the accuracy at 95 % by a bootstrap over images, of the mean where several draws of the shots
+    were run; ``runs`` holds what each of those chose and reached. ``gain`` is the paired difference to zero-shot on the
+    same images, with its bootstrap interval.
     """
 
     method: str
@@ -129,7 +130,7 @@ def few_shot_rows(
     """Yield a row per number of shots and trial that uses support: the mean over three draws of the shots.
 
     The shots are drawn from the labelled support by seeds 1, 2 and 3, the same for every method. Where the shots are
-    all there is, the draws are one and the same; it is measured once and its interval is over images.
+    all there is, the draws are one and the same, and it is measured once.
 
     Raises:
         InputError: more shots than any class has labelled images.
@@ -142,9 +143,9 @@ def few_shot_rows(
         )
     query = ImageFeatures(test.features, test.patches)
 
-    def measure(trial: Trial, draw: Evidence) -> tuple[FittedTrial, Any]:
+    def measure(trial: Trial, draw: Evidence) -> tuple[FittedTrial, Bool[Tensor, " query"]]:
         result = fit_trial(trial, draw, **options)
-        return result, top_1(result.fitted.logits(query), test.labels)
+        return result, result.fitted.logits(query).argmax(dim=1) == test.labels
 
     for count in shots:
         seeds = FEW_SHOT_SEEDS if count < most else FEW_SHOT_SEEDS[:1]
@@ -153,12 +154,14 @@ def few_shot_rows(
             if Need.SUPPORT not in trial.method.needs:
                 continue
             measured = [measure(trial, draw) for draw in draws]
-            if len(measured) > 1:
-                mean, low, high = mean_and_interval([right.value for _, right in measured])
-            else:
-                mean, (low, high) = measured[0][1].value, measured[0][1].interval
+            correct = torch.stack([right for _, right in measured])
+            low, high = mean_interval(correct)
             runs = tuple(
-                {"seed": seed, "top1": right.value, "hyper_parameters": result.choice.hyper_parameters}
+                {
+                    "seed": seed,
+                    "top1": float(right.double().mean()),
+                    "hyper_parameters": result.choice.hyper_parameters,
+                }
                 for seed, (result, right) in zip(seeds, measured, strict=True)
             )
             notes = {result.choice.note for result, _ in measured} - {""}
@@ -166,7 +169,7 @@ def few_shot_rows(
                 trial.method.name,
                 trial.tuning,
                 f"{count} shots",
-                mean,
+                float(correct.double().mean()),
                 low,
                 high,
                 len(test),

@@ -4,6 +4,7 @@ from susx.report.drawings import Bars, ClassChange, Curve, Histogram, Plane, Rel
 from susx.report.metrics import read_metrics
 from susx.report.model import (
     ClassCount,
+    Confidence,
     Confusion,
     ImageSource,
     MethodRow,
@@ -21,6 +22,7 @@ __all__ = [
     "Bars",
     "ClassChange",
     "ClassCount",
+    "Confidence",
     "Confusion",
     "Curve",
     "Histogram",

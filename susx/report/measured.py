@@ -10,18 +10,21 @@ from torch import Tensor
 from susx.evaluation.ablation import AccuracyCurve, AccuracyPlane
 from susx.evaluation.calibration import fit_temperature, reliability
 from susx.evaluation.comparison import compare
+from susx.evaluation.confidence import class_confidence
 from susx.evaluation.confusion import confusion_pairs
 from susx.evaluation.modality_gap import centroid_gap, cosine_histograms, intra_modal_overlap
 from susx.evaluation.per_class import class_gains
 from susx.evaluation.scores import top_k_correct
 from susx.evaluation.summary import Scores, score
+from susx.methods import Evidence
 from susx.report.drawings import Bars, ClassChange, Curve, Histogram, Plane, Reliability
-from susx.report.model import Confusion, MethodRow, QueryImage
+from susx.report.model import Confidence, Confusion, MethodRow, QueryImage
 from susx.types import Digest
 
 __all__ = [
     "bars",
     "class_changes",
+    "confidence",
     "confusions",
     "cosine_figures",
     "loss_curve",
@@ -125,6 +128,21 @@ def class_changes(
     """Return accuracy per class under zero-shot and under the method."""
     return tuple(
         ClassChange(classes[g.label], g.n, g.before, g.after) for g in class_gains(zero_shot, logits, labels)
+    )
+
+
+def confidence(evidence: Evidence, classes: Sequence[str]) -> tuple[Confidence, ...]:
+    """Return what the prompts say of the support images of each class that has some."""
+    if evidence.support_features is None or evidence.support_labels is None:
+        return ()
+    found = class_confidence(
+        evidence.support_features, evidence.support_labels, evidence.text_classifier, evidence.logit_scale
+    )
+    return tuple(
+        Confidence(
+            classes[c.label], c.confidence, classes[c.rival] if c.rival >= 0 else "", c.rival_confidence
+        )
+        for c in found
     )
 
 

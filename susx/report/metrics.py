@@ -23,6 +23,7 @@ _PLAIN = (
     "methods",
     "stages",
     "counts",
+    "confidence",
     "changes",
     "histograms",
     "reliability",

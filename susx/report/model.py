@@ -17,6 +17,7 @@ from susx.types import Digest
 
 __all__ = [
     "ClassCount",
+    "Confidence",
     "Confusion",
     "ImageSource",
     "MethodRow",
@@ -158,6 +159,16 @@ class ClassCount:
 
 
 @dataclass(frozen=True)
+class Confidence:
+    """What the prompts say of the support images of a class: mean probability of its name, of its strongest rival's."""
+
+    class_name: str
+    confidence: float
+    rival: str = ""
+    rival_confidence: float = 0.0
+
+
+@dataclass(frozen=True)
 class QueryImage:
     """One test image beside a confusion; ``confidence`` is the probability of the predicted class."""
 
@@ -198,6 +209,7 @@ class ReportData:
         headline: index into ``methods`` of the row to show on top; None takes the first measured row. Never the best
             one: that would be choosing on test labels.
         counts: per class, in label order; made from ``support`` when empty.
+        confidence: per class with support, in label order: all that is known of quality where nothing is labelled.
         published: reference numbers; None looks the data set up in the shipped file.
         notes: sentences to be shown with the results (limits, warnings, what was left out).
     """
@@ -208,6 +220,7 @@ class ReportData:
     stages: tuple[StageRow, ...] = ()
     support: tuple[SupportImage, ...] = ()
     counts: tuple[ClassCount, ...] = ()
+    confidence: tuple[Confidence, ...] = ()
     confusions: tuple[Confusion, ...] = ()
     changes: tuple[ClassChange, ...] = ()
     histograms: tuple[Histogram, ...] = ()

@@ -18,6 +18,9 @@ from susx.report.model import MethodRow, ReportData, StageRow
 
 __all__ = ["render"]
 
+_LEAST_SURE = 12
+"""Classes listed under "Confidence without labels"."""
+
 _TOY = (
     "Embedded toy models: these numbers show that the pipeline works, they say nothing about real CLIP models. "
     "Their text tower names the textures nearly as well as pictures show them, so that a support set has little to add."
@@ -47,6 +50,7 @@ def render(data: ReportData) -> str:
         methods=_method_views(data.methods),
         axis=_axis(data.methods),
         gallery=gallery(data),
+        confidence=_confidence_view(data),
         confusions=confusion_views(data.confusions),
         stages=_stage_views(data.stages),
         figures=drawn,
@@ -88,6 +92,15 @@ def _method_views(rows: Sequence[MethodRow]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _confidence_view(data: ReportData) -> dict[str, Any] | None:
+    """Return the mean over the classes and those with the least, the least first."""
+    if not data.confidence:
+        return None
+    lowest = sorted(data.confidence, key=lambda c: c.confidence)[:_LEAST_SURE]
+    mean = sum(c.confidence for c in data.confidence) / len(data.confidence)
+    return {"mean": mean, "lowest": lowest, "others": len(data.confidence) - len(lowest)}
 
 
 def _stage_views(stages: Sequence[StageRow]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from PIL import Image
 from susx.records import SupportRow
 from susx.report.drawings import Bars, ClassChange, Curve, Histogram, Plane, Reliability
 from susx.report.model import (
+    Confidence,
     Confusion,
     MethodRow,
     QueryImage,
@@ -62,6 +63,10 @@ def sample_report(classes: int = 20, per_class: int = 16, side: int = 64, seed: 
                      for i, s in enumerate(_STAGES)),
         support=tuple(_support(rng, name, i, k, per_class, side) for i, name in enumerate(names)
                       for k in range(per_class + per_class // 3)),
+        confidence=tuple(
+            Confidence(name, 0.9 - 0.6 * i / classes, names[(i + 3) % classes], 0.05 + 0.3 * i / classes)
+            for i, name in enumerate(names)
+        ),
         confusions=tuple(
             Confusion(names[i], names[(i + 3) % classes], 14 - i, 40,
                       tuple(QueryImage(_picture(rng, i, side), f"test/{names[i]}/{k:04d}.jpg", 0.9 - 0.1 * k) for k in range(4)))

@@ -13,9 +13,10 @@ import susx
 from susx.config import DatasetConfig
 from susx.datasets import read_split
 from susx.report import MethodRow, QueryImage, ReportData, RunIdentity, StageRow, SupportImage
-from susx.report.measured import measured_row
-from susx.stages import classify, curate, fit, prompts, target, text_classifier
+from susx.report.measured import confidence, measured_row
+from susx.stages import classify, curate, fit, pool_statistics, prompts, target, text_classifier
 from susx.stages.done import Artefacts
+from susx.stages.evidence import load_evidence
 from susx.stages.report_figures import figures
 from susx.stages.report_params import Reporting, ReportParams
 from susx.store import ArtefactStore, Job, Ref
@@ -42,6 +43,10 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
     rows = _methods(params, inputs, store)
     split_labels = {split: target.read_labels(store, ref) for split, ref in inputs.all(target.STAGE).items()}
     test_image = functools.partial(_test_image, reporting, split_labels["test"]["places"] if rows else [])
+    evidence = load_evidence(
+        store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), params.classes,
+        pool=inputs.find(pool_statistics.STAGE),
+    )  # fmt: skip
     return ReportData(
         run=identity,
         classes=params.classes,
@@ -50,13 +55,14 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
             StageRow(s["stage"], s["computed"], s["cached"], s["seconds"], s["start"])
             for s in run.get("stages", ())
         ),
+        confidence=confidence(evidence, params.classes),
         support=tuple(_support(inputs.one(curate.STAGE), store)),
         no_accuracy="" if rows else _why_no_accuracy(params.evaluate, params.labelled),
         notes=(
             *params.notes,
             *_notes(rows, {split: labels["unreadable"] for split, labels in split_labels.items()}),
         ),
-        **(figures(params, inputs, store, rows, test_image) if rows else {}),
+        **(figures(params, inputs, store, rows, evidence, test_image) if rows else {}),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from susx.evaluation import accuracy_plane, support_size_curve, term_ablation
-from susx.methods import Need
+from susx.methods import Evidence, Need
 from susx.methods.state import load_fitted
 from susx.report import MethodRow, QueryImage
 from susx.report.measured import (
@@ -19,9 +19,9 @@ from susx.report.measured import (
     reliability_figures,
     support_curve,
 )
-from susx.stages import classify, curate, fit, pool_statistics, target, text_classifier
+from susx.stages import classify, fit, target
 from susx.stages.done import Artefacts
-from susx.stages.evidence import load_evidence, load_target
+from susx.stages.evidence import load_target
 from susx.stages.report_params import ReportParams
 from susx.store import ArtefactStore
 
@@ -36,6 +36,7 @@ def figures(
     inputs: Artefacts,
     store: ArtefactStore,
     rows: Sequence[MethodRow],
+    evidence: Evidence,
     test_image: Callable[[int], QueryImage],
 ) -> dict[str, Any]:
     """Return the figures as arguments of ``ReportData``. The method shown is the headline's."""
@@ -49,13 +50,6 @@ def figures(
     logits, labels = logits_of["test"], logits_of["test_labels"]
     row = rows[measured.index(name)]
     query, _ = load_target(store, inputs.all(target.STAGE)["test"], classes)
-    evidence = load_evidence(
-        store,
-        inputs.one(text_classifier.STAGE),
-        inputs.one(curate.STAGE),
-        classes,
-        pool=inputs.find(pool_statistics.STAGE),
-    )
     result: dict[str, Any] = {
         "headline": measured.index(name),
         "confusions": confusions(logits, labels, classes, test_image, temperature=row.temperature or 1.0),

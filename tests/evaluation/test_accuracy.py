@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from susx.errors import InputError, MismatchError
-from susx.evaluation.accuracy import Accuracy, mean_and_interval, top_1
+from susx.evaluation.accuracy import Accuracy, top_1
+from susx.evaluation.interval import mean_interval
 
 
 def test_top_1_counts_the_greatest_logit() -> None:
@@ -22,21 +23,27 @@ def test_interval_holds_the_share_and_narrows() -> None:
     assert high - low == pytest.approx(2 * 1.96 * (0.4 * 0.6 / 1000) ** 0.5, rel=0.05)
 
 
-def test_mean_over_seeds() -> None:
-    """Three seeds give Student's interval of two degrees of freedom, one seed none."""
-    mean, low, high = mean_and_interval([0.61, 0.62, 0.66])
-    assert mean == pytest.approx(0.63)
-    assert high - mean == pytest.approx(4.3027 * 0.0264575 / 3**0.5, rel=1e-3)
-    assert mean - low == pytest.approx(high - mean)
-    assert mean_and_interval([0.5]) == (0.5, 0.5, 0.5)
+def test_interval_of_a_mean_is_over_images() -> None:
+    """It is what resampled rows give, the interval of the run when all runs agree, and narrower when they differ."""
+    generator = torch.Generator().manual_seed(0)
+    runs = torch.rand(3, 400, generator=generator) < 0.6
+    low, high = mean_interval(runs)
+    drawn = torch.randint(400, (4000, 400), generator=generator)
+    means = runs.double().mean(dim=0)[drawn].mean(dim=1)
+    assert low == pytest.approx(float(means.quantile(0.025)), abs=2e-3)
+    assert high == pytest.approx(float(means.quantile(0.975)), abs=2e-3)
+    alike = mean_interval(runs[:1].expand(3, -1))
+    assert alike == pytest.approx(mean_interval(runs[:1]), abs=3e-3)
+    assert mean_interval(runs[:1]) == Accuracy(int(runs[0].sum()), 400).interval
+    assert high - low < alike[1] - alike[0]
 
 
 @pytest.mark.untyped
 def test_nothing_to_measure_is_refused() -> None:
-    """No images, too few labels and no seeds are refused."""
+    """No images, too few labels and no runs are refused."""
     with pytest.raises(InputError, match="no images"):
         top_1(torch.zeros(0, 3), torch.zeros(0).long())
     with pytest.raises(MismatchError, match="2 images with 1 labels"):
         top_1(torch.zeros(2, 3), torch.zeros(1).long())
-    with pytest.raises(InputError, match="no runs"):
-        mean_and_interval([])
+    with pytest.raises(InputError, match="runs and images"):
+        mean_interval(torch.zeros(0, 3, dtype=torch.bool))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
@@ -19,6 +18,7 @@ from susx.prompts import classifier_sentences
 from susx.prompts.answers import BadAnswer, check_sentences, mentions, parse_answer
 from susx.prompts.record import load_record
 from susx.prompts.write import write_sentences
+from susx.testing.http_chat import ScriptedChat
 
 DATA = DatasetConfig(
     name="d",
@@ -26,63 +26,6 @@ DATA = DatasetConfig(
     questions=("Describe {}.",),
     hints={"crane": ClassHints(context="the bird")},
 )
-
-
-class Endpoint:
-    """Answers with what ``script`` says for a class and its n-th request; remembers the requests."""
-
-    def __init__(self, script):
-        self.script, self.requests, self.lock = script, [], threading.Lock()
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                question = body["messages"][-1]["content"]
-                name = re.search(r"'([^']+)'", question).group(1)
-                with endpoint.lock:
-                    endpoint.requests.append(
-                        {"name": name, "path": self.path, "key": self.headers["Authorization"], **body}
-                    )
-                    count = sum(r["name"] == name for r in endpoint.requests)
-                answer = endpoint.script(name, count)
-                if callable(answer):
-                    answer = answer()
-                status, payload = answer if isinstance(answer, tuple) else (200, completion(answer))
-                data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-                try:
-                    self.send_response(status)
-                    self.send_header("Content-Type", "application/json")
-                    self.send_header("Retry-After-Ms", "20")
-                    self.send_header("Content-Length", str(len(data)))
-                    self.end_headers()
-                    self.wfile.write(data)
-                except OSError:
-                    pass
-
-            def log_message(self, *args):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-
-    def asked(self, name):
-        """Return how often a class was asked about."""
-        return sum(r["name"] == name for r in self.requests)
-
-
-def completion(text):
-    message = {"role": "assistant", "content": text}
-    return {
-        "id": "1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "m",
-        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-    }
 
 
 def good(name, count=1):
@@ -102,17 +45,8 @@ def serve(monkeypatch):
         "all_proxy",
     ):
         monkeypatch.delenv(variable, raising=False)
-    running = []
-
-    def start(script):
-        endpoint = Endpoint(script)
-        running.append(endpoint)
-        return endpoint
-
-    yield start
-    for endpoint in running:
-        endpoint.server.shutdown()
-        endpoint.server.server_close()
+    with contextlib.ExitStack() as running:
+        yield lambda script: running.enter_context(ScriptedChat(script))
 
 
 def config(endpoint, **more):

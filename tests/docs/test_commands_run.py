@@ -1,0 +1,215 @@
+"""Every command that README and docs print is run as it is printed, page by page, each in a folder of its own.
+
+The folder holds what the page says a reader has (``reader.bring``), files whose content the page prints, and what
+the page's earlier commands left. Nothing of a line is changed but the numbers of ports.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from json import dumps
+from pathlib import Path
+
+import pytest
+import yaml
+
+from susx.testing.http_chat import ScriptedChat
+from susx.testing.http_images import ImageServer, encoded, random_picture
+from tests.docs.reader import bring
+from tests.flows.conftest import free_port
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
+BINARIES = Path(sys.executable).parent
+
+ELSEWHERE = {
+    "make demo": "tests/packaging/test_wheel.py",
+    "make test": ".ci/run",
+    "ray start": "tests/flows/test_runners.py",
+    "prefect server start --host 0.0.0.0": "tests/flows/test_server.py",
+    "export PREFECT_API_URL=http://first:4200/api": "tests/flows/test_server.py",
+    "susx build --dataset imagenet --mode generate --profile sd-fast --store s3": "tests/flows/test_runners.py",
+    "--runner ": "tests/flows/test_runners.py",
+    "prefect deployment run 'build/demo' -p dataset=dtd": "tests/flows/test_server.py",
+}
+"""Beginnings of commands that need several machines, or that the suite runs on its own terms: where."""
+
+NEEDS_WEIGHTS = r"--profile (sd-fast|clip-vit-b32|my-profile\.yaml)"
+"""Without network these end with the paragraph that says which weights are missing."""
+
+NEEDS_WEB = r"retrieval\.backend=urls|index build linked-index"
+"""The links are on this machine, where none is followed without being allowed."""
+
+SERVERS = r"susx (index )?serve |prefect server start|prefect worker start"
+"""Commands that go on until they are stopped: the next one begins when they answer."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a page, or a file that the page shows."""
+
+    kind: str
+    text: str
+
+
+def steps(page: Path) -> Iterator[Step]:
+    """Yield what a page shows, in its order; lines of output are left out."""
+    content = page.read_text(encoding="utf-8")
+    for language, body in re.findall(r"^```(\w+)\n(.*?)^```", content, re.M | re.S):
+        if language in ("console", "sh"):
+            for line in body.replace("\\\n", " ").splitlines():
+                printed = line.removeprefix("$ ") if language == "console" else line
+                if printed.strip() and (language == "sh" or line.startswith("$ ")):
+                    yield Step("command", printed)
+        else:
+            yield Step(language, body)
+
+
+WITH_COMMANDS = [page for page in PAGES if any(step.kind == "command" for step in steps(page))]
+
+
+def test_pages_have_commands() -> None:
+    """The pages are read: the two commands of the README are its first."""
+    first = [step.text.split("#")[0].strip() for step in steps(ROOT / "README.md")][:2]
+    assert first == ["make demo", "make test"]
+    assert len(WITH_COMMANDS) >= 10
+    assert all((ROOT / place).exists() for place in ELSEWHERE.values())
+
+
+def expected(command: str) -> tuple[tuple[int, ...], str]:
+    """Return the exit codes a command may end with, and what it must say on its way."""
+    if "susx doctor" in command:
+        return (0, 1), "(?i)weights"
+    if "--dry-run" in command or "prompts " in command:
+        return (0,), ""
+    if re.search(NEEDS_WEIGHTS, command):
+        return (2,), "(?i)weights|cannot be (loaded|reached|downloaded)|hub"
+    if re.search(NEEDS_WEB, command):
+        return (1, 2), "(?i)private|loopback|refused|forbidden|failed"
+    return (0,), ""
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store that holds the embedded pool: drawn once here, not once a page."""
+    folder = tmp_path_factory.mktemp("pool")
+    bring(folder, "http://127.0.0.1:9/")
+    command = ["susx", "build", "--dataset", "fabrics.yaml", "--per-class", "1"]
+    run_script(shlex.join(command), folder, environment(folder))
+    return folder / "susx-store" / "artefacts" / "pool"
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment of a newcomer without network: nothing of susx or Prefect set, an empty home."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SUSX_"))}
+    home = folder.parent / f"{folder.name}-home"
+    home.mkdir(exist_ok=True)
+    return kept | {
+        "PATH": f"{BINARIES}:{kept['PATH']}", "HOME": str(home), "PWD": str(folder), "HF_HUB_OFFLINE": "1",
+        "OPENAI_API_KEY": "no-secret", "NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1", "COLUMNS": "80",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "400",
+    }  # fmt: skip
+
+
+def run_script(script: str, folder: Path, env: dict[str, str]) -> str:
+    """Run a script of bash in its own process group, and return what it printed."""
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        start_new_session=True, timeout=1200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+    return done.stdout
+
+
+def as_script(page_steps: list[Step], folder: Path, ports: dict[str, int]) -> tuple[str, list[str]]:
+    """Return one script for a page, and its commands; each writes ``<n>.out`` and ``<n>.code`` into ``log/``."""
+    lines = [
+        "mkdir log; pids=()",
+        # A worker of Prefect outlives SIGTERM.
+        'trap \'kill "${pids[@]}"; sleep 3; kill -9 "${pids[@]}"; wait\' EXIT',
+    ]
+    commands = []
+    for step in page_steps:
+        text = step.text
+        for port, free in ports.items():
+            text = re.sub(rf"\b{port}\b", str(free), text)
+        if step.kind == "command":
+            if any(begin in text for begin in ELSEWHERE):
+                continue
+            number = len(commands)
+            commands.append(text)
+            if re.search(SERVERS, text):
+                begun = f"log/{number}.out"
+                asked = next((free for free in ports.values() if re.search(rf"\b{free}\b", text)), None)
+                if "prefect server" in text:
+                    asked = ports["4200"]
+                command = re.sub(r"\s+#.*", "", text)
+                lines.append(f"{command} >{begun} 2>&1 & pids+=($!)")
+                wait = f"(exec 3<>/dev/tcp/127.0.0.1/{asked}) 2>/dev/null" if asked else "sleep 2"
+                lines.append(f"for i in $(seq 600); do {wait} && break; sleep 0.5; done")
+                lines.append(f"kill -0 ${{pids[-1]}}; echo $? > log/{number}.code")
+            else:
+                lines.append(f"{{ {text}\n}} >log/{number}.out 2>&1 </dev/null\necho $? >log/{number}.code")
+        elif step.kind == "yaml":
+            name = yaml.safe_load(text)["name"]
+            below = "configs/datasets/" if (folder / "configs").is_dir() else ""
+            lines.append(f"cat >{below}{name}.yaml <<'FILE'\n{text}FILE")
+        elif step.kind == "python":
+            number = len(commands)
+            commands.append("python <<'CODE'\n" + textwrap.indent(text, "    "))
+            lines.append(f"python - >log/{number}.out 2>&1 <<'CODE'\n{text}CODE\necho $? >log/{number}.code")
+    return "\n".join(lines), commands
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_of_a_page_run(page: Path, tmp_path: Path, pool: Path) -> None:
+    """Each command ends as the page lets one expect, after those before it."""
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    here = list(steps(page))
+    with (
+        ImageServer([encoded(random_picture(0))]) as images,
+        ScriptedChat(
+            lambda name, count: dumps([f"A {name} fabric, number {n}." for n in range(10)])
+        ) as model,
+    ):
+        bring(folder, images.url("photo/0"))
+        if "make demo" in page.read_text(encoding="utf-8") or page.name == "prefect.md":
+            clone(folder)
+        if not any("susx encode" in step.text for step in here):
+            encoded_once(folder)
+        shutil.copytree(pool, folder / "susx-store" / "artefacts" / "pool", copy_function=os.link)
+        ports = {"4200": free_port(), "1234": free_port(), "8000": free_port(), "8080": model.port}
+        env = environment(folder) | {"PREFECT_SERVER_API_PORT": str(ports["4200"])}
+        script, commands = as_script(here, folder, ports)
+        run_script(script, folder, env)
+    wrong = []
+    for number, command in enumerate(commands):
+        output = (folder / "log" / f"{number}.out").read_text(errors="replace")
+        code = int((folder / "log" / f"{number}.code").read_text())
+        codes, said = expected(command)
+        if code not in codes or not re.search(said, output) or "Traceback" in output:
+            wrong.append(f"$ {command}\nended with {code}, expected {codes} and {said!r}:\n{output[-1500:]}")
+    assert not wrong, "\n\n".join(wrong)
+
+
+def clone(folder: Path) -> None:
+    """Make the folder what a clone is after ``make setup``: its environment, configs and flows."""
+    for name in ("configs", "flows"):
+        shutil.copytree(ROOT / name, folder / name)
+    (folder / "susx").symlink_to(ROOT / "susx")
+    (folder / ".venv").symlink_to(BINARIES.parent)
+
+
+def encoded_once(folder: Path) -> None:
+    """Write ``features``: what ``susx encode`` writes for a folder of three splits."""
+    run_script("susx encode splits/ --out features >/dev/null", folder, environment(folder))
