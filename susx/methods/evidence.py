@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from susx.errors import InputError, MismatchError, NoSupportError
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from susx.methods.pool_statistics import PoolStatistics
 
 __all__ = ["Evidence", "ImageFeatures"]
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Evidence:
     validation_patches: Float[Tensor, "validation patches dim"] | None = None
     class_names: tuple[str, ...] | None = None
     pool: PoolStatistics | None = None
+    _derived: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         from susx.methods.rows import checked_unit_rows
@@ -130,6 +134,16 @@ class Evidence:
                 "labelled shots, or use a method that needs only class names: zero_shot."
             )
         return self.support_features, self.support_labels
+
+    def derived(self, name: Hashable, make: Callable[[], Result]) -> Result:
+        """Return what follows from this evidence alone, made when it is first asked for by this name.
+
+        Several fits on the same evidence (fixed values, tuned values, a search) share what none of their values enters.
+        """
+        if name not in self._derived:
+            self._derived[name] = make()
+        found: Result = self._derived[name]
+        return found
 
     def support_part(self, keep: Bool[Tensor, " support"]) -> Evidence:
         """Return the evidence with the support rows that ``keep`` marks.

@@ -107,8 +107,12 @@ class TipX(Method[TipXState]):
         from susx.methods.functional.signature import log_signature
 
         keys, _ = evidence.support(self.name)
-        signatures = log_signature(keys, evidence.text_classifier, self.temperature)
-        psi = affine_map(support_divergence_range(signatures), support_affinity_range(keys))
+
+        def ranges() -> tuple[tuple[float, float], tuple[float, float]]:
+            signatures = log_signature(keys, evidence.text_classifier, self.temperature)
+            return support_divergence_range(signatures), support_affinity_range(keys)
+
+        psi = affine_map(*evidence.derived(("TIP-X ranges", self.temperature), ranges))
         return self._state(evidence, (psi.scale, psi.offset))
 
     def _state(self, evidence: Evidence, psi: tuple[float, float]) -> TipXState:

@@ -100,7 +100,10 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
             depth=self.depth,
             labelled=self.labelled,
         )
-        terms = fit_prototypes(text, scale, keys, labels, evidence.pool, constants)
+        terms = evidence.derived(
+            ("whitened prototypes", constants),
+            lambda: fit_prototypes(text, scale, keys, labels, evidence.pool, constants),
+        )
         return WhitenedPrototypesState(text=text, logit_scale=scale, **vars(terms))
 
     def scores(

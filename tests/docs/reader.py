@@ -46,11 +46,11 @@ def bring(folder: Path, photo_url: str) -> None:
 def _photographs(folder: Path) -> None:
     for name in FABRICS:
         (folder / "photos" / name).mkdir(parents=True)
-        for number in range(8):
+        for number in range(12):
             path = folder / "photos" / name / f"{number}.jpg"
             Image.fromarray(render(name, "web", "pool", number)).save(path)
             path.with_suffix(".txt").write_text(f"a {name} fabric\n")
-            split = "train" if number < 4 else ("val", "test")[number % 2]
+            split = "train" if number < 8 else ("val", "test")[number % 2]
             (folder / "splits" / split / name).mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / "splits" / split / name)
     for name in ("photo.jpg", "photo1.jpg"):
@@ -60,16 +60,18 @@ def _photographs(folder: Path) -> None:
 def _labelled(data: Path) -> None:
     """``data/fabrics`` with a CSV of two splits, ``data/worn-fabrics`` with a folder per class."""
     rows = []
-    for name in FABRICS[:4]:
+    for name in (*FABRICS[:4], "crane print"):
+        drawn = "swirly" if name == "crane print" else name
         (data / "worn-fabrics" / name).mkdir(parents=True)
         (data / "fabrics").mkdir(exist_ok=True)
         for number in range(4):
-            picture = Image.fromarray(render(name, "camera", "test", number))
+            picture = Image.fromarray(render(drawn, "camera", "test", number))
             picture.save(data / "worn-fabrics" / name / f"{number}.jpg")
             picture.save(data / "fabrics" / f"{name}-{number}.jpg")
             label = "checkered" if name == "chequered" else name
             rows.append((f"{name}-{number}.jpg", label, ("val", "test")[number % 2]))
-    (data / "worn-fabrics" / "chequered").rename(data / "chequered")
+    for name in ("chequered", "crane print"):
+        shutil.rmtree(data / "worn-fabrics" / name)
     pd.DataFrame(rows, columns=["path", "class", "split"]).to_csv(
         data / "fabrics" / "labels.csv", index=False
     )

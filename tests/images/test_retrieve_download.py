@@ -12,9 +12,14 @@ import pytest
 from PIL import Image
 
 from susx.config import DownloadConfig
-from susx.errors import DownloadError
-from susx.images.retrieve import Candidate, download, download_folder, materialise
-from susx.images.retrieve.download import known_downloads
+from susx.errors import DownloadError, RetrievalError
+from susx.images.retrieve import Candidate, materialise
+from susx.images.retrieve.download import (
+    check_any_fetched,
+    download,
+    download_folder,
+    known_downloads,
+)
 from susx.images.retrieve.reasons import fetch_reason, probable_cause
 from susx.testing.http_images import ImageServer
 
@@ -102,6 +107,19 @@ def test_a_suspicious_failure_rate_stops_with_a_reason(tmp_path):
         with pytest.raises(DownloadError, match=r"link rot.*dead-link 20"):
             download(urls, tmp_path, config)
         assert sum(server.requests.values()) == 20
+
+
+def test_refused_links_are_asked_once_they_are_allowed(tmp_path):
+    """The refusal names a setting; with that setting the same list is fetched, on the same folder."""
+    with ImageServer() as server:
+        urls = [server.url(f"ok/{n}.jpg") for n in range(3)]
+        refused = download(urls, tmp_path, CONFIG.model_copy(update={"allow_private": False}))
+        assert {fate.reason for fate in refused.values()} == {"refused-address"}
+        with pytest.raises(RetrievalError, match=r"None of the 3 links of links.csv.*allow_private=true"):
+            check_any_fetched(refused, "links.csv")
+        fetched = download(urls, tmp_path, CONFIG)
+        check_any_fetched(fetched, "links.csv")
+        assert {fate.reason for fate in fetched.values()} == {""}
 
 
 @pytest.mark.parametrize("damage", ["emptied", "zeroed", "foreign", "gone"])

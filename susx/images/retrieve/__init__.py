@@ -22,7 +22,7 @@ Curation is :func:`susx.support.curate`; it takes the rows and their features.
 from susx.images.retrieve.assign import Assignment, assign
 from susx.images.retrieve.backends import BACKENDS, Backend, TextEncoder, open_backend, search
 from susx.images.retrieve.candidates import Candidate, read_candidates, write_candidates
-from susx.images.retrieve.download import download, download_folder
+from susx.images.retrieve.download import check_any_fetched, download, download_folder
 from susx.images.retrieve.ledger import Download
 from susx.images.retrieve.materialise import lost_rows, materialise
 from susx.images.retrieve.queries import Query, queries_for
@@ -38,6 +38,7 @@ __all__ = [
     "Query",
     "TextEncoder",
     "assign",
+    "check_any_fetched",
     "download",
     "download_folder",
     "lost_rows",

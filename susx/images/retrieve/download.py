@@ -17,14 +17,14 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from susx.config import DownloadConfig
-from susx.errors import DownloadError
+from susx.errors import DownloadError, RetrievalError
 from susx.image_files import BadImage, ImageLimits, open_image, save_upright
 from susx.images.retrieve.extra import require
 from susx.images.retrieve.guard import FetchGuard
@@ -33,7 +33,7 @@ from susx.images.retrieve.reasons import TRANSIENT, fetch_reason, probable_cause
 from susx.images.retrieve.worker_process import run_worker
 from susx.store import digest_file
 
-__all__ = ["download", "download_folder", "known_downloads"]
+__all__ = ["check_any_fetched", "download", "download_folder", "known_downloads"]
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,9 @@ def download(urls: Iterable[str], work: Path, config: DownloadConfig) -> dict[st
         for leftover in sorted((folder / "jobs").glob("*")):
             _harvest(leftover, ledger, config)
         tried: dict[str, Download] = {}
-        for portion in _portions([url for url in urls if _open(ledger.get(url))], config.min_attempts):
+        for portion in _portions(
+            [url for url in urls if _open(ledger.get(url), config)], config.min_attempts
+        ):
             require("img2dataset")
             for attempt in range(config.retries + 1):
                 again = [u for u in portion if u not in tried or tried[u].reason in TRANSIENT]
@@ -92,8 +94,25 @@ def known_downloads(urls: Iterable[str], work: Path, config: DownloadConfig) -> 
     return {url: fate for url in urls if (fate := ledger.get(url))}
 
 
-def _open(fate: Download | None) -> bool:
-    return fate is None or fate.reason in TRANSIENT
+def check_any_fetched(fates: Mapping[str, Download], source: str) -> None:
+    """Refuse to go on with links of which none gave an image, now or in an earlier run.
+
+    Raises:
+        RetrievalError: there are links and no image; says what became of them.
+    """
+    if fates and all(fate.reason for fate in fates.values()):
+        failed = Counter(fate.reason for fate in fates.values())
+        raise RetrievalError(
+            f"None of the {len(fates)} links of {source} gave an image. {probable_cause(failed)} Links that failed for "
+            "good are not asked again; --retry-failed asks those again whose failure may pass."
+        )
+
+
+def _open(fate: Download | None, config: DownloadConfig) -> bool:
+    """Whether a link is to be asked: never before, in vain for a reason that may pass, or refused by rules that are laxer now."""
+    if fate is None or fate.reason in TRANSIENT:
+        return True
+    return fate.reason == "refused-address" and (config.allow_private or bool(config.allow_hosts))
 
 
 def _portions(urls: Sequence[str], first: int) -> Iterator[Sequence[str]]:

@@ -147,17 +147,16 @@ class UrlListBackend:
         return np.asarray(self._matrix[:, columns].sum(axis=1)).ravel() > 0
 
     def _by_embedding(self, queries: Sequence[Query]) -> np.ndarray:
-        from susx.images.retrieve.download import download, download_folder
+        from susx.images.retrieve.download import check_any_fetched, download, download_folder
 
         if self._matrix is None:
             assert self.work is not None
             assert self.encoder is not None
             fates = download([link.url for link in self.links], self.work, self.download)
+            check_any_fetched(fates, str(self.path))
             folder = download_folder(self.work, self.download)
             self._places = [at for at, link in enumerate(self.links) if not fates[link.url].reason]
             files = [folder / fates[self.links[at].url].file for at in self._places]
-            if not files:
-                raise RetrievalError(f"None of the {len(self.links)} links of {self.path} gave an image.")
             self._matrix = np.asarray(self.encoder.encode_images(files))  # type: ignore[attr-defined]
         assert self.encoder is not None
         asked = np.asarray(self.encoder.encode_texts([query.text for query in queries]))
