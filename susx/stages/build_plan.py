@@ -35,7 +35,7 @@ class BuildPlan:
         sources: ``retrieve``, ``generate`` or both.
         encoder: identity of the encoder (for keys).
         generator: identity of the diffusion model; None without ``generate``.
-        backend: identity of the retrieval backend; None without ``retrieve``.
+        backend: identity of the retrieval backend; None where no pool is read.
         splits: identity of each target split that is there; empty: nothing is measured.
         data_root: folder of the target's images.
         notes: what a person is told of the plan, now and in the report: what was asked for and is replaced.
@@ -66,6 +66,11 @@ class BuildPlan:
             ConfigError: the backend has no such setting.
         """
         return backend_settings(self.profile.retrieval)
+
+    @property
+    def reads_pool(self) -> bool:
+        """Whether the backend's pool is read: for images, or as the reference of generated ones."""
+        return "retrieve" in self.sources or self.profile.reference_pool
 
     @property
     def trials(self) -> tuple[Trial, ...]:

@@ -13,7 +13,7 @@ from susx.datasets import read_split
 from susx.demo.drawing import drawing_digest
 from susx.errors import ConfigError, did_you_mean
 from susx.features.identity import identify_encoder
-from susx.images.retrieve.backends import backend_settings
+from susx.images.retrieve.backends import Delivers, backend_settings
 from susx.prompts import without_sentences
 from susx.stages.build_plan import BuildPlan
 from susx.stages.generator_identity import identify_generator
@@ -68,6 +68,12 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     used, note = without_sentences(profile.prompts, dataset)
     profile = profile.model_copy(update={"prompts": used})
     retrieval, encoder = backend_settings(profile.retrieval), identify_encoder(profile.encoder)
+    reads_pool = "retrieve" in sources or profile.reference_pool
+    if reads_pool and "retrieve" not in sources and Delivers.WHOLE not in retrieval.delivers:
+        raise ConfigError(
+            f"reference_pool needs a pool whose features can all be read (retrieval.backend index, features or demo), and "
+            f"retrieval.backend is {profile.retrieval.backend}."
+        )
     root = Path(options.data_root).expanduser() if options.data_root else None
     plan = BuildPlan(
         dataset=dataset,
@@ -75,7 +81,7 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         sources=sources,
         encoder=encoder.as_json(),
         generator=identify_generator(profile.generation) if "generate" in sources else None,
-        backend=retrieval.identity(encoder) if "retrieve" in sources else None,
+        backend=retrieval.identity(encoder) if reads_pool else None,
         splits=_splits(dataset, root) if options.evaluate else {},
         data_root=root,
         notes=(note,) if note else (),

@@ -25,9 +25,9 @@ class _Params(Params):
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
-    """One job where images are retrieved from the embedded pool."""
+    """One job where the embedded pool is read."""
     config = plan.retrieval
-    if "retrieve" not in plan.sources or not isinstance(config, DemoSettings):
+    if not plan.reads_pool or not isinstance(config, DemoSettings):
         return []
     params = _Params(size=config.pool_size, seed=0, encoder=plan.encoder, drawing=plan.backend["drawing"])
     return [STAGE.job(plan, params=params, execution=Encoding(encoder=plan.profile.encoder))]

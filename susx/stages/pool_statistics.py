@@ -41,8 +41,8 @@ class _Params(Params):
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
-    """One job, where a method asks for it and images are retrieved from a pool."""
-    if "retrieve" not in plan.sources or Need.POOL not in needs_of(plan.trials):
+    """One job, where a method asks for it and there is a pool: of the retrieved images, or the reference of generated ones."""
+    if not plan.reads_pool or Need.POOL not in needs_of(plan.trials):
         return []
     whole = Delivers.WHOLE in plan.retrieval.delivers
     encoded = done.all(encode_images.STAGE)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import susx.stages
+from susx.errors import ConfigError
 from susx.stages import fetch, fit, target, text_classifier
 from susx.stages.done import Artefacts
 from susx.stages.executors import PlanExecutor
@@ -49,6 +50,23 @@ def test_inputs_come_from_earlier_stages(tmp_path):
 def test_stages_that_do_not_apply_have_no_jobs(tmp_path, options, absent):
     """Without a source or a split to measure on, the stages for it are left out, and only they."""
     assert set(STAGES) - {job.stage for job in walked(new_world(tmp_path), **options)} == absent
+
+
+def test_a_reference_pool_changes_the_fits_that_read_pools_alone(tmp_path):
+    """Nothing that is drawn or encoded is asked for anew; one that cannot be read whole is refused by name."""
+    world = new_world(tmp_path)
+    plain = {(j.stage, j.subject): j.key for j in walked(world, mode="generate")}
+    world.change("reference_pool=true")
+    with_pool = {(j.stage, j.subject): j.key for j in walked(world)}
+    added = {stage for stage, _ in with_pool.keys() - plain.keys()}
+    changed = {stage for name, key in plain.items() for stage in [name[0]] if with_pool[name] != key}
+    assert added == {"pool", "pool-statistics"}
+    assert changed <= {"fit", "classify", "package", "report"}
+    assert plain["fit", "tip_x/fixed"] == with_pool["fit", "tip_x/fixed"]
+    assert plain["fit", "whitened_prototypes/fixed"] != with_pool["fit", "whitened_prototypes/fixed"]
+    world.change("retrieval.backend=urls", "retrieval.urls=links.csv")
+    with pytest.raises(ConfigError, match="reference_pool needs a pool"):
+        walked(world)
 
 
 def test_validation_images_are_seen_by_those_tuned_on_them_alone(tmp_path):

@@ -1,11 +1,12 @@
 """Whitened prototypes: class means of whitened support images, shared along the prompts, corrected for hubs.
 
     logits = z - A b + g x~.p        z = s f.T,  x~ = whitened image (``whitening``),  A b (``hubness``)
-    p_c = normalise(normalise(h_c) + rho normalise(u_c))     u class means (``class_means``), h their ``text_map``
-    g = weight sigma (1 + 4/5 rho)
+    p_c = normalise(normalise(h_c) + rho_c normalise(u_c))   u class means (``class_means``), h their ``text_map``
+    g = weight sigma (1 + 4/5 rho)                           rho the mean of rho_c over the classes with images
 
-sigma and rho rest on one name-only number, ``domain_evidence``: sigma switches everything beyond zero-shot off where
-the pool holds nothing of the classes, rho says how far a class's own images are trusted beside the map.
+sigma and rho_c rest on one name-only number, ``domain_evidence``: sigma switches everything beyond zero-shot off where
+the pool holds nothing of the classes, rho_c says how far a class's own images are trusted beside the map, less so the
+fewer there are: it grows with their number up to ``depth``.
 
 Fitted twice: images are first weighted by their rank under the prompts, then by their rank and posterior under the
 classifier so fitted (self-training, Scudder 1965), its new term multiplied by rho.
@@ -76,7 +77,8 @@ class Prototypes:
         mean, matrix: of the whitening.
         prototypes: g p, one row per class.
         offset: A b.
-        evidence, sigma, rho: how far the pool holds the classes, and what follows from it.
+        evidence, sigma, rho: how far the pool holds the classes, and what follows from it; rho is the mean over the
+            classes with images.
     """
 
     mean: Float[Tensor, " dim"]
@@ -120,13 +122,17 @@ def fit_prototypes(
     """
     text64, rows = text.double(), support.double()
     z = logit_scale * (rows @ text64.T)
-    has_images = torch.bincount(labels, minlength=len(text)) > 0
+    counts = torch.bincount(labels, minlength=len(text))
+    has_images = counts > 0
     evidence = (
         1.0
         if pool is None or constants.labelled
         else _evidence(text, logit_scale, z, labels, pool, constants)
     )
-    sigma, rho = ramp(evidence, *_SIGMA), ramp(evidence, *_RHO)
+    sigma, trusted = ramp(evidence, *_SIGMA), ramp(evidence, *_RHO) * torch.ones(len(text))
+    if not constants.labelled:
+        trusted = trusted * (counts / constants.depth).clamp(max=1)
+    rho = float(trusted[has_images].mean())
     offset = torch.zeros(len(text), dtype=torch.float64)
     if pool is not None and not constants.labelled:
         offset = sigma * constants.bias * hubness_bias(pool.nearest, pool.own)
@@ -137,7 +143,7 @@ def fit_prototypes(
         means = class_means(whitened, labels, weights, len(text))
         mapped = normalize(text_map(text64, means, has_images, constants.ridge))
         gain = constants.weight * sigma * (1 + constants.trust * rho)
-        return gain * normalize(mapped + rho * normalize(means))
+        return gain * normalize(mapped + trusted[:, None] * normalize(means))
 
     if constants.labelled:
         fitted = prototypes(torch.ones(len(rows), dtype=torch.float64))

@@ -257,6 +257,22 @@ def test_a_class_without_images_is_predicted_from_its_prompt() -> None:
     assert int((fit.prototypes[:5] @ fit.prototypes[5]).argmax()) == 0
 
 
+def test_trust_in_own_images_grows_with_their_number() -> None:
+    """With few of ``depth`` images a class is told by the map for the greater part; labelled shots are trusted whole."""
+    text = unit(6, 16, seed=0)
+    pool = pool_of_classes(text, 400, seed=1, near=4.0)
+    trusts = [fitted(text, pool, per_class=n, constants=Constants(depth=8))[0].rho for n in (1, 2, 4, 8, 16)]
+    assert trusts == sorted(trusts)
+    assert trusts[0] == pytest.approx(trusts[3] / 8)
+    assert trusts[3] == trusts[4] == 1.0
+    _, statistics, support, labels = fitted(text, pool)
+    few = (labels != 0) | (torch.arange(len(labels)) == 0)
+    fit = fit_prototypes(text, SCALE, support[few], labels[few], statistics, Constants(depth=8))
+    assert fit.rho == pytest.approx((5 + 1 / 8) / 6)
+    shots = fit_prototypes(text, SCALE, support[:8], labels[:8], None, Constants(depth=8, labelled=True))
+    assert shots.rho == 1.0
+
+
 def test_one_class_alone_is_legal() -> None:
     """Nothing to tell apart, and every number is finite."""
     text = unit(1, 16, seed=0)
