@@ -68,6 +68,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     labelled: bool = False
 
     name = "whitened_prototypes"
+    version = 2
     title = "Whitened prototypes"
     needs = frozenset({Need.SUPPORT, Need.POOL})
     state_type = WhitenedPrototypesState
