@@ -13,7 +13,13 @@ from susx.flows.settings import prepare_environment
 
 prepare_environment()
 
-LONGEST = ("flows/test_server", "flows/test_runners", "stages/test_retrieve_stage", "stages/test_staleness")
+LONGEST = (
+    "docs/test_commands_run",
+    "flows/test_server",
+    "flows/test_runners",
+    "stages/test_retrieve_stage",
+    "stages/test_staleness",
+)
 """Files of a minute and more: begun first, so that the last of two processes does not end alone with them."""
 
 

@@ -168,7 +168,7 @@ class ProfileConfig(_Strict):
     curation: CurationConfig = CurationConfig()
     generation: GenerationConfig = GenerationConfig()
     reference_pool: bool = False
-    """Without ``retrieve``: read the pool of ``retrieval`` (index, features or demo) all the same, for the methods that need one's
+    """In ``--mode generate``: read the pool of ``retrieval`` (index, features or demo) all the same, for the methods that need one's
     statistics. No image is taken from it."""
     methods: dict[str, dict[str, Any]] = {}
     """Method -> its hyper-parameters under ``fixed``; the method itself checks them. Empty: the registry's defaults. The
