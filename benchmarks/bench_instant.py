@@ -31,7 +31,7 @@ __all__ = ["run"]
 WORKED = ("pool", "encode-texts", "search", "fetch", "encode-images", "target")
 """Stages of the first build whose work is drawing, encoding and searching."""
 
-SUSX = [sys.executable, "-m", "susx.cli"]
+SUSX = [str(Path(sys.executable).with_name("susx"))]
 
 
 def run(quick: bool) -> dict[str, Any]:
