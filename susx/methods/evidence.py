@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from susx.errors import InputError, MismatchError, NoSupportError
 
 if TYPE_CHECKING:
+    import torch
     from jaxtyping import Bool, Float, Int64
     from torch import Tensor
 
@@ -19,6 +20,26 @@ if TYPE_CHECKING:
 __all__ = ["Evidence", "ImageFeatures"]
 
 Result = TypeVar("Result")
+
+
+@runtime_checkable
+class PromptEncoder(Protocol):
+    """A frozen text encoder with a gap for learned words (``susx.features.text_tower.TextTower``)."""
+
+    digest: str
+    width: int
+    device: torch.device
+
+    def tokens(self, names: Sequence[str], words: int) -> Int64[Tensor, "classes length"]:
+        """Return the tokens of placeholders followed by each name."""
+
+    def word_vectors(self, sentence: str, words: int) -> Float[Tensor, "words width"]:
+        """Return the vectors of a sentence's first words."""
+
+    def encode(
+        self, tokens: Int64[Tensor, "classes length"], context: Float[Tensor, "words width"]
+    ) -> Float[Tensor, "classes dim"]:
+        """Return unit rows of the sentences whose placeholders are ``context``."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +91,7 @@ class Evidence:
         validation_features, validation_labels, validation_patches: labelled images of the target's validation
             split; read by tuning alone.
         pool: statistics of the pool that the support was chosen from, for the methods that need POOL.
+        text_tower: the text encoder itself, for the methods that need TEXT_TOWER.
         class_names: for messages; duplicates are refused, as two classes of one name cannot be told apart.
 
     Raises:
@@ -87,6 +109,7 @@ class Evidence:
     validation_patches: Float[Tensor, "validation patches dim"] | None = None
     class_names: tuple[str, ...] | None = None
     pool: PoolStatistics | None = None
+    text_tower: PromptEncoder | None = field(default=None, compare=False)
     _derived: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

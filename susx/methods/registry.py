@@ -11,6 +11,7 @@ from susx.errors import ConfigError, did_you_mean
 from susx.methods.base import Method
 from susx.methods.calip import Calip
 from susx.methods.clip_adapter import ClipAdapter
+from susx.methods.coop import CoOp
 from susx.methods.linear_probe import LinearProbe
 from susx.methods.meta_adapter import MetaAdapter
 from susx.methods.tip_adapter import TipAdapter
@@ -30,6 +31,7 @@ METHODS: dict[str, type[Method[Any]]] = {
     "tip_adapter": TipAdapter,
     "tip_adapter_f": TipAdapterF,
     "clip_adapter": ClipAdapter,
+    "coop": CoOp,
     "meta_adapter": MetaAdapter,
     "tip_x": TipX,
     "tip_x_published": TipXPublished,

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from susx.config import EncoderConfig
 from susx.experiment import Trial
 from susx.methods import Need, Run, find_method, parameters
 from susx.stages import curate, pool_statistics, target, text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
-from susx.stages.parameters import Execution, Params
+from susx.stages.parameters import EncoderKey, Execution, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
@@ -33,16 +34,17 @@ class _Params(Params):
     classes: tuple[str, ...]
     seed: int
     hyper_parameters: dict[str, Json]
+    encoder: EncoderKey | None
+    """Where the method looks into it; features otherwise say all that a method sees."""
 
 
 class _Fitting(Execution):
-    device: str
+    encoder: EncoderConfig
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job a trial; the validation split is seen by those tuned on it, and by no other."""
     evidence, found = [done.one(text_classifier.STAGE), done.one(curate.STAGE)], []
-    device = plan.profile.encoder.device
     for trial in plan.trials:
         tuned = trial.tuning == "val"
         axes = {axis.name for axis in trial.method.axes} if tuned else set()
@@ -51,12 +53,19 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
             seed=plan.profile.seed,
             # A search over validation images replaces the values it searches.
             hyper_parameters={k: v for k, v in parameters(trial.method).items() if k not in axes},
+            encoder=plan.encoder if Need.TEXT_TOWER in trial.method.needs else None,
         )  # fmt: skip
         inputs = [*evidence, *([done.all(target.STAGE)["val"]] if tuned else [])]
         if Need.POOL in trial.method.needs:
             inputs += done.all(pool_statistics.STAGE).values()
         found.append(
-            STAGE.job(plan, inputs, subject=trial.name, params=params, execution=_Fitting(device=device))
+            STAGE.job(
+                plan,
+                inputs,
+                subject=trial.name,
+                params=params,
+                execution=_Fitting(encoder=plan.profile.encoder),
+            )
         )
     return found
 
@@ -64,6 +73,8 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``classifier.safetensors`` (method, hyper-parameters, state) and ``fit.json``."""
     from susx.experiment.fit import fit_trial
+    from susx.features.encoder import load_encoder
+    from susx.features.text_tower import TextTower
     from susx.methods.state import save_fitted
     from susx.stages.evidence import load_evidence
 
@@ -73,8 +84,11 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), params.classes,
         validation=inputs.find(target.STAGE), pool=inputs.find(pool_statistics.STAGE),
     )  # fmt: skip
+    encoder = _Fitting.of(job).encoder
+    if Need.TEXT_TOWER in trial.method.needs:
+        evidence = dataclasses.replace(evidence, text_tower=TextTower(load_encoder(encoder)))
     checkpoints = out / "training"
-    how = Run(params.seed, _device(trial, _Fitting.of(job).device), checkpoints)
+    how = Run(params.seed, _device(trial, encoder.device), checkpoints)
     result = fit_trial(trial, evidence, dataset=job.dataset, run=how)
     shutil.rmtree(checkpoints, ignore_errors=True)
     save_fitted(out / FILE, result.fitted)

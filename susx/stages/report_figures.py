@@ -73,7 +73,8 @@ def figures(
         chosen = method.values()[x], method.values()[y]
         found = accuracy_plane(method, evidence, query, labels, (x, _with(chosen[0])), (y, _with(chosen[1])))
         result["planes"] = (plane(found, chosen=chosen),)
-    if Need.SUPPORT not in method.needs:
+    if Need.SUPPORT not in method.needs or Need.TEXT_TOWER in method.needs:
+        # Fits on parts of the support need no more than features here.
         return result
     # The size of the support set is varied with the hyper-parameters kept, so that the curve shows its effect alone.
     shown, words = method, "Hyper-parameters as tuned"

@@ -33,7 +33,12 @@ def test_it_is_the_method() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted(n for n, m in METHODS.items() if m.row_wise and not m.needs & {Need.PATCHES, Need.WEIGHTS})
+    "name",
+    sorted(
+        n
+        for n, m in METHODS.items()
+        if m.row_wise and not m.needs & {Need.PATCHES, Need.WEIGHTS, Need.TEXT_TOWER}
+    ),
 )
 def test_every_method_of_pooled_features(name: str) -> None:
     """Support and pool are enough for each; what is given is left as it was, in every type of number."""

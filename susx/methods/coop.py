@@ -1,0 +1,116 @@
+"""CoOp (Zhou et al., IJCV 2022): the words before a class name are learned, through the frozen text encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from susx.errors import InputError
+from susx.methods.base import Method, Need, Run, TextState
+
+if TYPE_CHECKING:
+    import torch
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from susx.methods.evidence import Evidence
+
+__all__ = ["CoOp", "CoOpState"]
+
+
+@dataclass(frozen=True)
+class CoOpState(TextState):
+    """``text`` is the learned classifier; ``context`` the learned word vectors, for who wants to read on."""
+
+    context: Float[Tensor, "words width"]
+
+
+@dataclass(frozen=True)
+class CoOp(Method[CoOpState]):
+    """logits = s f.t(V, name)^T: t encodes "V1 ... Vm name." with vectors V that all classes share (unified context).
+
+    Cross-entropy on the support images. As published: 16 vectors drawn from N(0, 0.02), SGD at 2e-3 with momentum 0.9 and
+    weight decay 5e-4 (defaults of its framework), a cosine after one warm-up epoch at 1e-5, batch 32, the last step taken.
+    Published are 50 epochs for 1 shot, 100 for 2 and 4, 200 beyond (50 on ImageNet); here it is one number. Images are
+    encoded once: no augmentation. A fitted classifier needs the text encoder no more; it is linear.
+
+    Attributes:
+        epochs, batch, rate: of the training.
+        words: learned vectors before the name.
+        begin: sentence whose words the vectors begin as, in place of random ones; as many as ``words`` are taken.
+    """
+
+    epochs: int = 50
+    batch: int = 32
+    rate: float = 2e-3
+    words: int = 16
+    begin: str = ""
+
+    name = "coop"
+    title = "CoOp"
+    needs = frozenset({Need.SUPPORT, Need.TRAINING, Need.TEXT_TOWER})
+    state_type = CoOpState
+    axes = ()
+
+    def __post_init__(self) -> None:
+        self._check(positive=("batch", "rate", "words"), non_negative=("epochs",))
+
+    def fit(self, evidence: Evidence, run: Run = Run()) -> CoOpState:
+        """Train the context.
+
+        Raises:
+            NoSupportError: no support images.
+            InputError: features alone, without the text encoder that made the prompts or without class names.
+            TrainingError: the loss is not finite.
+        """
+        import torch
+
+        from susx.methods.training import Recipe, digest_tensors, stable_order, train
+        from susx.seeds import derive_seed
+
+        features, labels = evidence.support(self.name)
+        tower, names = evidence.text_tower, evidence.class_names
+        if tower is None or names is None:
+            raise InputError(
+                f"{self.name} learns words through the text encoder, and there are only features here. Use it in a "
+                "build (methods: {coop: {}}), or choose a method that works on features: tip_adapter_f, clip_adapter."
+            )
+        text, scale = evidence.text_classifier, float(evidence.logit_scale)
+        order = stable_order(features, labels, text)
+        features, labels = features[order], labels[order]
+        generator = torch.Generator().manual_seed(derive_seed(run.seed, self.name, "context"))
+        drawn = 0.02 * torch.randn(self.words, tower.width, generator=generator)
+        start = {"context": tower.word_vectors(self.begin, self.words) if self.begin else drawn}
+        # Classes in the order of their names: what is learned does not depend on that of the list.
+        place = sorted(range(len(names)), key=names.__getitem__)
+        rank = torch.tensor(place).argsort()
+        sentences = tower.tokens([names[at] for at in place], self.words)
+        seen, truth = features.to(tower.device), rank[labels].to(tower.device)
+
+        def loss(now: Mapping[str, Tensor], rows: Tensor, generator: torch.Generator) -> Tensor:
+            prompts = tower.encode(sentences, now["context"])
+            return torch.nn.functional.cross_entropy(scale * (seen[rows] @ prompts.T), truth[rows])
+
+        recipe = Recipe(
+            self.epochs, self.batch, self.rate, optimizer="sgd", weight_decay=5e-4, warm_up=1
+        )  # fmt: skip
+        known = (
+            f"{digest_tensors(features, labels, text)} {scale} {tower.digest} {sorted(names)} {self.begin}"
+        )
+        how = Run(run.seed, str(tower.device), run.folder, run.progress)
+        trained = train(self.name, start, len(features), loss, recipe, how, evidence=known)
+        context = trained.parameters["context"]
+        with torch.no_grad():
+            learned = tower.encode(sentences, context.to(tower.device)).cpu()[rank]
+        return CoOpState(learned, scale, context=context, losses=trained.losses)
+
+    def scores(
+        self, state: CoOpState, pooled: Float[Tensor, "query dim"], patches: Tensor | None
+    ) -> Float[Tensor, "query classes"]:
+        """Return the scaled cosines of images and learned prompts."""
+        return state.logit_scale * (pooled @ state.text.T)
+
+    def linear_head(self, state: CoOpState) -> Float[Tensor, "classes dim"]:
+        """Return the scaled learned prompts."""
+        return state.logit_scale * state.text
