@@ -142,10 +142,10 @@ def evaluate(
 
 
 def load_classifier(folder: str | Path, **settings: Any) -> Classifier:
-    """Load a classifier from its folder.
+    """Load a classifier from its folder, or from the Hugging Face Hub.
 
     Args:
-        folder: the ``classifier`` folder of a run.
+        folder: the ``classifier`` folder of a run, or ``hf://owner/name[@revision]``.
         settings: device, batch_size, workers.
 
     Raises:

@@ -50,6 +50,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "serve": ("susx.commands.serve", "serve", "Serve a classifier over HTTP."),
     "export": ("susx.commands.export", "export", "Export a classifier as ONNX or an open_clip head."),
+    "push": ("susx.commands.hub", "push", "Push a classifier to the Hugging Face Hub."),
+    "pull": ("susx.commands.hub", "pull", "Fetch a classifier from the Hugging Face Hub."),
     "datasets": ("susx.commands.datasets", "app", "List, check and make data sets."),
     "profiles": ("susx.commands.profiles", "app", "List profiles: encoder, image source, methods."),
     "prompts": ("susx.commands.prompts", "app", "Write and review sentences about classes."),

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from susx.classifier.artefact import ClassifierFacts, StoredClassifier
+from susx.classifier.hub import locate_classifier
 from susx.classifier.read import read_classifier
 from susx.errors import InputError, MismatchError
 from susx.features.encoder import Encoder, load_encoder
@@ -167,14 +168,15 @@ class Classifier:
 
 
 def load_classifier(folder: str | Path, **settings: Any) -> Classifier:
-    """Load a classifier from its folder.
+    """Load a classifier from its folder, or from the Hugging Face Hub.
 
     Args:
-        folder: what ``save_classifier`` wrote.
+        folder: what ``save_classifier`` wrote, or ``hf://owner/name[@revision]``.
         settings: device, batch_size, workers (see :class:`Classifier`).
 
     Raises:
-        InputError: the folder is no classifier.
+        InputError: the folder is no classifier, or the Hub has none of that name for this user.
         DamagedArtefact: a file is missing or altered.
+        ServerError: the Hub cannot be reached, and there is no copy of an earlier time.
     """
-    return Classifier(read_classifier(Path(folder)), **settings)
+    return Classifier(read_classifier(locate_classifier(folder)), **settings)

@@ -32,12 +32,13 @@ def export(
     """Export a classifier as ONNX (checked against the library with onnxruntime) or as an open_clip head."""
     from susx.classifier import read_classifier
     from susx.classifier.export import export_onnx, export_open_clip_head
+    from susx.classifier.hub import locate_classifier
     from susx.errors import ConfigError
     from susx.neutral import for_terminal
 
     if out.exists() and not force:
         raise ConfigError(f"{out} exists; give --force to write over it.")
-    stored = read_classifier(classifier)
+    stored = read_classifier(locate_classifier(classifier))
     if form is Format.onnx:
         difference = export_onnx(stored, out)
         typer.echo(
