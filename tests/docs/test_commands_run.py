@@ -39,6 +39,7 @@ ELSEWHERE = {
     "susx build --dataset imagenet --mode generate --profile sd-fast --store s3": "tests/flows/test_runners.py",
     "--runner ": "tests/flows/test_runners.py",
     "prefect deployment run 'build/demo' -": "tests/flows/test_server.py",
+    " hf://": "tests/hub/test_classifier_hub.py",
     "prefect gcl update": "tests/flows/test_limits.py",
 }
 """Beginnings of commands that need several machines, a deployment's whole run, or that the suite runs on its own terms: where."""
