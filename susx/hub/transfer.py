@@ -97,7 +97,7 @@ def upload(
     Raises:
         ConfigError: the address names a revision.
         InputError: no token, no right to write, or the repository holds something else.
-        ServerError: the Hub cannot be reached or fails; the repository is as it was.
+        ServerError: the Hub cannot be reached or fails; what the repository held is as it was (a new one may be left empty).
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
     from huggingface_hub.errors import RepositoryNotFoundError
