@@ -62,6 +62,7 @@ def encode_folder(
     }
     features = FeatureSet(
         config.classes, classifier_from_sentences(sentences), encoder.logit_scale, source=str(folder), encoder=encoder.id,
+        encoder_digest=encoder.digest,
         support=splits.get("support"), validation=splits.get("validation"), test=splits.get("test"),
     )  # fmt: skip
     return features, unreadable

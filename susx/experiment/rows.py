@@ -74,7 +74,10 @@ def evidence_of(features: FeatureSet, support: Split | None, validation: Split |
                 f"{name}_labels": split.labels,
                 f"{name}_patches": split.patches,
             }
-    return Evidence(features.text, features.logit_scale, class_names=features.class_names, **splits)
+    return Evidence(
+        features.text, features.logit_scale, class_names=features.class_names, encoder=features.encoder,
+        encoder_digest=features.encoder_digest, **splits,
+    )  # fmt: skip
 
 
 def usable_methods(wanted: Sequence[str], evidence: Evidence, test: Split) -> dict[str, dict[str, Any]]:

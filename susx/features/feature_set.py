@@ -38,6 +38,7 @@ class FeatureSet:
         support, validation, test: the splits found.
         source: folder and layout, for messages and reports.
         encoder: name of the encoder, or "".
+        encoder_digest: sha256 over its architecture and weights, or "".
     """
 
     class_names: tuple[str, ...]
@@ -48,6 +49,7 @@ class FeatureSet:
     test: Split | None = None
     source: str = ""
     encoder: str = ""
+    encoder_digest: str = ""
 
     @property
     def classes(self) -> int:

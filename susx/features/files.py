@@ -4,7 +4,7 @@ DIR/features.safetensors   text (classes, dim); support, validation and test eac
                            <split>.features (rows, dim), <split>.labels (rows,) and, where the encoder
                            yields them, <split>.patches (rows, patches, dim). Splits may be missing.
 DIR/features.json          {"format": "susx-features", "version": 1, "class_names": [...],
-                           "logit_scale": 100.0, "encoder": "...", "source": "..."}
+                           "logit_scale": 100.0, "encoder": "...", "encoder_digest": "...", "source": "..."}
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class _Facts(BaseModel):
     logit_scale: Annotated[FiniteFloat, Field(gt=0)]
     source: str = ""
     encoder: str = ""
+    encoder_digest: str = ""
 
 
 def read_features(
@@ -135,6 +136,7 @@ def read_native(folder: Path) -> FeatureSet:
         logit_scale=described.logit_scale,
         source=described.source,
         encoder=described.encoder,
+        encoder_digest=described.encoder_digest,
         support=splits.get("support"),
         validation=splits.get("validation"),
         test=splits.get("test"),
@@ -162,6 +164,7 @@ def write_features(features: FeatureSet, folder: Path) -> Path:
         "class_names": list(features.class_names),
         "logit_scale": features.logit_scale,
         "encoder": features.encoder,
+        "encoder_digest": features.encoder_digest,
         "source": features.source,
     }
     try:

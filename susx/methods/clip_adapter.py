@@ -66,6 +66,7 @@ class ClipAdapter(Method[ClipAdapterState]):
 
     name = "clip_adapter"
     title = "CLIP-Adapter"
+    version = 2
     needs = frozenset({Need.SUPPORT, Need.TRAINING})
     state_type = ClipAdapterState
     axes = (Axis("ratio", {"val": _RATIOS, "support": _RATIOS}, term="the bottleneck"),)

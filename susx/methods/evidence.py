@@ -92,6 +92,8 @@ class Evidence:
             split; read by tuning alone.
         pool: statistics of the pool that the support was chosen from, for the methods that need POOL.
         text_tower: the text encoder itself, for the methods that need TEXT_TOWER.
+        encoder, encoder_digest: name of the encoder, and sha256 over its architecture and weights; "" where unknown. For
+            weights that were trained elsewhere, which belong to one encoder.
         class_names: for messages; duplicates are refused, as two classes of one name cannot be told apart.
 
     Raises:
@@ -111,6 +113,8 @@ class Evidence:
     pool: PoolStatistics | None = None
     text_tower: PromptEncoder | None = field(default=None, compare=False)
     _derived: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    encoder: str = ""
+    encoder_digest: str = ""
 
     def __post_init__(self) -> None:
         from susx.methods.rows import checked_unit_rows

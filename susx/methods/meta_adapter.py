@@ -115,12 +115,12 @@ class MetaAdapter(Method[MetaAdapterState]):
             NoSupportError: no support images.
             ConfigError: no weights were named.
             InputError: the file is no longer the one that was named, or holds something else.
-            MismatchError: the weights are of another width than the features.
+            MismatchError: the weights are of another width than the features, or of another encoder as far as both are known.
         """
         shots, labels = evidence.support(self.name)
         text = evidence.text_classifier
         if self.strength:
-            text = refine(self._read(text.shape[1]), text, shots, labels, self.strength)
+            text = refine(self._read(evidence), text, shots, labels, self.strength)
         return MetaAdapterState(text, float(evidence.logit_scale))
 
     def scores(
@@ -133,7 +133,7 @@ class MetaAdapter(Method[MetaAdapterState]):
         """Return the scaled refined text classifier."""
         return state.logit_scale * state.text
 
-    def _read(self, width: int) -> dict[str, Tensor]:
+    def _read(self, evidence: Evidence) -> dict[str, Tensor]:
         from safetensors import SafetensorError
         from safetensors.torch import load
 
@@ -162,9 +162,40 @@ class MetaAdapter(Method[MetaAdapterState]):
             raise InputError(
                 f"{self.weights}: expected query, key, gate and bias of {self.title}, found {found}. Name another file."
             )
+        width = evidence.text_classifier.shape[1]
         if of != width:
             raise MismatchError(
                 f"{self.weights}: trained for features of width {of}, and these have {width}: they come from different "
                 "encoders. Use weights trained with the encoder of these features."
             )
+        self._check_encoder(data, evidence)
         return tensors
+
+    def _check_encoder(self, data: bytes, evidence: Evidence) -> None:
+        """Refuse weights of another encoder: by digests, or by names where no digest is known on either side."""
+        import json
+
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        try:
+            known = json.loads(header.get("__metadata__", {}).get("susx", "{}"))
+            name, digest = str(known.get("encoder", "")), str(known.get("encoder_digest", ""))
+        except (ValueError, AttributeError) as error:
+            raise InputError(
+                f"{self.weights}: the record in the file cannot be read ({error}). Train again."
+            ) from error
+        if digest or evidence.encoder_digest:
+            differ = bool(digest and evidence.encoder_digest) and digest != evidence.encoder_digest
+        else:
+            differ = bool(name and evidence.encoder) and _plain(name) != _plain(evidence.encoder)
+        if differ:
+            trained = f"{name or 'an encoder'} {digest[:12]}".strip()
+            present = f"{evidence.encoder or 'an encoder'} {evidence.encoder_digest[:12]}".strip()
+            raise MismatchError(
+                f"{self.weights}: trained with the encoder {trained}, and these features come from {present}. Use weights "
+                "trained with the encoder of these features."
+            )
+
+
+def _plain(name: str) -> str:
+    """Return a name without what spellings differ in: ViT-B/32 and vit_b_32 are one."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())

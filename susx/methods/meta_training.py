@@ -85,12 +85,17 @@ def meta_train(
         TrainingError: the loss is not finite.
     """
     trained = train_weights(evidence, recipe, run)
-    data = save({name: value.contiguous() for name, value in trained.parameters.items()})
+    encoder = {"encoder": evidence.encoder, "encoder_digest": evidence.encoder_digest}
+    # In the file itself as well: its digest covers it, and the record may be left behind.
+    data = save(
+        {name: value.contiguous() for name, value in trained.parameters.items()},
+        {"susx": json.dumps(encoder, sort_keys=True)},
+    )
     labels = evidence.support("meta_train")[1]
     record = {
         "method": MetaAdapter.name, "version": MetaAdapter.version, "weights": digest_bytes(data),
         "width": evidence.text_classifier.shape[1], "parameters": sum(v.numel() for v in trained.parameters.values()),
-        "source": source, "classes": evidence.classes, "class_names": evidence.class_names, "images": len(labels),
+        "source": source, **encoder, "classes": evidence.classes, "class_names": evidence.class_names, "images": len(labels),
         "evidence": digest_tensors(evidence.text_classifier, evidence.support_features, labels),
         "logit_scale": float(evidence.logit_scale), "recipe": asdict(recipe), "seed": run.seed,
         "losses": trained.losses, "seconds": round(trained.seconds, 3),

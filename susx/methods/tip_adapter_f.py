@@ -42,6 +42,7 @@ class TipAdapterF(TipAdapter):
 
     name = "tip_adapter_f"
     title = "Tip-Adapter-F"
+    version = 2
     needs = frozenset({Need.SUPPORT, Need.TRAINING})
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from susx.methods import Evidence, ImageFeatures
 from susx.stages import curate, pool_statistics, target, text_classifier
+from susx.stages.parameters import EncoderKey
 from susx.store import ArtefactStore, Ref
 
 __all__ = ["load_evidence", "load_target"]
@@ -20,6 +21,7 @@ def load_evidence(
     *,
     validation: Ref | None = None,
     pool: Ref | None = None,
+    encoder: EncoderKey | None = None,
 ) -> Evidence:
     """Return the evidence of a fit: text classifier, curated support and, where there are some, the statistics of the
     pool and (where tuning may see it) a labelled split.
@@ -50,6 +52,8 @@ def load_evidence(
         support_labels=torch.tensor([label[row.class_name] for row in kept], dtype=torch.int64),
         support_patches=tensors.get("patches"),
         class_names=tuple(classes),
+        encoder=encoder.model if encoder else "",
+        encoder_digest=encoder.digest if encoder else "",
         pool=pool_statistics.load(store, pool, text, classes) if pool else None,
         **labelled,
     )

@@ -40,11 +40,14 @@ class _Params(Params):
 
 class _Fitting(Execution):
     encoder: EncoderConfig
+    identity: EncoderKey
+    """To refuse weights of another one by name; what it makes of text and images is in the inputs."""
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job a trial; the validation split is seen by those tuned on it, and by no other."""
     evidence, found = [done.one(text_classifier.STAGE), done.one(curate.STAGE)], []
+    fitting = _Fitting(encoder=plan.profile.encoder, identity=plan.encoder)
     for trial in plan.trials:
         tuned = trial.tuning == "val"
         axes = {axis.name for axis in trial.method.axes} if tuned else set()
@@ -58,15 +61,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
         inputs = [*evidence, *([done.all(target.STAGE)["val"]] if tuned else [])]
         if Need.POOL in trial.method.needs:
             inputs += done.all(pool_statistics.STAGE).values()
-        found.append(
-            STAGE.job(
-                plan,
-                inputs,
-                subject=trial.name,
-                params=params,
-                execution=_Fitting(encoder=plan.profile.encoder),
-            )
-        )
+        found.append(STAGE.job(plan, inputs, subject=trial.name, params=params, execution=fitting))
     return found
 
 
@@ -83,6 +78,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     evidence = load_evidence(
         store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), params.classes,
         validation=inputs.find(target.STAGE), pool=inputs.find(pool_statistics.STAGE),
+        encoder=_Fitting.of(job).identity,
     )  # fmt: skip
     encoder = _Fitting.of(job).encoder
     if Need.TEXT_TOWER in trial.method.needs:

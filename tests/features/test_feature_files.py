@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from susx.errors import InputError, MismatchError
+from susx.experiment.rows import evidence_of
 from susx.features.feature_set import FeatureSet, Split
 from susx.features.files import read_features, write_features
 from susx.features.importers.tensors import load_tensor
@@ -244,3 +245,18 @@ def test_a_tensor_larger_than_its_file_is_refused(tmp_path):
     torch.save(torch.zeros(1).expand(10**6, 10**6), tmp_path / "test_f.pt")
     with pytest.raises(InputError, match="larger than the file"):
         load_tensor(tmp_path / "test_f.pt")
+
+
+def test_the_encoder_survives_a_file(tmp_path: Path) -> None:
+    """Name and digest are read back, and reach what a method may look at; a folder of before has no digest."""
+    held = FeatureSet(
+        NAMES, TEXT, support=Split(near(TEXT, LABELS), LABELS), encoder="a", encoder_digest="b" * 64
+    )
+    found = read_features(write_features(held, tmp_path))
+    assert (found.encoder, found.encoder_digest) == ("a", "b" * 64)
+    evidence = evidence_of(found, found.support, None)
+    assert (evidence.encoder, evidence.encoder_digest) == ("a", "b" * 64)
+    facts = json.loads((tmp_path / "features.json").read_text())
+    del facts["encoder_digest"]
+    (tmp_path / "features.json").write_text(json.dumps(facts))
+    assert read_features(tmp_path).encoder_digest == ""

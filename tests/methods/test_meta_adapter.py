@@ -173,3 +173,39 @@ def test_a_fitted_one_does_not_need_the_weights(tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").unlink()
     again = load_fitted(tmp_path / "fitted.safetensors")
     torch.testing.assert_close(again.logits(images()), fitted.logits(images()))
+
+
+def of_encoder(name: str = "", digest: str = "") -> Evidence:
+    return dataclasses.replace(evidence(), encoder=name, encoder_digest=digest)
+
+
+def test_weights_of_another_encoder_of_equal_width_are_refused(tmp_path: Path) -> None:
+    """By digests where both are known; the file and both encoders are named, and the record says which it was."""
+    method = meta_train(of_encoder("ViT-B-32", "a" * 64), tmp_path / "w.safetensors", recipe=QUICK)
+    record = json.loads((tmp_path / "w.json").read_text())
+    assert (record["encoder"], record["encoder_digest"]) == ("ViT-B-32", "a" * 64)
+    (tmp_path / "w.json").unlink()
+    with pytest.raises(
+        MismatchError,
+        match=r"w\.safetensors: trained with the encoder ViT-B-32 a{12}, .* from ViT-B-32 b{12}\.",
+    ):
+        method.fit(of_encoder("ViT-B-32", "b" * 64))
+    for same in (of_encoder("renamed", "a" * 64), of_encoder("ViT-B/32"), of_encoder()):
+        assert torch.isfinite(method.fit(same).text).all()
+
+
+def test_without_digests_names_tell_encoders_apart(tmp_path: Path) -> None:
+    """Spellings of one name are one encoder; an unknown encoder is taken on trust."""
+    method = meta_train(of_encoder("ViT-B/32"), tmp_path / "w.safetensors", recipe=QUICK)
+    with pytest.raises(MismatchError, match=r"encoder ViT-B/32, and these features come from ViT-B-16\."):
+        method.fit(of_encoder("ViT-B-16"))
+    for same in (of_encoder("vit_b_32"), of_encoder("", "a" * 64), of_encoder()):
+        assert torch.isfinite(method.fit(same).text).all()
+
+
+def test_a_record_that_is_none_is_refused(tmp_path: Path) -> None:
+    """Metadata that is no record is said, and no traceback."""
+    for junk in ("[]", "{"):
+        save_file(first_weights(16), tmp_path / "w.safetensors", metadata={"susx": junk})
+        with pytest.raises(InputError, match="the record in the file cannot be read"):
+            MetaAdapter(str(tmp_path / "w.safetensors")).fit(evidence())

@@ -192,3 +192,40 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
     again = train("line", START, 40, never, Recipe(4, 16, 0.05), Run(folder=tmp_path), evidence="rows")
     assert again.losses == first.losses
     assert torch.equal(again.parameters["weight"], first.parameters["weight"])
+
+
+def flushing() -> bool:
+    return bool(torch.tensor([1e-323], dtype=torch.float64)[0] == 0)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_denormals_are_flushed_while_training_alone(before: bool) -> None:
+    """The loss and its gradient see none; what was set before is set after, when it stops as well."""
+    seen: list[bool] = []
+
+    def loss(now, rows, generator):  # type: ignore[no-untyped-def]
+        seen.append(flushing())
+        now["p"].register_hook(lambda gradient: seen.append(flushing()))
+        return now["p"].square().sum() * (1.0 if len(seen) < 5 else float("nan"))
+
+    torch.set_flush_denormal(before)
+    try:
+        train("t", {"p": torch.ones(2)}, 2, loss, Recipe(1, 2, 0.1), Run(), evidence="")
+        assert seen == [True, True]
+        assert flushing() == before
+        with pytest.raises(TrainingError, match="at step"):
+            train("t", {"p": torch.ones(2)}, 2, loss, Recipe(9, 2, 0.1), Run(), evidence="")
+        assert flushing() == before
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def test_a_last_step_that_is_no_number_is_refused() -> None:
+    """A finite loss with an infinite gradient: no later loss would notice."""
+    with pytest.raises(
+        TrainingError, match=r"t: p became infinite or NaN at the last of 1 steps with learning rate 0\.1"
+    ):
+        train(
+            "t", {"p": torch.zeros(2)}, 2, lambda now, rows, generator: now["p"].sqrt().sum(),
+            Recipe(1, 2, 0.1, optimizer="sgd"), Run(), evidence="",
+        )  # fmt: skip

@@ -7,10 +7,12 @@ import logging
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import save_file
 
-from susx.methods import training
-from susx.methods.meta_training import first_weights
+from susx.errors import MismatchError
+from susx.methods import Evidence, training
+from susx.methods.meta_training import first_weights, meta_train
 from susx.methods.state import load_fitted
 from susx.testing.world import new_world
 
@@ -72,3 +74,17 @@ def test_clip_adapter_and_meta_adapter_have_rows(tmp_path: Path) -> None:
     save_file(first_weights(width, seed=1), file)
     fits = {subject for stage, subject in world.computed() if stage == "fit"}
     assert fits == {"meta_adapter/fixed"}
+
+
+def test_weights_of_another_encoder_are_refused_in_a_build(tmp_path: Path) -> None:
+    """A build knows its encoder: weights of equal width and another digest are named with both."""
+    world, rows = new_world(tmp_path), torch.nn.functional.normalize(torch.eye(2, 128) + 0.1)
+    method = meta_train(
+        Evidence(rows, support_features=rows, support_labels=torch.arange(2), encoder="other", encoder_digest="a" * 64),
+        tmp_path / "w.safetensors",
+    )  # fmt: skip
+    world.change("tuning=[fixed]", f"methods={{meta_adapter: {{weights: {method.weights}}}}}", "headline=")
+    with pytest.raises(
+        MismatchError, match=r"trained with the encoder other a{12}, .* come from susx-tiny-clip \w{12}"
+    ):
+        world.build()
