@@ -11,7 +11,7 @@ from susx.evaluation.ablation import AccuracyCurve, AccuracyPlane
 from susx.evaluation.calibration import fit_temperature, reliability
 from susx.evaluation.comparison import compare
 from susx.evaluation.confidence import class_confidence
-from susx.evaluation.confusion import confusion_pairs
+from susx.evaluation.confusion import confusion_matrix, confusion_pairs
 from susx.evaluation.modality_gap import centroid_gap, cosine_histograms, intra_modal_overlap
 from susx.evaluation.per_class import class_gains
 from susx.evaluation.scores import top_k_correct
@@ -25,6 +25,7 @@ __all__ = [
     "bars",
     "class_changes",
     "confidence",
+    "confusion_cells",
     "confusions",
     "cosine_figures",
     "loss_curve",
@@ -117,6 +118,16 @@ def confusions(
         pictures = tuple(QueryImage(image.image, image.name, sure) for image, sure in shown)
         found.append(Confusion(classes[pair.true], classes[pair.predicted], pair.count, pair.total, pictures))
     return tuple(found)
+
+
+def confusion_cells(
+    logits: Float[Tensor, "query classes"], labels: Int64[Tensor, " query"]
+) -> tuple[tuple[int, int, int], ...]:
+    """Return (true, predicted, images) wherever there are images, in label order."""
+    matrix = confusion_matrix(logits.argmax(dim=1), labels, logits.shape[1])
+    return tuple(
+        (true, predicted, int(matrix[true, predicted])) for true, predicted in matrix.nonzero().tolist()
+    )
 
 
 def class_changes(

@@ -49,6 +49,10 @@ def metrics(data: ReportData) -> dict[str, Json]:
         }
         for c in data.confusions
     ]
+    out["confusion_matrix"] = [
+        {"true": data.classes[true], "predicted": data.classes[predicted], "images": count}
+        for true, predicted, count in data.confusion_matrix
+    ]
     out["published"] = [dataclasses.asdict(p) for p in data.published or ()]
     headline = data.headline_row()
     out["headline"] = (

@@ -209,6 +209,7 @@ class ReportData:
         headline: index into ``methods`` of the row to show on top; None takes the first measured row. Never the best
             one: that would be choosing on test labels.
         counts: per class, in label order; made from ``support`` when empty.
+        confusion_matrix: (true, predicted, images) of the headline as places in ``classes``, where there are images.
         confidence: per class with support, in label order: all that is known of quality where nothing is labelled.
         published: reference numbers; None looks the data set up in the shipped file.
         notes: sentences to be shown with the results (limits, warnings, what was left out).
@@ -222,6 +223,7 @@ class ReportData:
     counts: tuple[ClassCount, ...] = ()
     confidence: tuple[Confidence, ...] = ()
     confusions: tuple[Confusion, ...] = ()
+    confusion_matrix: tuple[tuple[int, int, int], ...] = ()
     changes: tuple[ClassChange, ...] = ()
     histograms: tuple[Histogram, ...] = ()
     reliability: tuple[Reliability, ...] = ()

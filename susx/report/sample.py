@@ -72,6 +72,9 @@ def sample_report(classes: int = 20, per_class: int = 16, side: int = 64, seed: 
                       tuple(QueryImage(_picture(rng, i, side), f"test/{names[i]}/{k:04d}.jpg", 0.9 - 0.1 * k) for k in range(4)))
             for i in range(min(8, classes))
         ),
+        confusion_matrix=tuple(
+            (i, j, n) for i in range(classes) for j, n in ((i, 26), ((i + 3) % classes, 14))
+        ),
         changes=tuple(ClassChange(n, 40, b, float(np.clip(b + d, 0, 1))) for n, b, d in
                       zip(names, rng.uniform(0.2, 0.9, classes).tolist(), rng.normal(0.04, 0.08, classes), strict=True)),
         histograms=tuple(_histogram(rng, n, m, s) for n, m, s in (

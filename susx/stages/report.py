@@ -51,4 +51,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"methods": len(data.methods), "images shown": len(data.support)}
 
 
-STAGE = Stage("report", 6, run, "Write the report", jobs)
+STAGE = Stage("report", 7, run, "Write the report", jobs)

@@ -12,6 +12,7 @@ from susx.report import MethodRow, QueryImage
 from susx.report.measured import (
     bars,
     class_changes,
+    confusion_cells,
     confusions,
     cosine_figures,
     loss_curve,
@@ -53,6 +54,7 @@ def figures(
     result: dict[str, Any] = {
         "headline": measured.index(name),
         "confusions": confusions(logits, labels, classes, test_image, temperature=row.temperature or 1.0),
+        "confusion_matrix": confusion_cells(logits, labels),
         "changes": class_changes(reference, logits, labels, classes),
         "reliability": reliability_figures(logits, labels, row.label, row.temperature),
         "histograms": cosine_figures(query.pooled, labels, evidence.text_classifier),

@@ -122,7 +122,7 @@ def test_figures_draw_and_answer_the_mouse(report: Path, open_page: Open) -> Non
         "Pan",
         "Reset axes",
     }
-    plot = page.locator("#classes .plot")
+    plot = page.locator("#classes .plot").first
     plot.scroll_into_view_if_needed()
     bar = plot.locator(".bars .point path").last
     box = bar.bounding_box()
@@ -146,7 +146,7 @@ def test_theme_follows_the_system_then_the_reader(report: Path, open_page: Open)
     background = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(background)
     assert page.locator("#theme").get_attribute("aria-pressed") == "true"
-    page.locator("#classes .plot").scroll_into_view_if_needed()
+    page.locator("#classes .plot").first.scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('#classes .plot').dataset.drawn === 'dark'")
     page.locator("#theme").click()
     light = page.evaluate(background)

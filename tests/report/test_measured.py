@@ -8,9 +8,11 @@ from torch.nn.functional import normalize
 
 from susx.evaluation import AccuracyPlane, fit_temperature, reliability, score
 from susx.report import QueryImage
+from susx.report.figures.classes import matrix_figure
 from susx.report.measured import (
     bars,
     class_changes,
+    confusion_cells,
     confusions,
     cosine_figures,
     measured_row,
@@ -115,3 +117,14 @@ def test_reliability_and_bars_take_names(logits: tuple[torch.Tensor, torch.Tenso
     found = bars({"with": score(better, labels), "without": score(zero_shot, labels)}, "KL")
     assert found.names == ("with", "without")
     assert found.values[0] > found.values[1]
+
+
+def test_confusion_cells_count_every_image() -> None:
+    """Where there are images, by true and predicted class; all of them together are the images."""
+    logits = torch.eye(3)[torch.tensor([0, 1, 1, 2, 2])]
+    cells = confusion_cells(logits, torch.tensor([0, 0, 1, 2, 0]))
+    assert cells == ((0, 0, 1), (0, 1, 1), (0, 2, 1), (1, 1, 1), (2, 2, 1))
+    figure = matrix_figure(cells, ("a", "b", "c"))
+    assert figure is not None
+    assert figure.rows == (("a", "b", "1"), ("a", "c", "1"))
+    assert matrix_figure(cells, tuple(f"class {n}" for n in range(201))) is None

@@ -94,7 +94,9 @@ def test_names_are_escaped_everywhere(tmp_path: Path) -> None:
         dataclasses.replace(s, row=dataclasses.replace(s.row, class_name=evil)) for s in full.support
     )
     changes = tuple(dataclasses.replace(c, class_name=evil) for c in full.changes[:1])
-    data = dataclasses.replace(full, classes=(evil,), support=support, changes=changes)
+    data = dataclasses.replace(
+        full, classes=(evil,), support=support, changes=changes, confusion_matrix=((0, 0, 3),)
+    )
     page = write_report(data, tmp_path).read_text(encoding="utf-8")
     assert "<img src=x" not in page
     assert json.loads((tmp_path / "metrics.json").read_text())["classes"] == [evil]

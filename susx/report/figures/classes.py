@@ -9,7 +9,13 @@ from susx.report.drawings import ClassChange
 from susx.report.figures.spec import Figure, colours, make_figure, percent, plain
 from susx.report.model import ClassCount
 
-__all__ = ["change_figure", "count_figure"]
+__all__ = ["change_figure", "count_figure", "matrix_figure"]
+
+_MOST_CLASSES = 200
+"""A matrix of more classes is in metrics.json alone."""
+
+_MOST_CELLS = 50
+"""Confusions listed in the table under the matrix, the most frequent first."""
 
 _LONGEST = 24
 """Characters of a class name under its bar."""
@@ -42,6 +48,44 @@ def change_figure(changes: Sequence[ClassChange]) -> Figure | None:
         {"yaxis": {"title": {"text": "change of accuracy"}, "tickformat": "+.0%"},
          "xaxis": _class_axis([c.class_name for c in ranked])},
         400,
+    )  # fmt: skip
+
+
+def matrix_figure(cells: Sequence[tuple[int, int, int]], classes: Sequence[str]) -> Figure | None:
+    """Draw the confusion matrix: of each true class the share that each class got."""
+    if not cells or len(classes) > _MOST_CLASSES:
+        return None
+    counts = [[0] * len(classes) for _ in classes]
+    for true, predicted, count in cells:
+        counts[true][predicted] = count
+    shares = [[value / (sum(row) or 1) for value in row] for row in counts]
+    wrong = sorted((c for c in cells if c[0] != c[1]), key=lambda c: -c[2])
+    hover = [
+        [
+            f"{plain(true)} called {plain(predicted)}: {counts[i][j]} images"
+            for j, predicted in enumerate(classes)
+        ]
+        for i, true in enumerate(classes)
+    ]
+    trace = {
+        "type": "heatmap", "z": shares, "zmin": 0, "zmax": 1, "colorscale": "Viridis", "customdata": hover,
+        "hovertemplate": "%{customdata}<extra></extra>", "colorbar": {"tickformat": ".0%", "thickness": 12},
+    }  # fmt: skip
+    axis = _class_axis(classes) | {"range": [-0.5, len(classes) - 0.5]}
+    named = [
+        (classes[true], classes[predicted], str(count)) for true, predicted, count in wrong[:_MOST_CELLS]
+    ]
+    worst = (
+        "Most frequent confusion: {} called {} ({} images).".format(*named[0]) if named else "No confusion."
+    )
+    return make_figure(
+        "classes", "Confusion matrix", "Rows: true class; columns: what it was called; colour: share of the true class's images.",
+        f"Heat map of {len(classes)} true by {len(classes)} predicted classes. {worst}",
+        ("true class", "called", "images"), named,
+        [trace],
+        {"xaxis": axis | {"title": {"text": "called"}},
+         "yaxis": axis | {"title": {"text": "true class"}, "tickangle": 0, "range": [len(classes) - 0.5, -0.5]}},
+        min(900, 260 + 12 * len(classes)),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from susx.report.figures.ablations import bar_figure, curve_figure, plane_figure
-from susx.report.figures.classes import change_figure, count_figure
+from susx.report.figures.classes import change_figure, count_figure, matrix_figure
 from susx.report.figures.distributions import cosine_figure, reliability_figure
 from susx.report.figures.spec import Figure
 from susx.report.model import ReportData
@@ -17,7 +17,11 @@ __all__ = ["figures"]
 
 def figures(data: ReportData) -> list[Figure]:
     """Return every figure the data has something for, in the order of the page."""
-    found: list[Figure | None] = [change_figure(data.changes), reliability_figure(data.reliability)]
+    found: list[Figure | None] = [
+        change_figure(data.changes),
+        matrix_figure(data.confusion_matrix, data.classes),
+    ]
+    found.append(reliability_figure(data.reliability))
     found += [cosine_figure(name, group) for name, group in _grouped(data.histograms, "group")]
     found += [curve_figure(name, group) for name, group in _grouped(data.curves, "figure")]
     found += [plane_figure(plane) for plane in data.planes]
