@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from susx.errors import MismatchError
+from susx.methods.functional.class_means import class_means
 
 __all__ = ["ClassConfidence", "class_confidence"]
 
@@ -18,17 +20,13 @@ class ClassConfidence:
 
     Attributes:
         label: the class.
-        n: its support images; a class without any has no entry.
-        confidence: mean zero-shot probability of the class over them.
-        agreement: share of them whose most probable class it is.
+        confidence: mean zero-shot probability of the class over its support images; a class without any has no entry.
         rival: the other class that gets most of the probability, -1 where there is no other class.
         rival_confidence: its mean probability.
     """
 
     label: int
-    n: int
     confidence: float
-    agreement: float
     rival: int
     rival_confidence: float
 
@@ -41,9 +39,7 @@ def class_confidence(
 ) -> list[ClassConfidence]:
     """Return an entry per class that has support, in label order; rows are unit vectors.
 
-    It is no accuracy. Over the classes of DTD and SUN397, its rank correlation with the accuracy of whitened prototypes is
-    0.73, 0.53 (DTD; a pool with images of the domain, and one without), 0.49 and 0.11 (SUN397; likewise):
-    ``docs/methods/whitened-prototypes.md``.
+    It is no accuracy. How it ranks with the accuracy of a class is measured in ``docs/methods/whitened-prototypes.md``.
 
     Raises:
         MismatchError: widths that differ, or labels that do not fit.
@@ -56,18 +52,14 @@ def class_confidence(
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(text):
         raise MismatchError(f"Expected labels below {len(text)}, found {int(labels.max())}.")
     posterior = (logit_scale * support @ text.T).softmax(dim=1)
-    correct = posterior.argmax(dim=1) == labels
-    found = []
-    for label in sorted(set(labels.tolist())):
-        mine = labels == label
-        mean = posterior[mine].mean(dim=0)
-        own = float(mean[label])
-        mean[label] = -1.0
-        rival = int(mean.argmax()) if len(text) > 1 else -1
-        found.append(
-            ClassConfidence(
-                label, int(mine.sum()), own, float(correct[mine].float().mean()), rival,
-                float(mean[rival]) if rival >= 0 else 0.0,
-            )
-        )  # fmt: skip
-    return found
+    mean = class_means(posterior, labels, torch.ones(len(labels)), len(text))
+    own = mean.diagonal().clone()
+    rivals = mean.fill_diagonal_(-1.0).max(dim=1)
+    several = len(text) > 1
+    return [
+        ClassConfidence(
+            label, float(own[label]), int(rivals.indices[label]) if several else -1,
+            float(rivals.values[label]) if several else 0.0,
+        )
+        for label in labels.unique(sorted=True).tolist()  # type: ignore[no-untyped-call]
+    ]  # fmt: skip

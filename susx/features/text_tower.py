@@ -48,6 +48,9 @@ class TextTower:
         self.model.requires_grad_(False)
         self._table = table
         self.width = int(table.embedding_dim)
+        row = self.tokenizer([f"{_PLACEHOLDER} {_PLACEHOLDER}"])[0]
+        self._padding = int(row[-1])
+        self._first = 0 if int(row[0]) == int(row[1]) else 1  # behind a start token, where there is one
 
     def tokens(self, names: Sequence[str], words: int) -> Int64[Tensor, "classes length"]:
         """Return the tokens of ``words`` placeholders followed by each name and a full stop.
@@ -59,17 +62,12 @@ class TextTower:
         tokens = self.tokenizer([f"{gap} {name}." for name in names])
         shorter = self.tokenizer([f"{name}." for name in names])
         for name, row, bare in zip(names, tokens, shorter, strict=True):
-            if int((row != 0).sum()) < int((bare != 0).sum()) + words:
+            if self._length(row) < self._length(bare) + words:
                 raise InputError(
                     f"'{name}' with {words} learned words before it is longer than the {row.shape[0]} tokens the text "
                     "encoder reads. Learn fewer words, or shorten the name."
                 )
         return tokens.to(self.device)  # type: ignore[no-any-return]
-
-    def start(self, tokens: Int64[Tensor, "classes length"]) -> int:
-        """Return the place of the first placeholder, the same in every sentence: 1 after a start token, else 0."""
-        mark = int(self.tokenizer([f"{_PLACEHOLDER} {_PLACEHOLDER}"])[0][1])
-        return 0 if int(tokens[0, 0]) == mark else 1
 
     def word_vectors(self, sentence: str, words: int) -> Float[Tensor, "words width"]:
         """Return the vectors of the first words of a sentence, to begin from.
@@ -78,8 +76,8 @@ class TextTower:
             InputError: the sentence has fewer tokens.
         """
         tokens = self.tokenizer([f"{sentence} {_PLACEHOLDER}"]).to(self.device)
-        at = self.start(self.tokens([_PLACEHOLDER], 1))
-        if int((tokens[0] != 0).sum()) < at + words:
+        at = self._first
+        if self._length(tokens[0]) < at + words:
             raise InputError(f"'{sentence}' has fewer than {words} tokens.")
         return self._table(tokens)[0, at : at + words].detach().cpu()  # type: ignore[no-any-return]
 
@@ -87,7 +85,7 @@ class TextTower:
         self, tokens: Int64[Tensor, "classes length"], context: Float[Tensor, "words width"]
     ) -> Float[Tensor, "classes dim"]:
         """Return unit rows of sentences whose placeholders are ``context``; gradients flow to it alone."""
-        at, words = self.start(tokens), len(context)
+        at, words = self._first, len(context)
 
         def fill(module: Any, inputs: Any, vectors: Tensor) -> Tensor:
             middle = context.to(vectors.dtype).expand(len(vectors), -1, -1)
@@ -99,3 +97,6 @@ class TextTower:
         finally:
             hook.remove()
         return torch.nn.functional.normalize(rows.float(), dim=-1)
+
+    def _length(self, row: Int64[Tensor, " length"]) -> int:
+        return int((row != self._padding).sum())

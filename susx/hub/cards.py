@@ -70,7 +70,7 @@ LICENCES = frozenset(
         "wtfpl",
     ]
 )
-"""Identifiers of the field ``license`` of a card that the Hub documents (its page "Licenses"); the rarer ones are left out."""
+"""Identifiers of the field ``license`` that an index's own words are matched with; what is none of these counts as unknown."""
 
 _ADDRESS = re.compile(r"creativecommons\.org/licenses/(by[a-z-]*)/(\d\.\d)")
 
@@ -127,14 +127,15 @@ def choose_licence(given: str | None, rows: Iterable[SupportRow]) -> str:
         rows: images whose licences the index may know; one that they all have is taken where nothing is given.
 
     Raises:
-        ConfigError: ``given`` is no identifier of the Hub.
+        ConfigError: ``given`` cannot be an identifier of the Hub.
         InputError: nothing is given, and the images have none or several.
     """
     if given is not None:
-        if given.lower() not in LICENCES:
+        # Whether it is one the Hub knows is asked of the Hub by its client, before it commits a card.
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", given.lower()):
             raise ConfigError(
-                f"'{given}' is no identifier of a licence on the Hub.{did_you_mean(given.lower(), LICENCES)} Where none fits, "
-                "give 'other'."
+                f"'{given}' cannot be an identifier of a licence on the Hub, such as cc-by-4.0.{did_you_mean(given.lower(), LICENCES)} "
+                "Where none fits, give 'other'."
             )
         return given.lower()
     found = Counter(identifier(row.licence or "") for row in rows)

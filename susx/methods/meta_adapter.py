@@ -168,16 +168,19 @@ class MetaAdapter(Method[MetaAdapterState]):
                 f"{self.weights}: trained for features of width {of}, and these have {width}: they come from different "
                 "encoders. Use weights trained with the encoder of these features."
             )
-        self._check_encoder(data, evidence)
+        self._check_encoder(evidence)
         return tensors
 
-    def _check_encoder(self, data: bytes, evidence: Evidence) -> None:
+    def _check_encoder(self, evidence: Evidence) -> None:
         """Refuse weights of another encoder: by digests, or by names where no digest is known on either side."""
         import json
 
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        from safetensors import safe_open
+
+        with safe_open(self.weights, "pt") as file:
+            facts = file.metadata() or {}
         try:
-            known = json.loads(header.get("__metadata__", {}).get("susx", "{}"))
+            known = json.loads(facts.get("susx", "{}"))
             name, digest = str(known.get("encoder", "")), str(known.get("encoder_digest", ""))
         except (ValueError, AttributeError) as error:
             raise InputError(

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from susx.config import DatasetConfig, ProfileConfig
-from susx.experiment import Trial, choose_headline, trials_of
+from susx.experiment import Trial, choose_headline, needs_of, trials_of
 from susx.images.retrieve.backends import BackendSettings, backend_settings
+from susx.methods import Need
 from susx.prompts import classifier_sentences, image_prompts
 from susx.records import Prompt
 from susx.store import Ref
@@ -69,8 +70,9 @@ class BuildPlan:
 
     @property
     def reads_pool(self) -> bool:
-        """Whether the backend's pool is read: for images, or as the reference of generated ones."""
-        return "retrieve" in self.sources or self.profile.reference_pool
+        """Whether the backend's pool is read: for images, or as the reference of generated ones where a method asks for it."""
+        wanted = self.profile.reference_pool and Need.POOL in needs_of(self.trials)
+        return "retrieve" in self.sources or wanted
 
     @property
     def trials(self) -> tuple[Trial, ...]:

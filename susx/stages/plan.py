@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 from collections.abc import Mapping
@@ -68,12 +69,6 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     used, note = without_sentences(profile.prompts, dataset)
     profile = profile.model_copy(update={"prompts": used})
     retrieval, encoder = backend_settings(profile.retrieval), identify_encoder(profile.encoder)
-    reads_pool = "retrieve" in sources or profile.reference_pool
-    if reads_pool and "retrieve" not in sources and Delivers.WHOLE not in retrieval.delivers:
-        raise ConfigError(
-            f"reference_pool needs a pool whose features can all be read (retrieval.backend index, features or demo), and "
-            f"retrieval.backend is {profile.retrieval.backend}."
-        )
     root = Path(options.data_root).expanduser() if options.data_root else None
     plan = BuildPlan(
         dataset=dataset,
@@ -81,7 +76,6 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         sources=sources,
         encoder=encoder.as_json(),
         generator=identify_generator(profile.generation) if "generate" in sources else None,
-        backend=retrieval.identity(encoder) if reads_pool else None,
         splits=_splits(dataset, root) if options.evaluate else {},
         data_root=root,
         notes=(note,) if note else (),
@@ -95,7 +89,14 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     )
     # Refused here, before any work: a method, hyper-parameter or headline that cannot be.
     _ = plan.headline
-    return plan
+    if not plan.reads_pool:
+        return plan
+    if "retrieve" not in sources and Delivers.WHOLE not in retrieval.delivers:
+        raise ConfigError(
+            f"reference_pool needs a pool whose features can all be read (retrieval.backend index, features or demo), and "
+            f"retrieval.backend is {profile.retrieval.backend}."
+        )
+    return dataclasses.replace(plan, backend=retrieval.identity(encoder))
 
 
 def _splits(dataset: DatasetConfig, root: Path | None) -> dict[str, Json]:

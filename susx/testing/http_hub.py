@@ -53,6 +53,7 @@ class LocalHub(LoopbackServer):
         repositories: (``model`` or ``dataset``, owner/name) -> repository.
         objects: LFS objects by sha256.
         fail_commits: answer commits with 500.
+        card_errors: what is wrong with any card.
         requests: method and path of what came.
     """
 
@@ -60,6 +61,7 @@ class LocalHub(LoopbackServer):
         self.repositories: dict[tuple[str, str], HubRepository] = {}
         self.objects: dict[str, bytes] = {}
         self.fail_commits = False
+        self.card_errors: list[str] = []
         self.requests: list[str] = []
         super().__init__(_Handler)
 
@@ -103,7 +105,8 @@ class _Handler(QuietHandler):
         self.state.requests.append(f"POST {path}")
         data = self._body()
         if path == "/api/validate-yaml":
-            return self._json(200, {"warnings": [], "errors": []})
+            errors = [{"message": words} for words in self.state.card_errors]
+            return self._json(400 if errors else 200, {"warnings": [], "errors": errors})
         if not self.headers.get("Authorization"):
             return self._json(
                 401, {"error": "Unauthorized"}, {"X-Error-Message": "Invalid username or password."}

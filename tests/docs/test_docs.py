@@ -110,45 +110,13 @@ def test_every_setting_is_documented() -> None:
     assert shown == models | {kind.__name__ for kind in BACKENDS.values()}
 
 
-def classifier_with_embedded_encoder(folder: Path) -> None:
-    """Write the classifier that the tutorial has built by the time it predicts."""
-    import torch
-    from PIL import Image
-
-    from susx.classifier import ClassifierFacts, save_classifier
-    from susx.config import EncoderConfig
-    from susx.demo.textures import render
-    from susx.features.encoder import load_encoder
-    from susx.methods import Evidence, TipX
-    from susx.methods.state import Fitted
-    from susx.records import SupportRow
-
-    names = ("striped", "chequered", "knitted", "lacelike", "polka-dotted")
-    encoder = load_encoder(EncoderConfig(model="susx-tiny"))
-    texts = encoder.encode_texts([f"{name} texture." for name in names])
-    labels = torch.arange(len(names)).repeat_interleave(2)
-    support = encoder.encode_images(
-        [Image.fromarray(render(names[c], "web", "pool", i % 2)) for i, c in enumerate(labels.tolist())]
-    )
-    fitted = Fitted.of(TipX(), Evidence(texts, encoder.logit_scale, support, labels))
-    rows = [
-        SupportRow(names[c], f"{i}.png", "", "retrieved", f"{names[c]} texture.")
-        for i, c in enumerate(labels.tolist())
-    ]
-    facts = ClassifierFacts(
-        names, EncoderConfig(model="susx-tiny"), encoder.digest, dataset="fabrics", toy=True
-    )
-    save_classifier(folder / "RUN" / "classifier", facts, fitted, support_features=support, support_rows=rows)
-    Image.fromarray(render("knitted", "camera", "test", 0)).save(folder / "photo.jpg")
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page, "python") and not any(commands(page))], ids=name_of
+)
 def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Python of a page runs from top to bottom, in an empty folder."""
+    """The Python of a page runs from top to bottom, in an empty folder; of pages with commands: ``test_commands_run.py``."""
     monkeypatch.chdir(tmp_path)
     code = blocks(page, "python")
-    if any("load_classifier" in block for block in code):
-        classifier_with_embedded_encoder(tmp_path)
     # A module of its own, as dataclasses look theirs up.
     module = types.ModuleType("docs_page")
     monkeypatch.setitem(sys.modules, "docs_page", module)

@@ -11,17 +11,16 @@ from susx.evaluation import class_confidence
 TEXT = torch.eye(3)
 
 
-def test_posterior_agreement_and_rival_are_the_written_out_ones() -> None:
-    """Two images of class 0, one of them another's; class 1 has no support and no entry."""
+def test_confidence_and_rival_are_the_written_out_ones() -> None:
+    """Two images of class 0, one of them nearer another; class 1 has no support and no entry."""
     support = torch.nn.functional.normalize(
         torch.tensor([[1.0, 0.5, 0.0], [0.2, 1.0, 0.0], [0.0, 0.0, 1.0]]), dim=1
     )
     first, last = class_confidence(support, torch.tensor([0, 0, 2]), TEXT, 10.0)
     posterior = torch.softmax(10 * support[:2], dim=1).mean(dim=0)
-    assert (first.label, first.n, first.agreement, first.rival) == (0, 2, 0.5, 1)
+    assert (first.label, first.rival, last.label) == (0, 1, 2)
     assert first.confidence == pytest.approx(float(posterior[0]))
     assert first.rival_confidence == pytest.approx(float(posterior[1]))
-    assert (last.label, last.agreement) == (2, 1.0)
 
 
 def test_one_class_has_no_rival() -> None:

@@ -97,6 +97,10 @@ def test_refusals(hub, folder, monkeypatch, tmp_path):
     hub.fail_commits = True
     with pytest.raises(ServerError, match="500"):
         push_classifier(folder, ADDRESS)
+    hub.fail_commits, hub.card_errors = False, ['"license" must be one of afl-3.0, mit']
+    with pytest.raises(InputError, match='"license" must be one of'):
+        push_classifier(folder, ADDRESS, licence="no-such-licence")
+    assert not any(files for _, files in hub.repositories["model", "someone/pets"].commits)
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
     with pytest.raises(InputError, match="no token"):
@@ -132,7 +136,7 @@ def test_a_licence_is_asked_for(folder, hub):
     with pytest.raises(InputError, match="needs a licence"):
         choose_licence(None, rows)
     with pytest.raises(ConfigError, match=r"apache-2\.0"):
-        choose_licence("apache2.0", rows)
+        choose_licence("Apache 2.0", rows)
     with pytest.raises(ConfigError, match="is a data set"):
         push_classifier(folder, "hf://datasets/a/b")
     assert not hub.repositories

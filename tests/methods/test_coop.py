@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,11 +15,13 @@ from susx.demo.textures import render
 from susx.errors import InputError
 from susx.features.encoder import Encoder, load_encoder
 from susx.features.text_tower import TextTower
-from susx.methods import CoOp, Evidence, ImageFeatures, Run, training
+from susx.methods import CoOp, Evidence, ImageFeatures, Run
 from susx.methods.state import Fitted, load_fitted, save_fitted
 from susx.testing.world import new_world
+from tests.interruptions import interrupt_training
 
 NAMES = ("banded", "dotted", "knitted", "polka-dotted")
+PLAIN = ["x x x x banded."]
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +44,14 @@ def evidence_of(encoder: Encoder, names: tuple[str, ...] = NAMES) -> Evidence:
 
 def test_a_sentence_in_the_gap_is_that_sentence(encoder: Encoder) -> None:
     """The vectors of "a photo of a" in place of four placeholders give what the encoder gives for the words."""
-    tower = TextTower(encoder)
+    tower, before = TextTower(encoder), encoder.encode_texts(PLAIN)
     context = tower.word_vectors("a photo of a", 4)
     found = tower.encode(tower.tokens(NAMES, 4), context)
     expected = encoder.encode_texts([f"a photo of a {name}." for name in NAMES])
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
     assert not torch.allclose(tower.encode(tower.tokens(NAMES, 4), 0 * context), expected, atol=1e-2)
     # The hook is gone: the encoder's own sentences are what they were.
-    torch.testing.assert_close(
-        encoder.encode_texts(["x x x x banded."]),
-        encoder.encode_texts(["x x x x banded."]),
-        rtol=0,
-        atol=0,
-    )
+    assert torch.equal(encoder.encode_texts(PLAIN), before)
 
 
 def test_gradients_are_those_of_finite_differences(encoder: Encoder) -> None:
@@ -104,16 +100,7 @@ def test_resumed_equals_uninterrupted(
     """Interrupted at the fourth step and taken up: the same bits."""
     given, method = evidence_of(encoder), CoOp(epochs=4, batch=8, words=2)
     whole = method.fit(given)
-    monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
-    take, steps = training._Training.take, []
-
-    def interrupted(self: Any, step: int, loss: Any) -> float:
-        steps.append(step)
-        if len(steps) == 4:
-            raise KeyboardInterrupt
-        return take(self, step, loss)
-
-    monkeypatch.setattr(training._Training, "take", interrupted)
+    steps = interrupt_training(monkeypatch, 4)
     with pytest.raises(KeyboardInterrupt):
         method.fit(given, Run(folder=tmp_path))
     resumed = method.fit(given, Run(folder=tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from susx.errors import ConfigError, InputError, MismatchError, NoSupportError
-from susx.methods import Calip, Evidence, ImageFeatures, TipAdapter, TipX, ZeroShot
+from susx.methods import Calip, Evidence, ImageFeatures, TipAdapter, TipX, WhitenedPrototypes, ZeroShot
 
 EYE = torch.eye(4)
 
@@ -111,3 +112,31 @@ def test_calip_without_patches_is_refused() -> None:
 def test_evidence_has_no_slot_for_test_data() -> None:
     """No field of the evidence can hold test images or test labels."""
     assert not [name for name in Evidence.__dataclass_fields__ if "test" in name or "query" in name]
+
+
+def test_what_follows_from_evidence_is_made_once() -> None:
+    """By name, and by this evidence alone: a part of it makes its own."""
+    given = Evidence(torch.eye(3), support_features=torch.eye(3), support_labels=torch.arange(3))
+    made: list[str] = []
+
+    def make(words: str) -> str:
+        made.append(words)
+        return words
+
+    assert [given.derived("a", lambda: make("first")) for _ in range(2)] == ["first", "first"]
+    part = given.support_part(torch.tensor([True, False, True]))
+    assert part.derived("a", lambda: make("part")) == "part"
+    assert given.derived("b", lambda: make("other")) == "other"
+    assert made == ["first", "part", "other"]
+
+
+@pytest.mark.parametrize("method", [TipX(), WhitenedPrototypes()], ids=str)
+def test_shared_work_changes_no_fit(method: Any) -> None:
+    """A fit beside others on the same evidence is the fit on evidence of its own."""
+    rows = torch.nn.functional.normalize(torch.randn(12, 6, generator=torch.Generator().manual_seed(0)))
+    given = Evidence(rows[:3], support_features=rows[3:], support_labels=torch.arange(9) % 3)
+    method.with_values({axis.name: 2.0 for axis in method.axes}).fit(given)
+    again, alone = method.fit(given), method.fit(dataclasses.replace(given))
+    for field in dataclasses.fields(alone):
+        first, second = getattr(again, field.name), getattr(alone, field.name)
+        assert torch.equal(first, second) if isinstance(first, torch.Tensor) else first == second

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from susx.errors import NoSupportError, TrainingError
-from susx.methods import ClipAdapter, Evidence, ImageFeatures, Run, TipAdapterF, training
+from susx.methods import ClipAdapter, Evidence, ImageFeatures, Run, TipAdapterF
 from susx.methods.meta_training import train_weights
 from susx.methods.training import Recipe
+from tests.interruptions import interrupt_training
 from tests.methods.test_properties import evidence, unit
 from tests.methods.test_tip_adapter_f import sixteen
 
@@ -50,16 +50,7 @@ def test_the_seed_decides(fit: Fit) -> None:
 def test_resumed_equals_uninterrupted(fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted at the ninth step and taken up: the same bits and losses."""
     whole, losses = fit(evidence(), Run())
-    monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
-    take, steps = training._Training.take, []
-
-    def interrupted(self: Any, step: int, loss: Any) -> float:
-        steps.append(step)
-        if len(steps) == 9:
-            raise KeyboardInterrupt
-        return take(self, step, loss)
-
-    monkeypatch.setattr(training._Training, "take", interrupted)
+    steps = interrupt_training(monkeypatch, 9)
     with pytest.raises(KeyboardInterrupt):
         fit(evidence(), Run(folder=tmp_path))
     again, resumed = fit(evidence(), Run(folder=tmp_path))

@@ -64,7 +64,9 @@ def test_a_reference_pool_changes_the_fits_that_read_pools_alone(tmp_path):
     assert changed <= {"fit", "classify", "package", "report"}
     assert plain["fit", "tip_x/fixed"] == with_pool["fit", "tip_x/fixed"]
     assert plain["fit", "whitened_prototypes/fixed"] != with_pool["fit", "whitened_prototypes/fixed"]
-    world.change("retrieval.backend=urls", "retrieval.urls=links.csv")
+    world.change("methods={tip_x: {}}", "headline=tip_x/fixed")
+    assert not {job.stage for job in walked(world)} & added
+    world.change("methods={}", "headline=", "retrieval.backend=urls", "retrieval.urls=links.csv")
     with pytest.raises(ConfigError, match="reference_pool needs a pool"):
         walked(world)
 

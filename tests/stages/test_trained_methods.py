@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import save_file
 
 from susx.errors import MismatchError
-from susx.methods import Evidence, training
+from susx.methods import Evidence
 from susx.methods.meta_training import first_weights, meta_train
 from susx.methods.state import load_fitted
 from susx.testing.world import new_world
+from tests.interruptions import interrupt_training
 
 METHODS = "methods={tip_adapter_f: {epochs: 4}}"
 
@@ -25,16 +26,7 @@ def test_trained_methods_have_rows_and_a_figure(
     """An interrupted build takes its training up; the report has rows and the loss over the epochs, the store no checkpoint."""
     world = new_world(tmp_path)
     world.change(METHODS, "tuning=[fixed, val]", "headline=tip_adapter_f/fixed")
-    monkeypatch.setattr(training, "SAVE_SECONDS", 0.0)
-    take, steps = training._Training.take, []
-
-    def interrupted(self, step, loss):
-        steps.append(step)
-        if len(steps) == 3:
-            raise KeyboardInterrupt
-        return take(self, step, loss)
-
-    monkeypatch.setattr(training._Training, "take", interrupted)
+    steps = interrupt_training(monkeypatch, 3)
     with pytest.raises(KeyboardInterrupt):
         world.build()
     with caplog.at_level(logging.INFO, "susx.methods.training"):
