@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import spearmanr
 from torch import Tensor
 
 from benchmarks import svg
 from benchmarks.timing import best_of
 from susx.evaluation.comparison import compare
+from susx.evaluation.confidence import class_confidence
 from susx.features.pool_search import retrieve_from_pool
 from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Evidence, ImageFeatures, Method, TipAdapter, TipX, WhitenedPrototypes, ZeroShot
@@ -262,6 +264,22 @@ def cost(cell: Cell, evidence: Evidence) -> str:
     return table(head, lines) + f"\nQuery cost against TIP-X: {ratio:.3f}.\n"
 
 
+def confidences(cells: list[Cell], evidence: dict[str, Evidence]) -> str:
+    """Return how the confidence of a class's support ranks with the accuracy of the class."""
+    rows = []
+    for cell in cells:
+        given = evidence[cell.name]
+        features, labels = given.support("study")
+        found = class_confidence(features, labels, cell.text, SCALE)
+        line = [cell.name, f"{100 * sum(c.confidence for c in found) / len(found):.1f}"]
+        for method in (ZeroShot(), WhitenedPrototypes()):
+            hits = right(method, given, cell).float()
+            accuracy = [float(hits[cell.labels == c.label].mean()) for c in found]
+            line.append(f"{spearmanr([c.confidence for c in found], accuracy)[0]:.2f}")
+        rows.append(line)
+    return table(["", "mean confidence, %", "rank correlation, zero-shot", "whitened prototypes"], rows)
+
+
 def study(real: Real, images: Path) -> str:
     """Return the page's generated part; its figures go to ``images``."""
     torch.set_num_threads(1)
@@ -333,6 +351,11 @@ def study(real: Real, images: Path) -> str:
         "## Useless and partial pools\n",
         table(["pool", "images", "DTD evidence", "gain", "SUN evidence", "gain"], rows),
     ]
+    words = (
+        "The mean probability that the prompts give a class over its support images, as the report lists it, and Spearman's "
+        "rank correlation over the classes with their accuracy.\n"
+    )
+    page += ["## Confidence without labels\n", words, confidences(cells, ours)]
     page += ["## Cost\n", cost(cells[2], ours["SUN in"])]
     return "\n".join(page)
 

@@ -36,19 +36,23 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
     Raises:
         DownloadError: suspiciously many links failed; what was fetched is kept.
-        RetrievalError: none of the links gave an image, now or before.
+        RetrievalError: there are only links, and none gave an image, now or before.
     """
     from susx.images.retrieve import check_any_fetched, download, read_candidates
 
     ref = Artefacts.of(job).one(assign.STAGE)
     links: dict[str, None] = {}
+    here = 0
     for path in sorted(store.folder(ref).glob("*.parquet")):
         for candidate in read_candidates(path):
             local = candidate.path and Path(candidate.path).is_file()
             if candidate.url and candidate.image is None and not local:
                 links[candidate.url] = None
+            else:
+                here += 1
     fates = download(links, downloads(store), Retrieving.of(job).download) if links else {}
-    check_any_fetched(fates, "the candidates")
+    if not here:
+        check_any_fetched(fates, "the candidates")
     account = Counter(fate.reason or "fetched" for fate in fates.values())
     (out / "account.json").write_text(json.dumps(account, sort_keys=True), encoding="utf-8")
     return {"links": len(links), **account}

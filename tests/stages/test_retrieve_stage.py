@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +14,14 @@ import pytest
 from PIL import Image
 
 from susx.demo.textures import render
-from susx.errors import NoSupportError
+from susx.errors import NoSupportError, RetrievalError
+from susx.images.retrieve import Candidate, write_candidates
+from susx.stages import download
 from susx.stages.plan import plan_build
+from susx.stages.retrieval import Retrieving
 from susx.stages.retry import forget_passing_failures
+from susx.stages.stage import Stage, execute
+from susx.store import ArtefactStore, Job
 from susx.support import read_support
 from susx.testing.http_images import ImageServer, encoded
 from susx.testing.world import World, build_world, new_world
@@ -121,6 +127,40 @@ def test_links_that_were_limited_can_be_tried_again(server: ImageServer, tmp_pat
     }  # fmt: skip
     assert reasons(world)["dotted"]["rate-limited"] == 0
     assert {path.partition("/")[0] for path in server.requests - before} == {"429-then-ok"}
+
+
+def test_links_without_an_image_stop_the_build_where_they_are_all_there_is(
+    server: ImageServer, tmp_path: Path
+) -> None:
+    """Refused links end it with their reason, also when asked again; allowed ones build; beside local images they are a loss."""
+    world = world_of(tmp_path / "all", server, {})
+    world.change("download.allow_private=false")
+    for _ in range(2):
+        with pytest.raises(RetrievalError, match=r"None of the 30 links.*allow_private=true"):
+            world.build()
+    world.change("download.allow_private=true")
+    world.build()
+    assert all(counts[""] for counts in reasons(world).values())
+
+    store = ArtefactStore(tmp_path / "store")
+    photo = tmp_path / "here.png"
+    Image.fromarray(render("banded", "web", "pool", 0)).save(photo)
+
+    def give(job: Job, store: ArtefactStore, out: Path) -> dict[str, int]:
+        found = [Candidate("banded", "p", "q", str(n), 0.5, url=server.url(f"404/{n}")) for n in range(2)]
+        write_candidates(out / "0.parquet", [*found, replace(found[0], item="here", path=str(photo))])
+        return {}
+
+    given = execute(Stage("assign", 1, give, "Assign"), Job("assign", 1, "d", "", {}), store).ref
+    settings = Retrieving.model_validate(
+        {
+            "encoder": {"model": "susx-tiny"},
+            "retrieval": {},
+            "download": {"allow_private": True, "retries": 0},
+        }
+    )
+    job = Job("download", 1, "d", "", {}, {given.name: given}, settings.as_json())
+    assert execute(download.STAGE, job, store).status == "computed"
 
 
 def test_the_encoder_can_judge_what_is_unsafe(tmp_path: Path) -> None:
