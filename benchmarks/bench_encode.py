@@ -1,17 +1,23 @@
-"""Encoding image files against a bare open_clip loop with the same batch size and loader. Target: >= 0.95 x.
+"""Encoding image files against a bare open_clip loop, and against decoding alone and the model alone.
 
-Both decode on one thread ahead of the model. Turns alternate and the best of each counts. Memory is measured on
+Both loops decode on one thread ahead of the model. Turns alternate and the best of each counts. Memory is measured on
 twice the images: it must not grow with their number (the result itself is 1 kB an image at 256 dimensions).
+
+Where decoding and model share the processor's cores, neither can run as it does alone: the seconds of an image add up.
+``ceiling`` is that sum's inverse on a CPU, and the smaller of the two where the model has a device of its own.
 """
 
 from __future__ import annotations
 
+import io
 import resource
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -42,13 +48,21 @@ def run(quick: bool) -> dict:
         first = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         encoder.encode_images(files * 2)
         growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - first) / 1024
+        ceilings = [_ceiling(encoder, files, turns)]
+        large = _untrained("ViT-B-32")
+        ceilings.append(_ceiling(large, files[: count // 8], turns))
+        decoders = [row for side in (256, 1024) for row in _decoders(encoder, Path(scratch), side, turns)]
     row = {
         "images": count, "bare img/s": round(count / theirs, 1), "ours img/s": round(count / ours, 1),
         "ratio": round(theirs / ours, 3), ">= 0.95": theirs / ours >= TARGET_RATIO,
         "largest difference": float((reference - result).abs().max()), "growth on twice the images, MB": round(growth, 1),
     }  # fmt: skip
     return {
-        "tables": [{"title": f"Encoding with {encoder.id}, batches of 64", "rows": [row]}],
+        "tables": [
+            {"title": f"Encoding with {encoder.id}, batches of 64", "rows": [row]},
+            {"title": "The same against its parts alone", "rows": ceilings},
+            {"title": "Decoders on one thread: a JPEG to the model's input", "rows": decoders},
+        ],
         "threads": torch.get_num_threads(),
     }
 
@@ -73,3 +87,90 @@ def _bare(encoder: Encoder, files: Sequence[Path]) -> torch.Tensor:
                 following = pool.submit(batch, chunks[number + 1])
             rows.append(torch.nn.functional.normalize(encoder.model.encode_image(images), dim=-1).cpu())
     return torch.cat(rows)
+
+
+def _untrained(name: str) -> Encoder:
+    """A model of a published architecture with random weights: as slow as the trained one."""
+    import open_clip
+
+    encoder = load_encoder(EncoderConfig(model="susx-tiny", batch_size=32))
+    model, _, preprocess = open_clip.create_model_and_transforms(name)
+    return Encoder(
+        replace(encoder.identity, model=name), model, preprocess, open_clip.get_tokenizer(name),
+        device=str(encoder.device), batch_size=32, workers=encoder.workers,
+    )  # fmt: skip
+
+
+def _ceiling(encoder: Encoder, files: Sequence[Path], turns: int) -> dict[str, Any]:
+    cores = torch.get_num_threads()
+
+    def decode() -> None:
+        with ThreadPoolExecutor(cores) as pool:
+            for _ in pool.map(encoder.prepare, files):
+                pass
+
+    batch = torch.stack([encoder.prepare(file) for file in files[: encoder.batch_size]])
+    batches = len(files) // encoder.batch_size
+
+    def model() -> None:
+        for _ in range(batches):
+            encoder._pooled(batch.to(encoder.device)).cpu()
+
+    rate = len(files) / _least(lambda: encoder.encode_images(files), turns)
+    decoding = len(files) / _least(decode, turns)
+    modelling = batches * len(batch) / _least(model, turns)
+    shared = encoder.device.type == "cpu"
+    ceiling = 1 / (1 / decoding + 1 / modelling) if shared else min(decoding, modelling)
+    return {
+        "model": encoder.id, f"decoding alone, {cores} threads, img/s": round(decoding, 1), "model alone img/s": round(modelling, 1),
+        "ours img/s": round(rate, 1), "share of the smaller": round(rate / min(decoding, modelling), 3),
+        "ceiling img/s": round(ceiling, 1), "share of the ceiling": round(rate / ceiling, 3),
+    }  # fmt: skip
+
+
+def _decoders(encoder: Encoder, scratch: Path, side: int, turns: int) -> list[dict[str, Any]]:
+    """Compare Pillow, Pillow's scaling while it decodes, and torchvision's decoder, by time and by what the model then says."""
+    from torchvision.io import ImageReadMode, decode_jpeg, read_file
+    from torchvision.transforms.functional import to_pil_image
+
+    files = [scratch / f"{side}-{n}.jpg" for n in range(48)]
+    for n, file in enumerate(files):
+        file.write_bytes(encoded(random_picture(n, side, side)))
+    size = encoder.preprocess.transforms[0].size  # type: ignore[attr-defined]
+    size = size if isinstance(size, int) else min(size)
+
+    def drafted(file: Path) -> torch.Tensor:
+        with Image.open(io.BytesIO(file.read_bytes())) as image:
+            image.draft("RGB", (2 * size, 2 * size))  # never below twice what the model is given
+            return encoder.preprocess(image.convert("RGB"))
+
+    def by_torchvision(file: Path) -> torch.Tensor:
+        return encoder.preprocess(to_pil_image(decode_jpeg(read_file(str(file)), ImageReadMode.RGB)))
+
+    ways: dict[str, Callable[[Path], torch.Tensor]] = {
+        "open_image (Pillow)": encoder.prepare, "Pillow, draft": drafted, "torchvision": by_torchvision,
+    }  # fmt: skip
+    expected = torch.stack([encoder.prepare(file) for file in files])
+    features = encoder._normalise(encoder._pooled(expected))
+    rows = []
+    for name, way in ways.items():
+        seconds = _least(lambda way=way: [way(file) for file in files], turns)
+        got = torch.stack([way(file) for file in files])
+        cosine = (encoder._normalise(encoder._pooled(got)) * features).sum(dim=1).min()
+        rows.append(
+            {
+                "picture": f"{side} x {side}", "decoder": name, "ms an image": round(1000 * seconds / len(files), 2),
+                "largest difference of the input": round(float((got - expected).abs().max()), 4),
+                "least cosine of the feature": round(float(cosine), 5),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _least(work: Callable[[], Any], turns: int) -> float:
+    best = float("inf")
+    for _ in range(turns):
+        begun = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - begun)
+    return best

@@ -12,10 +12,13 @@ import resource
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from timing import best_of
 
 from susx.demo.diffusion_model import tiny_diffusion
 from susx.demo.textures import CATEGORIES
@@ -27,6 +30,7 @@ from susx.images.generate import (
     load_pipeline,
     plan_requests,
 )
+from susx.images.generate.exact import TILE_ROWS
 
 
 def run(quick: bool, model: str | None = None) -> dict[str, object]:
@@ -45,8 +49,52 @@ def run(quick: bool, model: str | None = None) -> dict[str, object]:
     for label, options in _variants().items():
         loaded = load_pipeline(source, **options)
         out[label] = _compare(loaded, requests, settings, batch, turns)
+        if loaded.device == "cpu":
+            out["where exactness costs time, ms a call"] = _tiles(loaded, 4 * turns)
     out["peak_resident_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return out
+
+
+def _tiles(loaded: LoadedPipeline, turns: int) -> dict[str, float]:
+    """Time the denoiser on two tiles: as one batch, one tile alone, both side by side, and both without Python between operators.
+
+    What both tiles cost beyond one is what their threads wait for Python's lock. A traced graph never takes it; it is
+    measured and not used, as its API is deprecated.
+    """
+    unet, threads = loaded.pipe.unet, torch.get_num_threads()
+    side, width = unet.config.sample_size, loaded.pipe.text_encoder.config.hidden_size
+    x = torch.randn(2 * TILE_ROWS, unet.config.in_channels, side, side)
+    words = torch.randn(2 * TILE_ROWS, loaded.pipe.tokenizer.model_max_length, width)
+    step = torch.tensor(500)
+
+    class Plain(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unet = unet
+
+        def forward(self, x: torch.Tensor, step: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+            return self.unet(x, step, encoder_hidden_states=words, return_dict=False)[0]
+
+    def call(model: Callable[..., torch.Tensor], first: int, last: int) -> torch.Tensor:
+        with torch.no_grad():
+            return model(x[first:last], step, words[first:last])
+
+    def both(model: Callable[..., torch.Tensor]) -> None:
+        list(pool.map(call, (model, model), (0, TILE_ROWS), (TILE_ROWS, 2 * TILE_ROWS)))
+
+    plain = Plain().eval()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        example = (x[:TILE_ROWS], step, words[:TILE_ROWS])
+        traced = torch.jit.freeze(torch.jit.trace(plain, example, check_trace=False))
+    seconds = {"one batch, all threads": best_of(turns, lambda: call(plain, 0, len(x)))[0]}
+    torch.set_num_threads(1)
+    with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        seconds["one tile, one thread"] = best_of(turns, lambda: call(plain, 0, TILE_ROWS))[0]
+        seconds["two tiles side by side"] = best_of(turns, lambda: both(plain))[0]
+        seconds["two tiles, traced"] = best_of(turns, lambda: both(traced))[0]
+    torch.set_num_threads(threads)
+    return {name: round(1000 * value, 1) for name, value in seconds.items()}
 
 
 def _variants() -> dict[str, dict[str, object]]:

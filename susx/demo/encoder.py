@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from susx.errors import ModelError
+from susx.features.open_clip_import import import_open_clip
 
 __all__ = ["CONFIG", "FOLDER", "NAME", "WEIGHTS", "register"]
 
@@ -47,8 +48,7 @@ def register(folder: Path = FOLDER) -> tuple[str, str]:
 
 def add_config(config_path: Path) -> None:
     """Register a configuration file with its ``bpe_path`` made absolute."""
-    import open_clip  # seconds to import; whoever only asks where the files are need not wait for it
-
+    open_clip = import_open_clip()
     config = json.loads(config_path.read_text())
     options = config["text_cfg"]["tokenizer_kwargs"]
     options["bpe_path"] = str((config_path.parent / options["bpe_path"]).resolve())

@@ -18,6 +18,7 @@ from torch import Tensor
 from susx.config import EncoderConfig
 from susx.errors import InputError, ModelError
 from susx.features.identity import BLIP, EMBEDDED, EncoderIdentity, identify_encoder
+from susx.features.open_clip_import import import_open_clip
 from susx.image_files import LOCAL, open_image, upright_rgb
 
 __all__ = ["Encoder", "load_encoder"]
@@ -182,8 +183,7 @@ def _load_blip(identity: EncoderIdentity, config: EncoderConfig, device: str) ->
 
 
 def _load_open_clip(identity: EncoderIdentity, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:
-    import open_clip
-
+    open_clip = import_open_clip()
     if config.model == EMBEDDED:
         from susx.demo.encoder import register
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from susx.config import EncoderConfig
 from susx.errors import ModelError, did_you_mean
+from susx.features.open_clip_import import import_open_clip
 from susx.store import FileDigests, digest_json
 from susx.types import Digest, Json
 
@@ -91,7 +92,7 @@ def _locate(model: str, pretrained: str) -> Path:
                 "open_clip checkpoint (.safetensors, .pt, .bin) as encoder.pretrained, or a tag that open_clip knows."
             )
         return path
-    import open_clip
+    open_clip = import_open_clip()
     from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 
     if model.startswith("hf-hub:"):

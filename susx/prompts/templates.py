@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from susx.errors import ConfigError
+from susx.features.open_clip_import import import_open_clip
 from susx.prompts.noise import random_descriptors
 
 __all__ = ["ENSEMBLE", "ensemble", "ensemble80", "visdesc", "waffle"]
@@ -44,9 +45,8 @@ def ensemble80(name: str) -> tuple[str, ...]:
     >>> len(ensemble80("cat"))
     80
     """
-    from open_clip.zero_shot_metadata import OPENAI_IMAGENET_TEMPLATES
-
-    return tuple(template(name.replace("_", " ")) for template in OPENAI_IMAGENET_TEMPLATES)
+    spoken = name.replace("_", " ")
+    return tuple(template(spoken) for template in import_open_clip().OPENAI_IMAGENET_TEMPLATES)
 
 
 def visdesc(name: str, descriptors: Sequence[str]) -> tuple[str, ...]:

@@ -62,6 +62,16 @@ def test_nothing_heavy_is_imported(words: list[str], allowed: set[str], tmp_path
     assert set(loaded) <= allowed
 
 
+def test_open_clip_comes_without_scikit_learn() -> None:
+    """A quarter of its import, for a way of decoding text that nothing here uses; whoever needs it imports it later."""
+    code = (
+        "import sys\nfrom susx.features.open_clip_import import import_open_clip\nimport_open_clip()\n"
+        "assert 'sklearn' not in sys.modules\nfrom sklearn.metrics import f1_score"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_unchanged_build_starts_nothing(tmp_path: Path) -> None:
     """Everything built: no torch, no Prefect, no server; the same summary but for times; --record makes a flow run."""
     from susx.testing.world import new_world

@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from susx.features.open_clip_import import import_open_clip
+
 __all__ = ["clip_retrieval_model", "register_model"]
 
 
@@ -18,8 +20,7 @@ def clip_retrieval_model(encoder: Any) -> dict[str, Any] | None:
     identity = getattr(encoder, "identity", None)
     if identity is None or "/" in identity.model or identity.precision != "fp32":
         return None
-    import open_clip
-
+    open_clip = import_open_clip()
     config = open_clip.get_model_config(identity.model)
     if config is None:
         return None
@@ -28,8 +29,7 @@ def clip_retrieval_model(encoder: Any) -> dict[str, Any] | None:
 
 def register_model(clip_model: str, config: dict[str, Any]) -> None:
     """Make an architecture known to open_clip in this process, by the name that ``clip_model`` gives it."""
-    import open_clip
-
+    open_clip = import_open_clip()
     name = clip_model.removeprefix("open_clip:").partition("/")[0]
     if open_clip.get_model_config(name) == config:
         return
