@@ -107,15 +107,26 @@ def check(
 def new(
     name: Annotated[str, typer.Argument(help="Name of the data set.")],
     source: Annotated[
-        Path, typer.Option("--from", help="Text file (a class name a line) or folder of folders.")
+        Path,
+        typer.Option(
+            "--from",
+            help="Text file (a class name a line), folder of folders, CSV, parquet or folder of Hugging Face datasets, webdataset of CLIP_benchmark.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="YAML to write.")],
+    class_column: Annotated[
+        str,
+        typer.Option(
+            "--class-column", help="Column of a table that holds the classes, where it is not plain."
+        ),
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
 ) -> None:
     """Describe your own data set."""
     from susx.datasets import new_dataset
 
-    config = new_dataset(name, source, out, force=force)
+    config = new_dataset(name, source, out, class_column=class_column, force=force)
     typer.echo(f"{out}: {len(config.classes)} classes. Use it with --dataset {out}.")
     if config.reader:
-        typer.echo(f"Its images are read with --data-root {source.resolve().parent}.")
+        folder = source.resolve() if source.is_dir() else source.resolve().parent
+        typer.echo(f"Its images are read with --data-root {folder.parent}.")

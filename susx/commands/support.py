@@ -47,7 +47,9 @@ def show(
 def export(
     table: Table,
     out: Annotated[Path, typer.Option(help="New folder to write.")],
-    form: Annotated[str, typer.Option("--format", help="imagefolder or webdataset.")] = "imagefolder",
+    form: Annotated[
+        str, typer.Option("--format", help="imagefolder, webdataset, parquet, coco or fiftyone.")
+    ] = "imagefolder",
     dataset: Annotated[
         str | None, typer.Option(help="Data set whose class order gives the labels; else the names' order.")
     ] = None,
@@ -57,11 +59,21 @@ def export(
 ) -> None:
     """Write the kept images with a list of their URLs and licences (origins.csv)."""
     from susx.errors import ConfigError
-    from susx.support import export_imagefolder, export_webdataset, read_support
+    from susx.support import (
+        export_coco,
+        export_fiftyone,
+        export_imagefolder,
+        export_parquet,
+        export_webdataset,
+        read_support,
+    )
 
-    writers = {"imagefolder": export_imagefolder, "webdataset": export_webdataset}
+    writers = {
+        "imagefolder": export_imagefolder, "webdataset": export_webdataset, "parquet": export_parquet,
+        "coco": export_coco, "fiftyone": export_fiftyone,
+    }  # fmt: skip
     if form not in writers:
-        raise ConfigError(f"--format is imagefolder or webdataset; found '{form}'.")
+        raise ConfigError(f"--format is one of {', '.join(writers)}; found '{form}'.")
     file = _file(table)
     rows = read_support(file)
     classes: tuple[str, ...] = tuple(sorted({row.class_name for row in rows}))

@@ -49,7 +49,7 @@ class ReaderConfig(BaseModel):
 
     model_config = _STRICT
 
-    kind: Literal["demo", "torchvision", "coop", "imagefolder", "csv"]
+    kind: Literal["demo", "torchvision", "coop", "imagefolder", "csv", "datasets", "webdataset"]
     folder: str = ""
     """Folder below ``--data-root``."""
     options: dict[str, str | int | float | bool] = Field(default_factory=dict)

@@ -8,10 +8,12 @@ from typing import Literal, TypeAlias
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.readers.coop import read_coop
+from susx.datasets.readers.datasets_tables import read_datasets
 from susx.datasets.readers.demo import read_demo
 from susx.datasets.readers.imagefolder import read_imagefolder
 from susx.datasets.readers.table import read_table
 from susx.datasets.readers.torchvision_sets import read_torchvision
+from susx.datasets.readers.webdataset import read_webdataset
 from susx.datasets.split import TargetSplit
 from susx.errors import ConfigError
 
@@ -23,9 +25,11 @@ Reader: TypeAlias = Callable[[DatasetConfig, ReaderConfig, "Path | None", str], 
 READERS: dict[str, Reader] = {
     "coop": read_coop,
     "csv": read_table,
+    "datasets": read_datasets,
     "demo": read_demo,
     "imagefolder": read_imagefolder,
     "torchvision": read_torchvision,
+    "webdataset": read_webdataset,
 }
 
 

@@ -12,13 +12,22 @@ from PIL import Image
 from susx.errors import InputError
 from susx.image_files import LOCAL, open_image, upright_rgb
 
-__all__ = ["MOST_UNREADABLE", "ImageSource", "ReadableImages", "TargetSplit"]
+__all__ = ["MOST_UNREADABLE", "ImageSource", "ReadableImages", "StoredImage", "TargetSplit"]
 
 MOST_UNREADABLE = 0.05
 """Largest share of a split that may be undecodable; one image always may. What is left is another data set beyond it."""
 
-ImageSource: TypeAlias = "Path | Callable[[], Image.Image]"
-"""A file, or a function that makes the image when it is asked for."""
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An encoded image inside a file that holds many (a tar, a table); ``read`` returns its bytes."""
+
+    file: Path
+    read: Callable[[], bytes]
+
+
+ImageSource: TypeAlias = "Path | StoredImage | Callable[[], Image.Image]"
+"""A file, a part of one, or a function that makes the image when it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +54,17 @@ class TargetSplit:
 
     @property
     def paths(self) -> tuple[Path | None, ...]:
-        """File of every item, None where the image is made on demand."""
-        return tuple(source if isinstance(source, Path) else None for source, _ in self.items)
+        """File that holds every item, None where the image is made on demand."""
+        return tuple(
+            source if isinstance(source, Path) else source.file if isinstance(source, StoredImage) else None
+            for source, _ in self.items
+        )
 
     def image(self, index: int) -> Image.Image:
         """Decode one image exactly as support images and queries are decoded."""
         source = self.items[index][0]
+        if isinstance(source, StoredImage):
+            return open_image(source.read(), LOCAL)
         return open_image(source, LOCAL) if isinstance(source, Path) else upright_rgb(source())
 
     def images(self) -> Iterator[Image.Image]:

@@ -4,12 +4,13 @@
   same rows, same order, some marked as rejected. ``texts`` maps a class to its unit text vector.
 * ``write_support(path, rows)`` / ``read_support(path)``: ``support.parquet``; equal rows give equal bytes.
 * ``count_reasons(rows, classes)``: class -> reason -> number, kept images under ``"kept"``.
-* ``export_imagefolder(rows, classes, locate, out)`` / ``export_webdataset(...)``: kept images with origins and licences.
+* ``export_imagefolder(rows, classes, locate, out)`` / ``export_webdataset``, ``export_parquet``, ``export_coco``, ``export_fiftyone``: kept images with origins and licences.
 * ``SafetyTexts(safe=encode(SAFE_TEXTS), unsafe=encode(UNSAFE_TEXTS), scale)`` for ``curation.clip_safety``.
 """
 
 from susx.support.curate import RULES, curate
 from susx.support.export import export_imagefolder, export_webdataset
+from susx.support.export_annotated import export_coco, export_fiftyone, export_parquet
 from susx.support.safety import SAFE_TEXTS, UNSAFE_TEXTS, SafetyTexts
 from susx.support.table import KEPT, count_reasons, read_support, write_support
 
@@ -21,7 +22,10 @@ __all__ = [
     "SafetyTexts",
     "count_reasons",
     "curate",
+    "export_coco",
+    "export_fiftyone",
     "export_imagefolder",
+    "export_parquet",
     "export_webdataset",
     "read_support",
     "write_support",

@@ -22,7 +22,16 @@ from susx.errors import InputError
 from susx.neutral import for_cell
 from susx.records import SupportRow
 
-__all__ = ["ORIGINS", "export_imagefolder", "export_webdataset"]
+__all__ = [
+    "ORIGINS",
+    "Locate",
+    "describe",
+    "export_imagefolder",
+    "export_webdataset",
+    "found",
+    "prepare",
+    "whole",
+]
 
 ORIGINS = "origins.csv"
 _COLUMNS = (
@@ -39,15 +48,15 @@ def export_imagefolder(rows: Sequence[SupportRow], classes: Sequence[str], locat
     Raises:
         InputError: ``out`` is not empty, a class is unknown, or an image is not there. Nothing is left behind then.
     """
-    kept = _prepare(rows, classes, out)
+    kept = prepare(rows, classes, out)
     listed = []
-    with _whole(out) as partial:
+    with whole(out) as partial:
         for label, row in kept:
             name = f"{_folder(label, row.class_name)}/{row.digest[:24]}{Path(row.file).suffix or '.jpg'}"
             (partial / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(_found(row, locate), partial / name)
+            shutil.copyfile(found(row, locate), partial / name)
             listed.append((name, label, row))
-        _describe(listed, classes, partial)
+        describe(listed, classes, partial)
     return len(listed)
 
 
@@ -59,9 +68,9 @@ def export_webdataset(
     Raises:
         InputError: see :func:`export_imagefolder`.
     """
-    kept = _prepare(rows, classes, out)
+    kept = prepare(rows, classes, out)
     listed = []
-    with _whole(out) as partial:
+    with whole(out) as partial:
         for start in range(0, len(kept), per_shard):
             shard = f"{start // per_shard:05d}.tar"
             with tarfile.open(partial / shard, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -69,7 +78,7 @@ def export_webdataset(
                     key = f"{place:08d}"
                     record = {"class_id": label, **{name: getattr(row, name) for name in _COLUMNS[2:]}}
                     parts = {
-                        "jpg": _found(row, locate).read_bytes(),
+                        "jpg": found(row, locate).read_bytes(),
                         "txt": (row.caption or row.prompt).encode(),
                         "cls": str(label).encode(),
                         "json": json.dumps(record, sort_keys=True).encode(),
@@ -81,11 +90,16 @@ def export_webdataset(
                         member.size = len(data)
                         tar.addfile(member, io.BytesIO(data))
                     listed.append((f"{shard}/{key}.jpg", label, row))
-        _describe(listed, classes, partial)
+        describe(listed, classes, partial)
     return len(listed)
 
 
-def _prepare(rows: Sequence[SupportRow], classes: Sequence[str], out: Path) -> list[tuple[int, SupportRow]]:
+def prepare(rows: Sequence[SupportRow], classes: Sequence[str], out: Path) -> list[tuple[int, SupportRow]]:
+    """Return (label, row) of the kept images, class after class.
+
+    Raises:
+        InputError: ``out`` is not empty, or a class is unknown.
+    """
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out} is not empty; give a new folder to export to.")
     labels = {name: label for label, name in enumerate(classes)}
@@ -97,7 +111,7 @@ def _prepare(rows: Sequence[SupportRow], classes: Sequence[str], out: Path) -> l
 
 
 @contextlib.contextmanager
-def _whole(out: Path) -> Iterator[Path]:
+def whole(out: Path) -> Iterator[Path]:
     """Yield a folder beside ``out`` that takes its place when all went well, and is gone when not."""
     partial = out.absolute().with_name(f".{out.name}-{uuid.uuid4().hex[:8]}.part")
     partial.mkdir(parents=True)
@@ -108,7 +122,12 @@ def _whole(out: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _found(row: SupportRow, locate: Locate) -> Path:
+def found(row: SupportRow, locate: Locate) -> Path:
+    """Return where the image of a row is.
+
+    Raises:
+        InputError: it is not there.
+    """
     path = locate(row)
     if not path.is_file():
         raise InputError(f"The image {path} of '{row.class_name}' is not there; name the store with --store.")
@@ -119,7 +138,8 @@ def _folder(label: int, name: str) -> str:
     return f"{label:03d}_{re.sub(r'[^A-Za-z0-9._-]+', '_', name).strip('._') or 'class'}"[:100]
 
 
-def _describe(listed: Sequence[tuple[str, int, SupportRow]], classes: Sequence[str], out: Path) -> None:
+def describe(listed: Sequence[tuple[str, int, SupportRow]], classes: Sequence[str], out: Path) -> None:
+    """Write ``origins.csv`` (of file name, label, row) and ``classes.json``."""
     with (out / ORIGINS).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)

@@ -16,6 +16,7 @@ from susx.demo.textures import render
 from susx.features.encoder import load_encoder
 from susx.methods import Evidence
 from susx.methods.meta_training import meta_train
+from susx.testing.data_sets import write_tables, write_webdataset
 
 __all__ = ["FABRICS", "bring"]
 
@@ -39,6 +40,7 @@ def bring(folder: Path, photo_url: str) -> None:
     with tarfile.open(folder / "shards" / "0.tar", "w") as shard:
         for path in sorted((folder / "photos").rglob("*.*")):
             shard.add(path, f"{path.parent.name}-{path.name}")
+    _layouts(folder)
     _caches(folder / "caches")
     _attention(folder / "attention.safetensors")
 
@@ -74,6 +76,16 @@ def _labelled(data: Path) -> None:
         shutil.rmtree(data / "worn-fabrics" / name)
     pd.DataFrame(rows, columns=["path", "class", "split"]).to_csv(
         data / "fabrics" / "labels.csv", index=False
+    )
+
+
+def _layouts(folder: Path) -> None:
+    """``hub/fabrics`` as a repository of datasets, ``wds_fabrics`` as CLIP_benchmark has it."""
+    images = [(folder / "photos" / name / "0.jpg").read_bytes() for name in FABRICS]
+    labelled = [(image, label) for label, image in enumerate(images)]
+    write_tables(folder / "hub" / "fabrics", {"validation": labelled, "test": labelled}, FABRICS)
+    write_webdataset(
+        folder / "wds_fabrics", {"test": labelled}, FABRICS, ["a photo of a {c} fabric.", "{c} cloth."]
     )
 
 

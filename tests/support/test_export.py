@@ -5,12 +5,21 @@ import json
 import tarfile
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from susx.commands.support import app
 from susx.errors import InputError
 from susx.records import SupportRow
-from susx.support import export_imagefolder, export_webdataset, read_support, write_support
+from susx.support import (
+    export_coco,
+    export_fiftyone,
+    export_imagefolder,
+    export_parquet,
+    export_webdataset,
+    read_support,
+    write_support,
+)
 
 CLASSES = ("zebra", "a/c", "lion")
 
@@ -69,7 +78,53 @@ def test_missing_images_and_unknown_classes_are_named(table, tmp_path):
         export_imagefolder(read_support(table), ("zebra",), lambda row: tmp_path / row.file, tmp_path / "b")
 
 
-@pytest.mark.parametrize("write", [export_imagefolder, export_webdataset])
+def test_coco_names_every_image_once_with_its_category(table, tmp_path):
+    """Ids begin at 1, boxes are whole images, licences are listed, files are there."""
+    out = tmp_path / "out"
+    assert export_coco(read_support(table), CLASSES, lambda row: tmp_path / row.file, out) == 3
+    coco = json.loads((out / "annotations.json").read_text())
+    names = {category["id"]: category["name"] for category in coco["categories"]}
+    assert names == {1: "zebra", 2: "a/c", 3: "lion"}
+    of_image = {
+        annotation["image_id"]: names[annotation["category_id"]] for annotation in coco["annotations"]
+    }
+    with (out / "origins.csv").open() as file:
+        listed = {row["file"].removeprefix("images/"): row["class_name"] for row in csv.DictReader(file)}
+    assert {image["file_name"]: of_image[image["id"]] for image in coco["images"]} == listed
+    assert all((out / "images" / name).is_file() for name in listed)
+    assert [licence["name"] for licence in coco["licenses"]] == ["by"]
+
+
+def test_fiftyone_finds_a_label_for_every_file(table, tmp_path):
+    """``labels`` goes from the file's name without suffix to a position in ``classes``."""
+    out = tmp_path / "out"
+    assert export_fiftyone(read_support(table), CLASSES, lambda row: tmp_path / row.file, out) == 3
+    found = json.loads((out / "labels.json").read_text())
+    assert sorted(found["labels"]) == sorted(path.stem for path in (out / "data").iterdir())
+    assert sorted(found["classes"][label] for label in found["labels"].values()) == ["a/c", "zebra", "zebra"]
+
+
+def test_a_parquet_support_set_can_be_described_and_read_again(table, tmp_path):
+    """What ``datasets.load_dataset`` needs: the ClassLabel in table and card; hostile names stay in their cells."""
+    from susx.datasets.tables import open_tables
+
+    hostile = ("zebra", "a/c", "lion | x\n---\n# not a heading")
+    out = tmp_path / "out"
+    assert export_parquet(read_support(table), hostile, lambda row: tmp_path / row.file, out) == 3
+    tables = open_tables(out)
+    assert tables.names == hostile
+    rows = list(tables.rows("train"))
+    assert [row.label for row in rows] == ["zebra", "zebra", "a/c"]
+    assert sorted(tables.image(row) for row in rows) == [bytes([n]) * 10 for n in range(3)]
+    card = (out / "README.md").read_text()
+    assert not [line for line in card.split("\n") if line.startswith("# not")]
+    head = yaml.safe_load(card.split("\n---\n")[0])
+    assert head["dataset_info"]["features"][1]["dtype"]["class_label"]["names"]["2"] == hostile[2]
+
+
+@pytest.mark.parametrize(
+    "write", [export_imagefolder, export_webdataset, export_parquet, export_coco, export_fiftyone]
+)
 def test_an_export_that_fails_leaves_nothing(write, table, tmp_path):
     """The last image is gone when it is its turn: no half folder, and the next try may use the name."""
     rows = read_support(table)

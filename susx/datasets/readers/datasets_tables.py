@@ -1,0 +1,38 @@
+"""Reader of Hugging Face ``datasets`` folders and parquet files (see :mod:`susx.datasets.tables`).
+
+Options: ``image_column`` and ``class_column`` where they are not plain, ``val`` and ``test`` name other splits (train, val,
+test). Where a copy has no split but ``train``, items are dealt to val and test by their name.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from susx.config import DatasetConfig, ReaderConfig
+from susx.datasets.labels import LabelMap
+from susx.datasets.readers.files import assemble, in_share
+from susx.datasets.split import StoredImage, TargetSplit
+from susx.datasets.tables import open_tables
+
+__all__ = ["read_datasets"]
+
+
+def read_datasets(
+    config: DatasetConfig, reader: ReaderConfig, root: Path | None, split: str
+) -> TargetSplit | None:
+    """Read the labels of a split; images are read when they are asked for.
+
+    Raises:
+        ConfigError: a damaged table, or a label that leads to no class.
+    """
+    if root is None or not (root / reader.folder).exists():
+        return None
+    folder = root / reader.folder
+    columns = {name: str(reader.options.get(name, "")) for name in ("image_column", "class_column")}
+    tables = open_tables(folder, **columns)
+    undivided = set(tables.files) == {"train"}
+    rows = tables.rows("train" if undivided else str(reader.options.get(split, split)))
+    kept = (row for row in rows if not undivided or in_share(row.name, split, reader))
+    found = ((StoredImage(row.file, partial(tables.image, row)), row.label, row.name) for row in kept)
+    return assemble(found, LabelMap(config.classes, reader.class_map), reader, folder)

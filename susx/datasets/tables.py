@@ -1,0 +1,266 @@
+"""Labelled images in the tables of Hugging Face ``datasets``: a repository's parquet files, or what ``save_to_disk`` writes.
+
+Read with pyarrow alone. Labels are one column; pictures are read a row group at a time, when they are asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+import yaml
+
+from susx.errors import ConfigError
+
+__all__ = ["LabelledTables", "Row", "open_tables", "split_files"]
+
+SPLITS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test",
+    "testing": "test",
+}  # fmt: skip
+"""What a file or folder of a split is called -> the split."""
+
+_SHARD = re.compile(r"[-_.]?\d+-of-\d+(-[0-9a-f]+)?$")
+_IMAGE_NAMES = ("image", "img", "picture", "photo", "jpg", "png", "webp")
+_LABEL_NAMES = ("label", "labels", "class", "category", "class_name", "cls")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One labelled image: its class string, a name for people, and where it lies."""
+
+    label: str
+    name: str
+    file: Path
+    group: int
+    index: int
+
+
+@dataclass(frozen=True)
+class LabelledTables:
+    """The tables of one data set.
+
+    Attributes:
+        folder: that holds them, or the one file.
+        files: split (train, val, test) -> files.
+        image_column: of encoded images.
+        class_column: of class strings, or of numbers of ``names``.
+        names: of the numbers, None where the column has strings.
+    """
+
+    folder: Path
+    files: dict[str, tuple[Path, ...]]
+    image_column: str
+    class_column: str
+    names: tuple[str, ...] | None
+
+    def rows(self, split: str) -> Iterator[Row]:
+        """Yield the images of a split, file after file.
+
+        Raises:
+            ConfigError: a label that is no number of a name.
+        """
+        root = self.folder if self.folder.is_dir() else self.folder.parent
+        for file in self.files.get(split, ()):
+            for group, labels in enumerate(_columns(file, self.class_column)):
+                for index, label in enumerate(labels.to_pylist()):
+                    name = f"{file.relative_to(root).as_posix()}/{group}/{index:05d}"
+                    yield Row(self._name(label, name), name, file, group, index)
+
+    def image(self, row: Row) -> bytes:
+        """Return the encoded image of a row.
+
+        Raises:
+            ConfigError: the table holds a path instead of the image.
+        """
+        stat = row.file.stat()
+        value = _group(row.file, row.group, self.image_column, stat.st_size, stat.st_mtime_ns)[
+            row.index
+        ].as_py()
+        content = value.get("bytes") if isinstance(value, dict) else value
+        if not isinstance(content, bytes):
+            path = value.get("path") if isinstance(value, dict) else value
+            raise ConfigError(
+                f"{row.name} names its image ({path}) and does not hold it. Write the data set with embedded images "
+                "(push_to_hub and to_parquet do), or describe the folder of images instead."
+            )
+        return content
+
+    def _name(self, label: Any, where: str) -> str:
+        if self.names is None:
+            return str(label)
+        if not isinstance(label, int) or not 0 <= label < len(self.names):
+            raise ConfigError(
+                f"{where} has the label {label}; expected a number from 0 to {len(self.names) - 1}. datasets marks images without a label so "
+                "(-1, null): choose another split for measuring."
+            )
+        return self.names[label]
+
+
+def split_files(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Return split -> tables below a folder (or of one file); what names no split is ``train``, as for ``datasets``."""
+    if folder.is_file():
+        return {"train": (folder,)}
+    found: dict[str, list[Path]] = {}
+    for file in sorted(folder.rglob("*")):
+        inside = file.relative_to(folder)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if (
+            file.suffix not in {".parquet", ".arrow"}
+            or hidden
+            or file.name.startswith("cache-")
+            or not file.is_file()
+        ):
+            continue
+        words = [_SHARD.sub("", file.stem), *reversed(inside.parts[:-1])]
+        split = next((SPLITS[word.lower()] for word in words if word.lower() in SPLITS), "train")
+        found.setdefault(split, []).append(file)
+    return {split: tuple(files) for split, files in found.items()}
+
+
+def open_tables(folder: Path, *, image_column: str = "", class_column: str = "") -> LabelledTables:
+    """Find splits, columns and class names of a data set.
+
+    Args:
+        folder: of the data set, or one parquet file.
+        image_column: where several could be meant.
+        class_column: where several could be meant.
+
+    Raises:
+        ConfigError: no tables, a damaged one, no images, no labels, or several columns of labels.
+    """
+    files = split_files(folder)
+    if not files:
+        raise ConfigError(f"{folder} holds no .parquet or .arrow file of labelled images.")
+    first = next(iter(files.values()))[0]
+    schema = _schema(first)
+    features = _features(schema, folder)
+    image = image_column or _image_column(schema, features, first)
+    label = class_column or _class_column(schema, features, first)
+    for column in (image, label):
+        if column not in schema.names:
+            raise ConfigError(f"{first} has no column '{column}'; it has: {', '.join(schema.names)}.")
+    names = features.get(label, {}).get("names")
+    if names is None and not (
+        pa.types.is_string(schema.field(label).type) or pa.types.is_large_string(schema.field(label).type)
+    ):
+        raise ConfigError(
+            f"{first}: the labels in '{label}' are {schema.field(label).type}, and neither the table nor README.md names them. Give a column of class "
+            "names, or a data set whose label is a ClassLabel."
+        )  # fmt: skip
+    return LabelledTables(folder, files, image, label, tuple(map(str, names)) if names is not None else None)
+
+
+def _image_column(schema: pa.Schema, features: dict[str, Any], file: Path) -> str:
+    marked = [name for name in schema.names if features.get(name, {}).get("_type") == "Image"]
+    held = [f.name for f in schema if pa.types.is_struct(f.type) and f.type.get_field_index("bytes") >= 0]
+    named = [f.name for f in schema if pa.types.is_binary(f.type) and f.name.lower() in _IMAGE_NAMES]
+    found = marked or held or named
+    if not found:
+        raise ConfigError(f"{file} holds no column of images; it has: {', '.join(schema.names)}.")
+    return str(found[0])
+
+
+def _class_column(schema: pa.Schema, features: dict[str, Any], file: Path) -> str:
+    marked = [name for name in schema.names if features.get(name, {}).get("names") is not None]
+    found = marked or [name for name in schema.names if name.lower() in _LABEL_NAMES]
+    if not found:
+        raise ConfigError(
+            f"{file} holds no column of labels; it has: {', '.join(schema.names)}. Name one with --class-column."
+        )
+    if len(found) > 1:
+        raise ConfigError(
+            f"{file} holds several columns of labels: {', '.join(found)}. Name one with --class-column."
+        )
+    return str(found[0])
+
+
+def _features(schema: pa.Schema, folder: Path) -> dict[str, Any]:
+    """Return column -> what ``datasets`` says of it, from the table or else from the card's ``dataset_info``."""
+    stored = (schema.metadata or {}).get(b"huggingface")
+    try:
+        info = json.loads(stored)["info"]["features"] if stored else _card_features(folder)
+    except (ValueError, KeyError, TypeError):
+        info = {}
+    return (
+        {name: about for name, about in info.items() if isinstance(about, dict)}
+        if isinstance(info, dict)
+        else {}
+    )
+
+
+def _card_features(folder: Path) -> dict[str, Any]:
+    card = folder / "README.md"
+    if not folder.is_dir() or not card.is_file():
+        return {}
+    head = re.match(r"---\n(.*?)\n---", card.read_text(encoding="utf-8", errors="replace"), re.S)
+    try:
+        info = (yaml.safe_load(head[1]) or {}).get("dataset_info") if head else None
+    except yaml.YAMLError:
+        return {}
+    info = info[0] if isinstance(info, list) and info else info
+    columns: dict[str, Any] = {}
+    for feature in (info or {}).get("features", []):
+        kind = feature.get("dtype")
+        if kind == "image":
+            columns[feature["name"]] = {"_type": "Image"}
+        elif isinstance(kind, dict) and "class_label" in kind:
+            names = kind["class_label"]["names"]
+            ordered = [names[key] for key in sorted(names, key=int)] if isinstance(names, dict) else names
+            columns[feature["name"]] = {"_type": "ClassLabel", "names": ordered}
+    return columns
+
+
+def _schema(file: Path) -> pa.Schema:
+    return pq.read_schema(file) if _readable(file) else _arrow(file, 0, 0).schema
+
+
+def _readable(file: Path) -> bool:
+    """Whether a file is parquet.
+
+    Raises:
+        ConfigError: it is neither that nor an Arrow stream.
+    """
+    try:
+        if file.suffix == ".parquet":
+            pq.read_schema(file)
+            return True
+        _arrow(file, 0, 0)
+        return False
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigError(
+            f"{file} cannot be read as a {file.suffix} table ({' '.join(str(error).split())[:200]}). Get it again."
+        ) from error
+
+
+@functools.lru_cache(maxsize=8)
+def _arrow(file: Path, size: int, changed: int) -> pa.Table:
+    """Map a stream of record batches, as ``save_to_disk`` writes it; nothing is copied."""
+    return pa.ipc.open_stream(pa.memory_map(str(file))).read_all()
+
+
+def _columns(file: Path, column: str) -> Iterator[pa.ChunkedArray]:
+    """Yield one column, a row group (or batch) after the other."""
+    if file.suffix == ".parquet":
+        table = pq.ParquetFile(file)
+        for group in range(table.num_row_groups):
+            yield table.read_row_group(group, columns=[column]).column(column)
+    else:
+        stat = file.stat()
+        for batch in _arrow(file, stat.st_size, stat.st_mtime_ns).to_batches():
+            yield batch.column(column)
+
+
+@functools.lru_cache(maxsize=2)
+def _group(file: Path, group: int, column: str, size: int, changed: int) -> Any:
+    if file.suffix == ".parquet":
+        return pq.ParquetFile(file).read_row_group(group, columns=[column]).column(column)
+    return _arrow(file, size, changed).to_batches()[group].column(column)
