@@ -1,4 +1,4 @@
-"""``susx push`` and ``susx pull``: classifiers to and from the Hugging Face Hub."""
+"""``susx push`` and ``susx pull``: classifiers and support sets to and from the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ __all__ = ["pull", "push"]
 
 
 def push(
-    source: Annotated[Path, typer.Argument(help="Folder of a run, or of a classifier.")],
-    address: Annotated[str, typer.Argument(help="hf://owner/name; made where it is not there.")],
+    source: Annotated[
+        Path, typer.Argument(help="Folder of a run, or of a classifier; of a run for a support set.")
+    ],
+    address: Annotated[
+        str,
+        typer.Argument(
+            help="hf://owner/name for the classifier, hf://datasets/owner/name for the support set; made where it is not there."
+        ),
+    ],
     licence: Annotated[
         str | None,
         typer.Option("--license", help="Identifier for the card, such as cc-by-4.0, other, unknown."),
@@ -20,24 +27,47 @@ def push(
     public: Annotated[
         bool, typer.Option("--public", help="A new repository is public; else private.")
     ] = False,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a support set: data set whose class order gives the labels; else the names' order."
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Of a support set: artefact store that holds the images.", envvar="SUSX_STORE"),
+    ] = None,
 ) -> None:
-    """Push a classifier with its model card, in one commit."""
+    """Push a classifier or a support set with its card, in one commit."""
     from susx.classifier.hub import push_classifier
-    from susx.hub import accuracies_of
+    from susx.commands.support import opened
+    from susx.hub import HubAddress, accuracies_of
     from susx.store.disk import read_json
+    from susx.support.hub import push_support
+
+    if HubAddress.parse(address).kind == "dataset":
+        rows, classes, locate = opened(source, dataset, store)
+        pinned = push_support(rows, classes, locate, address, licence=licence, private=not public)
+        typer.echo(f"Pushed. This commit, for others: {pinned}")
+        return
 
     folder = source if (source / "classifier.json").is_file() else source / "classifier"
     summary = read_json(folder.parent / "run.json")
-    rows = accuracies_of(summary) if isinstance(summary, dict) else []
-    pinned = push_classifier(folder, address, licence=licence, accuracies=rows, private=not public)
+    accuracies = accuracies_of(summary) if isinstance(summary, dict) else []
+    pinned = push_classifier(folder, address, licence=licence, accuracies=accuracies, private=not public)
     typer.echo(f"Pushed. This commit, for others: {pinned}")
 
 
 def pull(
-    address: Annotated[str, typer.Argument(help="hf://owner/name[@revision].")],
+    address: Annotated[
+        str, typer.Argument(help="hf://owner/name[@revision], or hf://datasets/owner/name[@revision].")
+    ],
     out: Annotated[Path, typer.Option("--out", help="New folder to write.")],
 ) -> None:
-    """Fetch a classifier into a folder, checked as any classifier of others is."""
+    """Fetch a classifier, checked as any classifier of others is, or a support set into a folder."""
     from susx.classifier.hub import pull_classifier
+    from susx.hub import HubAddress
+    from susx.support.hub import pull_support
 
-    typer.echo(f"{out}: {pull_classifier(address, out)}")
+    pulled = pull_support if HubAddress.parse(address).kind == "dataset" else pull_classifier
+    typer.echo(f"{out}: {pulled(address, out)}")

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from susx.records import SupportRow
 
-__all__ = ["app"]
+__all__ = ["app", "opened"]
 
 app = typer.Typer(no_args_is_help=True, help="Show and export support sets.")
 
@@ -65,7 +65,6 @@ def export(
         export_imagefolder,
         export_parquet,
         export_webdataset,
-        read_support,
     )
 
     writers = {
@@ -74,15 +73,22 @@ def export(
     }  # fmt: skip
     if form not in writers:
         raise ConfigError(f"--format is one of {', '.join(writers)}; found '{form}'.")
+    rows, classes, locate = opened(table, dataset, store)
+    number = writers[form](rows, classes, locate, out)
+    typer.echo(f"{number} images of {len(classes)} classes written to {out}")
+
+
+def opened(
+    table: Path, dataset: str | None, store: Path | None
+) -> tuple[list[SupportRow], tuple[str, ...], Callable[[SupportRow], Path]]:
+    """Return the rows of a table, its classes in label order, and where images are."""
+    from susx.config import load_dataset
+    from susx.support import read_support
+
     file = _file(table)
     rows = read_support(file)
-    classes: tuple[str, ...] = tuple(sorted({row.class_name for row in rows}))
-    if dataset is not None:
-        from susx.config import load_dataset
-
-        classes = load_dataset(dataset).classes
-    number = writers[form](rows, classes, _locator(file, store), out)
-    typer.echo(f"{number} images of {len(classes)} classes written to {out}")
+    names = tuple(sorted({row.class_name for row in rows}))
+    return rows, load_dataset(dataset).classes if dataset else names, _locator(file, store)
 
 
 def _file(table: Path) -> Path:

@@ -188,7 +188,7 @@ def _features(schema: pa.Schema, folder: Path) -> dict[str, Any]:
     stored = (schema.metadata or {}).get(b"huggingface")
     try:
         info = json.loads(stored)["info"]["features"] if stored else _card_features(folder)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):  # a card is anybody's YAML
         info = {}
     return (
         {name: about for name, about in info.items() if isinstance(about, dict)}
@@ -220,24 +220,15 @@ def _card_features(folder: Path) -> dict[str, Any]:
 
 
 def _schema(file: Path) -> pa.Schema:
-    return pq.read_schema(file) if _readable(file) else _arrow(file, 0, 0).schema
-
-
-def _readable(file: Path) -> bool:
-    """Whether a file is parquet.
-
-    Raises:
-        ConfigError: it is neither that nor an Arrow stream.
-    """
     try:
         if file.suffix == ".parquet":
-            pq.read_schema(file)
-            return True
-        _arrow(file, 0, 0)
-        return False
+            return pq.read_schema(file)
+        stat = file.stat()
+        return _arrow(file, stat.st_size, stat.st_mtime_ns).schema
     except (pa.ArrowException, OSError) as error:
         raise ConfigError(
-            f"{file} cannot be read as a {file.suffix} table ({' '.join(str(error).split())[:200]}). Get it again."
+            f"{file} cannot be read as a {file.suffix} table ({' '.join(str(error).split())[:200]}). Get it again; after a git clone, "
+            "'git lfs pull' brings what is a pointer only."
         ) from error
 
 

@@ -15,7 +15,10 @@ from susx.hub.cards import cell
 from susx.records import SupportRow
 from susx.support.export import Locate, describe, found, prepare, whole
 
-__all__ = ["export_coco", "export_fiftyone", "export_parquet"]
+__all__ = ["PARQUET", "export_coco", "export_fiftyone", "export_parquet"]
+
+PARQUET = "data/train-00000-of-00001.parquet"
+"""Where a support set's only split lies, as ``datasets`` looks for it."""
 
 _UNKNOWN = "not stated"
 
@@ -77,8 +80,12 @@ def export_fiftyone(rows: Sequence[SupportRow], classes: Sequence[str], locate: 
     return len(listed)
 
 
-def export_parquet(rows: Sequence[SupportRow], classes: Sequence[str], locate: Locate, out: Path) -> int:
+def export_parquet(
+    rows: Sequence[SupportRow], classes: Sequence[str], locate: Locate, out: Path, *, licence: str = "other"
+) -> int:
     """Write ``out/data/train-00000-of-00001.parquet`` and a dataset card, as ``datasets.load_dataset(out)`` reads them; return the number of images.
+
+    ``licence`` is the card's, one of the Hub's identifiers.
 
     Raises:
         InputError: see :func:`~susx.support.export.export_imagefolder`.
@@ -101,7 +108,7 @@ def export_parquet(rows: Sequence[SupportRow], classes: Sequence[str], locate: L
     schema = pa.schema(fields, {"huggingface": json.dumps({"info": {"features": features}})})
     with whole(out) as partial:
         (partial / "data").mkdir()
-        with pq.ParquetWriter(partial / "data" / "train-00000-of-00001.parquet", schema) as table:
+        with pq.ParquetWriter(partial / PARQUET, schema) as table:
             for start in range(0, len(kept), 100):
                 group = [
                     {
@@ -111,8 +118,8 @@ def export_parquet(rows: Sequence[SupportRow], classes: Sequence[str], locate: L
                     for label, row in kept[start : start + 100]
                 ]  # fmt: skip
                 table.write_table(pa.Table.from_pylist(group, schema))
-        (partial / "README.md").write_text(_card(kept, classes), encoding="utf-8")
-        describe([("data/train-00000-of-00001.parquet", *entry) for entry in kept], classes, partial)
+        (partial / "README.md").write_text(_card(kept, classes, licence), encoding="utf-8")
+        describe([(PARQUET, *entry) for entry in kept], classes, partial)
     return len(kept)
 
 
@@ -129,7 +136,7 @@ def _copied(
     return listed
 
 
-def _card(kept: Sequence[tuple[int, SupportRow]], classes: Sequence[str]) -> str:
+def _card(kept: Sequence[tuple[int, SupportRow]], classes: Sequence[str], licence: str) -> str:
     strings = ("digest", "origin", "url", "licence", "caption", "prompt", "model")
     names = {str(number): name for number, name in enumerate(classes)}
     features = [
@@ -138,11 +145,11 @@ def _card(kept: Sequence[tuple[int, SupportRow]], classes: Sequence[str]) -> str
         *({"name": name, "dtype": "string"} for name in strings),
     ]
     head = {
-        "license": "other",
+        "license": licence,
         "task_categories": ["image-classification"],
         "tags": ["susx", "support-set"],
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*"}]}],
-        "dataset_info": {"features": features, "splits": [{"name": "train", "num_examples": len(kept)}]},
+        "dataset_info": {"features": features},
     }
     licences = Counter(f"{row.origin}: {row.licence or _UNKNOWN}" for _, row in kept)
     per_class = Counter(row.class_name for _, row in kept)

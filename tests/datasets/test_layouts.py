@@ -191,6 +191,38 @@ def test_damaged_webdatasets_say_why(content, says, tmp_path):
         read_split(config, tmp_path, "test")
 
 
+def test_a_csv_of_a_spreadsheet_is_read_as_it_was_described(tmp_path):
+    """A byte order mark, blanks around cells, a tab between them."""
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a.png").write_bytes(shade(9))
+    text = "path\tclass\tsplit\na.png\t red hat \tTest \na.png\tscarf\tTrain\n"
+    (tmp_path / "x" / "list.tsv").write_text(text, encoding="utf-8-sig")
+    config = new_dataset("x", tmp_path / "x" / "list.tsv", tmp_path / "x.yaml")
+    assert config.classes == ("red hat", "scarf")
+    found = read_split(config, tmp_path, "test")
+    assert found.labels == (0,)
+    assert np.asarray(found.image(0))[0, 0, 0] == 9
+    (tmp_path / "x" / "list.tsv").write_text(text + "b.png\n", encoding="utf-8-sig")
+    with pytest.raises(ConfigError, match="line 4 lacks its path or its class"):
+        read_split(config, tmp_path, "test")
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "---\ndataset_info: words\n---\n",
+        "---\n[\n---\n",
+        "no front matter",
+        "---\ndataset_info:\n  features: 3\n---\n",
+    ],
+)
+def test_cards_of_any_kind_are_no_traceback(card, tmp_path):
+    """What a README says is anybody's."""
+    write_tables(tmp_path / "x", {"test": labelled(3)}, NAMES, marked=False)
+    (tmp_path / "x" / "README.md").write_text(card)
+    assert len(new_dataset("x", tmp_path / "x", tmp_path / "x.yaml").classes) == 3
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -34,7 +34,9 @@ def blocks(page: Path, language: str) -> list[str]:
 def commands(page: Path) -> Iterator[list[str]]:
     """Yield the arguments of every susx command of a page, without its environment's folder."""
     printed = "\n".join(blocks(page, "console")).replace("\\\n", " ").splitlines()
-    typed = [line for line in printed if line.startswith("$ ")]  # the rest is output, which may begin with our name
+    typed = [
+        line for line in printed if line.startswith("$ ")
+    ]  # the rest is output, which may begin with our name
     for block in ["\n".join(typed), *blocks(page, "sh")]:
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line.removeprefix("$ "), comments=True) if line.strip() else []

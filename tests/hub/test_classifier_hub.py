@@ -14,20 +14,9 @@ from susx.hub import Accuracy, HubAddress, choose_licence
 from susx.methods import METHODS, Evidence
 from susx.methods.state import Fitted
 from susx.records import SupportRow
-from susx.testing.http_hub import LocalHub
 
 NAMES = ("cat", "a|b <script>", "eel")
 ADDRESS = "hf://someone/pets"
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    """A Hub on loopback, a token, and a cache of its own."""
-    with LocalHub() as server:
-        monkeypatch.setenv("HF_ENDPOINT", server.url)
-        monkeypatch.setenv("HF_TOKEN", "hf_test")
-        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
-        yield server
 
 
 @pytest.fixture

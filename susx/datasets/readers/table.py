@@ -37,7 +37,7 @@ def read_table(
         str(options.get("class_column", "class")),
     )
     split_column = str(options.get("split_column", "split"))
-    with file.open(newline="", encoding="utf-8") as stream:
+    with file.open(newline="", encoding="utf-8-sig") as stream:
         table = csv.DictReader(stream, delimiter=str(options.get("delimiter", ",")))
         columns = table.fieldnames or ()
         for column in (path_column, class_column, *((split_column,) if "split_column" in options else ())):
@@ -45,7 +45,13 @@ def read_table(
                 raise ConfigError(
                     f"{file} has no column '{column}'; it has: {', '.join(columns) or 'no header'}."
                 )
-        rows = list(table)
+        rows = []
+        for row in table:
+            if not all((row[column] or "").strip() for column in (path_column, class_column)):
+                raise ConfigError(
+                    f"{file}: line {table.line_num} lacks its {path_column} or its {class_column}."
+                )
+            rows.append({column: (value or "").strip() for column, value in row.items() if column in columns})
     word = str(options.get(split, split))
     has_splits = split_column in columns
     kept = [

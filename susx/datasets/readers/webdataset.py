@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -35,7 +35,7 @@ class _Sample:
     image: tuple[int, int] | None = None
     """Where the encoded image begins in the shard, and its bytes."""
     number: str = ""
-    suffix: str = field(default="")
+    suffix: str = ""
 
 
 def read_webdataset(

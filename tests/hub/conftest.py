@@ -1,0 +1,17 @@
+"""A Hub that every test of this folder may ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from susx.testing.http_hub import LocalHub
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A Hub on loopback, a token, and a cache of its own."""
+    with LocalHub() as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_TOKEN", "hf_test")
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+        yield server
