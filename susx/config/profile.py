@@ -37,7 +37,7 @@ class EncoderConfig(_Strict):
     """An open_clip model. Two configurations with the same weights and precision give the same features."""
 
     model: str
-    """open_clip architecture, ``hf-hub:...``, ``blip`` (transformers' retrieval model), or ``susx-tiny`` (embedded)."""
+    """open_clip architecture, ``hf-hub:...``, ``blip`` (transformers' retrieval model), ``tcl``, or ``susx-tiny`` (embedded)."""
     pretrained: str = ""
     """open_clip tag or path of a checkpoint, folder of a BLIP; empty for ``hf-hub:`` and the embedded model."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"

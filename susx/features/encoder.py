@@ -1,4 +1,4 @@
-"""CLIP-like encoders through open_clip's public API, and BLIP: images and sentences to unit vectors."""
+"""CLIP-like encoders through open_clip's public API, BLIP and TCL: images and sentences to unit vectors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from susx.config import EncoderConfig
 from susx.errors import InputError, ModelError
-from susx.features.identity import BLIP, EMBEDDED, EncoderIdentity, identify_encoder
+from susx.features.identity import BLIP, EMBEDDED, TCL, EncoderIdentity, identify_encoder
 from susx.features.open_clip_import import import_open_clip
 from susx.image_files import LOCAL, open_image, upright_rgb
 
@@ -162,7 +162,7 @@ def load_encoder(config: EncoderConfig) -> Encoder:
 @functools.lru_cache(maxsize=2)
 def _load(identity: EncoderIdentity, config: EncoderConfig) -> Encoder:
     device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
-    load = _load_blip if config.model == BLIP else _load_open_clip
+    load = {BLIP: _load_blip, TCL: _load_tcl}.get(config.model, _load_open_clip)
     model, preprocess, tokenizer = load(identity, config, device)
     logger.info("loaded encoder %s on %s", identity, device)
     return Encoder(
@@ -180,6 +180,12 @@ def _load_blip(identity: EncoderIdentity, config: EncoderConfig, device: str) ->
     from susx.features.blip import load_blip
 
     return load_blip(identity, device)
+
+
+def _load_tcl(identity: EncoderIdentity, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:
+    from susx.features.tcl import load_tcl
+
+    return load_tcl(identity, device)
 
 
 def _load_open_clip(identity: EncoderIdentity, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:

@@ -20,13 +20,22 @@ from susx.features.open_clip_import import import_open_clip
 from susx.store import FileDigests, digest_json
 from susx.types import Digest, Json
 
-__all__ = ["BLIP", "EMBEDDED", "EncoderIdentity", "identify_encoder"]
+__all__ = ["BLIP", "EMBEDDED", "TCL", "EncoderIdentity", "identify_encoder"]
 
 EMBEDDED = "susx-tiny"
 """Name of the embedded tiny CLIP in a profile."""
 
 BLIP = "blip"
 """Name of transformers' BLIP retrieval model in a profile; ``encoder.pretrained`` is its folder."""
+
+TCL = "tcl"
+"""Name of TCL in a profile; ``encoder.pretrained`` is a folder with its checkpoint and BERT's ``vocab.txt``."""
+
+_FOLDERS = {
+    BLIP: ("config.json", "folder of a BLIP retrieval model's weights as transformers saves it"),
+    TCL: ("", "folder of TCL's weights: its checkpoint and vocab.txt of bert-base-uncased"),
+}
+"""Encoders that are a folder: a file that tells it from others, and what to call it."""
 
 _file_digests = FileDigests()
 
@@ -36,8 +45,8 @@ class EncoderIdentity:
     """An encoder that is present on this machine.
 
     Attributes:
-        model: open_clip architecture name, ``hf-hub:`` id, or ``blip``.
-        weights: local checkpoint file, or folder of BLIP.
+        model: open_clip architecture name, ``hf-hub:`` id, ``blip`` or ``tcl``.
+        weights: local checkpoint file, or folder of BLIP or TCL.
         digest: sha256 over architecture and weights.
         precision: fp32, fp16 or bf16.
     """
@@ -68,15 +77,16 @@ def identify_encoder(config: EncoderConfig) -> EncoderIdentity:
             raise ModelError(f"The embedded encoder's weights are not at {WEIGHTS}. Install susx again.")
         files = {path.name: _file_digests(path) for path in sorted(FOLDER.iterdir()) if path.is_file()}
         return EncoderIdentity(NAME, WEIGHTS, digest_json(files), config.precision)
-    if config.model == BLIP:
+    if config.model in _FOLDERS:
+        file, what = _FOLDERS[config.model]
         folder = Path(config.pretrained).expanduser()
-        if not config.pretrained or not (folder / "config.json").is_file():
+        if not config.pretrained or not folder.is_dir() or not (folder / file).exists():
             raise ModelError(
-                f"The encoder '{BLIP}' asks for the folder of a BLIP retrieval model as transformers saves it, and there is none "
-                f"at '{config.pretrained}'. Give its path as encoder.pretrained."
+                f"The encoder '{config.model}' asks for the {what}, and there is none at '{config.pretrained}'. "
+                "Give its path as encoder.pretrained."
             )
         files = {path.name: _file_digests(path) for path in sorted(folder.iterdir()) if path.is_file()}
-        return EncoderIdentity(BLIP, folder, digest_json(files), config.precision)
+        return EncoderIdentity(config.model, folder, digest_json(files), config.precision)
     weights = _locate(config.model, config.pretrained)
     digest = digest_json({"model": config.model, "weights": _file_digests(weights)})
     return EncoderIdentity(config.model, weights, digest, config.precision)
