@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from susx.config import DatasetConfig
 from susx.datasets.readers.webdataset import CLASS_NAMES, TEMPLATES, read_class_names
-from susx.datasets.tables import open_tables, split_files
 from susx.errors import ConfigError
 from susx.store import write_atomically
 
@@ -71,6 +70,8 @@ def new_dataset(
 
 
 def _describe(source: Path, class_column: str) -> dict[str, Any]:
+    from susx.datasets.tables import split_files
+
     if source.is_dir() and (source / CLASS_NAMES).is_file():
         return describe_webdataset(source)
     if source.suffix == ".parquet" or (source.is_dir() and split_files(source)):
@@ -120,6 +121,8 @@ def describe_tables(source: Path, class_column: str = "") -> dict[str, Any]:
     Raises:
         ConfigError: see :func:`~susx.datasets.tables.open_tables`.
     """
+    from susx.datasets.tables import open_tables
+
     if not source.exists():
         raise ConfigError(f"{source} is not there.")
     tables = open_tables(source, class_column=class_column)

@@ -13,7 +13,6 @@ from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
 from susx.datasets.readers.files import assemble, in_share
 from susx.datasets.split import StoredImage, TargetSplit
-from susx.datasets.tables import open_tables
 
 __all__ = ["read_datasets"]
 
@@ -28,6 +27,8 @@ def read_datasets(
     """
     if root is None or not (root / reader.folder).exists():
         return None
+    from susx.datasets.tables import open_tables  # pyarrow: a dry run of other data sets need not wait for it
+
     folder = root / reader.folder
     columns = {name: str(reader.options.get(name, "")) for name in ("image_column", "class_column")}
     tables = open_tables(folder, **columns)
