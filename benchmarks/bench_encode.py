@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from timing import best_of
 
 from susx.config import EncoderConfig
 from susx.features.encoder import Encoder, load_encoder
@@ -116,9 +117,9 @@ def _ceiling(encoder: Encoder, files: Sequence[Path], turns: int) -> dict[str, A
         for _ in range(batches):
             encoder._pooled(batch.to(encoder.device)).cpu()
 
-    rate = len(files) / _least(lambda: encoder.encode_images(files), turns)
-    decoding = len(files) / _least(decode, turns)
-    modelling = batches * len(batch) / _least(model, turns)
+    rate = len(files) / best_of(turns, lambda: encoder.encode_images(files))[0]
+    decoding = len(files) / best_of(turns, decode)[0]
+    modelling = batches * len(batch) / best_of(turns, model)[0]
     shared = encoder.device.type == "cpu"
     ceiling = 1 / (1 / decoding + 1 / modelling) if shared else min(decoding, modelling)
     return {
@@ -154,7 +155,7 @@ def _decoders(encoder: Encoder, scratch: Path, side: int, turns: int) -> list[di
     features = encoder._normalise(encoder._pooled(expected))
     rows = []
     for name, way in ways.items():
-        seconds = _least(lambda way=way: [way(file) for file in files], turns)
+        seconds = best_of(turns, lambda way=way: [way(file) for file in files])[0]
         got = torch.stack([way(file) for file in files])
         cosine = (encoder._normalise(encoder._pooled(got)) * features).sum(dim=1).min()
         rows.append(
@@ -165,12 +166,3 @@ def _decoders(encoder: Encoder, scratch: Path, side: int, turns: int) -> list[di
             }
         )  # fmt: skip
     return rows
-
-
-def _least(work: Callable[[], Any], turns: int) -> float:
-    best = float("inf")
-    for _ in range(turns):
-        begun = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - begun)
-    return best

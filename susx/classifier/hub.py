@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +12,10 @@ from pathlib import Path
 from susx.classifier.artefact import StoredClassifier
 from susx.classifier.description import JSON, STATE, SUPPORT, TABLE
 from susx.classifier.read import read_classifier
-from susx.errors import ConfigError, StoreError
+from susx.errors import StoreError
 from susx.hub import Accuracy, HubAddress, choose_licence, fetch, is_hub_address, upload
 from susx.hub.cards import cell, eval_results, table
+from susx.store.disk import whole_folder
 
 __all__ = ["classifier_card", "locate_classifier", "pull_classifier", "push_classifier"]
 
@@ -33,7 +32,7 @@ def locate_classifier(place: str | os.PathLike[str]) -> Path:
     """
     if not is_hub_address(place):
         return Path(place)
-    found = fetch(_model(place), FILES.__contains__)
+    found = fetch(HubAddress.parse(place, "model"), FILES.__contains__)
     logger.info("%s is %s", place, found.address)
     return found.folder
 
@@ -47,19 +46,14 @@ def pull_classifier(address: str, out: Path) -> HubAddress:
     """
     if out.exists():
         raise StoreError(f"{out} exists; give a new folder to pull to.")
-    found = fetch(_model(address), lambda name: name in FILES or name == "README.md")
+    found = fetch(HubAddress.parse(address, "model"), lambda name: name in FILES or name == "README.md")
     read_classifier(found.folder)
-    partial = out.absolute().with_name(f".{out.name}-{uuid.uuid4().hex[:8]}.part")
     try:
-        partial.mkdir(parents=True)
-        for name in found.files:
-            shutil.copyfile(found.folder / name, partial / name)
-        read_classifier(partial)
-        partial.rename(out)
+        with whole_folder(out) as partial:
+            found.copy(partial)
+            read_classifier(partial)
     except OSError as error:
         raise StoreError(f"The classifier cannot be written to {out}: {error}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return found.address
 
 
@@ -83,7 +77,7 @@ def push_classifier(
     Raises:
         ConfigError, InputError, ServerError: see :func:`susx.hub.upload` and ``choose_licence``; nothing was pushed.
     """
-    target = _model(address)
+    target = HubAddress.parse(address, "model")
     stored = read_classifier(folder)
     card = classifier_card(stored, target, choose_licence(licence, stored.rows), accuracies)
     files: dict[str, Path | bytes] = {
@@ -156,13 +150,6 @@ def _accuracy_table(rows: Sequence[Accuracy]) -> str:
             for r in rows
         ],
     )
-
-
-def _model(address: str | os.PathLike[str]) -> HubAddress:
-    found = HubAddress.parse(address)
-    if found.kind != "model":
-        raise ConfigError(f"{found} is a data set; a classifier is hf://owner/name.")
-    return found
 
 
 def _version() -> str:

@@ -40,13 +40,13 @@ def push(
 ) -> None:
     """Push a classifier or a support set with its card, in one commit."""
     from susx.classifier.hub import push_classifier
-    from susx.commands.support import opened
+    from susx.commands.support import open_support
     from susx.hub import HubAddress, accuracies_of
     from susx.store.disk import read_json
     from susx.support.hub import push_support
 
     if HubAddress.parse(address).kind == "dataset":
-        rows, classes, locate = opened(source, dataset, store)
+        rows, classes, locate = open_support(source, dataset, store)
         pinned = push_support(rows, classes, locate, address, licence=licence, private=not public)
         typer.echo(f"Pushed. This commit, for others: {pinned}")
         return

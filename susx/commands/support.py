@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from susx.records import SupportRow
 
-__all__ = ["app", "opened"]
+__all__ = ["app", "open_support"]
 
 app = typer.Typer(no_args_is_help=True, help="Show and export support sets.")
 
@@ -73,12 +73,12 @@ def export(
     }  # fmt: skip
     if form not in writers:
         raise ConfigError(f"--format is one of {', '.join(writers)}; found '{form}'.")
-    rows, classes, locate = opened(table, dataset, store)
+    rows, classes, locate = open_support(table, dataset, store)
     number = writers[form](rows, classes, locate, out)
     typer.echo(f"{number} images of {len(classes)} classes written to {out}")
 
 
-def opened(
+def open_support(
     table: Path, dataset: str | None, store: Path | None
 ) -> tuple[list[SupportRow], tuple[str, ...], Callable[[SupportRow], Path]]:
     """Return the rows of a table, its classes in label order, and where images are."""

@@ -12,7 +12,13 @@ from PIL import Image
 from susx.errors import InputError
 from susx.image_files import LOCAL, open_image, upright_rgb
 
-__all__ = ["MOST_UNREADABLE", "ImageSource", "ReadableImages", "StoredImage", "TargetSplit"]
+__all__ = ["MOST_UNREADABLE", "SPLIT_WORDS", "ImageSource", "ReadableImages", "StoredImage", "TargetSplit"]
+
+SPLIT_WORDS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test",
+    "testing": "test",
+}  # fmt: skip
+"""What folders, files and columns call a split, in small letters -> the split."""
 
 MOST_UNREADABLE = 0.05
 """Largest share of a split that may be undecodable; one image always may. What is left is another data set beyond it."""

@@ -18,15 +18,10 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import yaml
 
+from susx.datasets.split import SPLIT_WORDS
 from susx.errors import ConfigError
 
-__all__ = ["LabelledTables", "Row", "open_tables", "split_files"]
-
-SPLITS = {
-    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val", "test": "test",
-    "testing": "test",
-}  # fmt: skip
-"""What a file or folder of a split is called -> the split."""
+__all__ = ["LabelledTables", "Row", "holds_images", "open_tables", "split_files"]
 
 _SHARD = re.compile(r"[-_.]?\d+-of-\d+(-[0-9a-f]+)?$")
 _IMAGE_NAMES = ("image", "img", "picture", "photo", "jpg", "png", "webp")
@@ -110,7 +105,7 @@ def split_files(folder: Path) -> dict[str, tuple[Path, ...]]:
     if folder.is_file():
         return {"train": (folder,)}
     found: dict[str, list[Path]] = {}
-    for file in sorted(folder.rglob("*")):
+    for file in sorted([*folder.rglob("*.parquet"), *folder.rglob("*.arrow")]):
         inside = file.relative_to(folder)
         hidden = any(part.startswith(".") for part in inside.parts)
         if (
@@ -121,9 +116,27 @@ def split_files(folder: Path) -> dict[str, tuple[Path, ...]]:
         ):
             continue
         words = [_SHARD.sub("", file.stem), *reversed(inside.parts[:-1])]
-        split = next((SPLITS[word.lower()] for word in words if word.lower() in SPLITS), "train")
+        split = next((SPLIT_WORDS[word.lower()] for word in words if word.lower() in SPLIT_WORDS), "train")
         found.setdefault(split, []).append(file)
     return {split: tuple(files) for split, files in found.items()}
+
+
+def holds_images(folder: Path) -> bool:
+    """Whether a folder is one of tables: a table with a column of images, or tables and no folders of anything else.
+
+    Raises:
+        ConfigError: the first table cannot be read.
+    """
+    files = split_files(folder)
+    if not files:
+        return False
+    first = next(iter(files.values()))[0]
+    schema = _schema(first)
+    if _image_columns(schema, _features(schema, folder)):
+        return True
+    tables = {file for each in files.values() for file in each}
+    others = (path for path in folder.glob("*/*") if path.is_file() and path not in tables)
+    return next(others, None) is None
 
 
 def open_tables(folder: Path, *, image_column: str = "", class_column: str = "") -> LabelledTables:
@@ -159,14 +172,18 @@ def open_tables(folder: Path, *, image_column: str = "", class_column: str = "")
     return LabelledTables(folder, files, image, label, tuple(map(str, names)) if names is not None else None)
 
 
-def _image_column(schema: pa.Schema, features: dict[str, Any], file: Path) -> str:
+def _image_columns(schema: pa.Schema, features: dict[str, Any]) -> list[str]:
     marked = [name for name in schema.names if features.get(name, {}).get("_type") == "Image"]
     held = [f.name for f in schema if pa.types.is_struct(f.type) and f.type.get_field_index("bytes") >= 0]
     named = [f.name for f in schema if pa.types.is_binary(f.type) and f.name.lower() in _IMAGE_NAMES]
-    found = marked or held or named
+    return marked or held or named
+
+
+def _image_column(schema: pa.Schema, features: dict[str, Any], file: Path) -> str:
+    found = _image_columns(schema, features)
     if not found:
         raise ConfigError(f"{file} holds no column of images; it has: {', '.join(schema.names)}.")
-    return str(found[0])
+    return found[0]
 
 
 def _class_column(schema: pa.Schema, features: dict[str, Any], file: Path) -> str:

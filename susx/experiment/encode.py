@@ -9,7 +9,7 @@ import torch
 
 from susx.config import DatasetConfig, ProfileConfig, ReaderConfig
 from susx.datasets import ReadableImages
-from susx.datasets.own import describe_folder, split_folders
+from susx.datasets.describe import describe_folder, split_folders
 from susx.datasets.readers.imagefolder import read_imagefolder
 from susx.errors import InputError
 from susx.features.encoder import load_encoder
@@ -63,6 +63,6 @@ def encode_folder(
     features = FeatureSet(
         config.classes, classifier_from_sentences(sentences), encoder.logit_scale, source=str(folder), encoder=encoder.id,
         encoder_digest=encoder.digest,
-        support=splits.get("support"), validation=splits.get("validation"), test=splits.get("test"),
+        support=splits.get("train"), validation=splits.get("val"), test=splits.get("test"),
     )  # fmt: skip
     return features, unreadable

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from susx.errors import ModelError
 from susx.features.identity import EncoderIdentity
 
-__all__ = ["Blip", "load_blip"]
+__all__ = ["TYPES", "Blip", "load_blip"]
 
 _TOKENS = 35
 """Sentences are padded and cut to this many tokens, as in BLIP's own retrieval."""
 _SCALE = 100.0
-_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Blip(nn.Module):
@@ -61,7 +61,7 @@ def load_blip(
     try:
         model, account = BlipForImageTextRetrieval.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True,
-            torch_dtype=_TYPES[identity.precision],
+            torch_dtype=TYPES[identity.precision],
         )  # fmt: skip
         processor = BlipImageProcessor.from_pretrained(folder, local_files_only=True)
         tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)

@@ -33,7 +33,7 @@ TCL = "tcl"
 
 _FOLDERS = {
     BLIP: ("config.json", "folder of a BLIP retrieval model's weights as transformers saves it"),
-    TCL: ("", "folder of TCL's weights: its checkpoint and vocab.txt of bert-base-uncased"),
+    TCL: ("vocab.txt", "folder of TCL's weights: its checkpoint and vocab.txt of bert-base-uncased"),
 }
 """Encoders that are a folder: a file that tells it from others, and what to call it."""
 
@@ -80,7 +80,7 @@ def identify_encoder(config: EncoderConfig) -> EncoderIdentity:
     if config.model in _FOLDERS:
         file, what = _FOLDERS[config.model]
         folder = Path(config.pretrained).expanduser()
-        if not config.pretrained or not folder.is_dir() or not (folder / file).exists():
+        if not config.pretrained or not folder.is_dir() or not (folder / file).is_file():
             raise ModelError(
                 f"The encoder '{config.model}' asks for the {what}, and there is none at '{config.pretrained}'. "
                 "Give its path as encoder.pretrained."

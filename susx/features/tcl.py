@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from susx.errors import ModelError
+from susx.features.blip import TYPES
 from susx.features.identity import EncoderIdentity
 
 __all__ = ["Tcl", "load_tcl"]
@@ -29,7 +30,6 @@ _HEAD = 64
 _TEMPERATURE = 0.07
 """What training begins with; a checkpoint has its own as ``temp``."""
 _MEAN, _STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Tcl(nn.Module):
@@ -136,7 +136,7 @@ def load_tcl(
             [_plain(text) for text in texts], padding="max_length", truncation=True, max_length=_TOKENS, return_tensors="pt"
         )  # fmt: skip
 
-    return model.eval().to(device, _TYPES[identity.precision]), preprocess, tokenize
+    return model.eval().to(device, TYPES[identity.precision]), preprocess, tokenize
 
 
 def _plain(text: str) -> str:
@@ -147,11 +147,10 @@ def _plain(text: str) -> str:
 
 def _checkpoint(folder: Path) -> Path:
     found = sorted(path for path in folder.iterdir() if path.suffix in {".safetensors", ".pth", ".pt"})
-    if len(found) != 1 or not (folder / "vocab.txt").is_file():
+    if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
         raise ModelError(
-            f"{folder}: expected weights in one checkpoint (.safetensors, .pth, .pt) and BERT's vocab.txt; found checkpoints: {names}, "
-            f"vocab.txt: {'there' if (folder / 'vocab.txt').is_file() else 'missing'}."
+            f"{folder}: expected weights in one checkpoint (.safetensors, .pth, .pt); found checkpoints: {names}."
         )
     return found[0]
 

@@ -15,6 +15,7 @@ from susx.errors import ConfigError
 
 __all__ = ["HubAddress", "is_hub_address"]
 
+_HOLDS = {"model": "classifier", "dataset": "support set"}
 _START = re.compile(r"^hf:/{1,2}(?!/)")  # a Path has taken one of the slashes
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9])?"
 _WHOLE = re.compile(
@@ -46,14 +47,16 @@ class HubAddress:
     revision: str | None = None
 
     @classmethod
-    def parse(cls, text: str | os.PathLike[str]) -> HubAddress:
-        """Read an address.
+    def parse(
+        cls, text: str | os.PathLike[str], expected: Literal["model", "dataset"] | None = None
+    ) -> HubAddress:
+        """Read an address, of a kind where one is expected.
 
         >>> HubAddress.parse("hf://datasets/owner/name@main").kind
         'dataset'
 
         Raises:
-            ConfigError: it is none.
+            ConfigError: it is none, or of the other kind.
         """
         given = os.fspath(text)
         found = _WHOLE.fullmatch(_START.sub("", given)) if is_hub_address(given) else None
@@ -63,6 +66,10 @@ class HubAddress:
                 "@revision (letters, digits, '-', '_' and '.')."
             )
         kind: Literal["model", "dataset"] = "dataset" if found["kind"] == "datasets/" else "model"
+        if expected and kind != expected:
+            raise ConfigError(
+                f"{given} is for a {_HOLDS[kind]}; a {_HOLDS[expected]} is {'hf://datasets/' if kind == 'model' else 'hf://'}owner/name."
+            )
         return cls(kind, f"{found['owner']}/{found['name']}", found["revision"])
 
     def pinned(self, commit: str) -> HubAddress:

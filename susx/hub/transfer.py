@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,12 @@ class Snapshot:
     address: HubAddress
     folder: Path
     files: tuple[str, ...]
+
+    def copy(self, out: Path) -> None:
+        """Copy the files to a folder that is there."""
+        for name in self.files:
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.folder / name, out / name)
 
 
 def fetch(address: HubAddress, wanted: Callable[[str], bool], *, max_bytes: int = MAX_BYTES) -> Snapshot:

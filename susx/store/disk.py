@@ -11,9 +11,10 @@ import contextlib
 import functools
 import json
 import os
+import shutil
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ __all__ = [
     "settled",
     "sync_folder",
     "sync_tree",
+    "whole_folder",
     "write_atomically",
 ]
 
@@ -138,3 +140,18 @@ def write_atomically(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """Yield a folder beside ``out`` that takes its place when all went well, and is gone when not; ``out`` may be there if it is empty."""
+    partial = out.absolute().with_name(f".{out.name}-{uuid.uuid4().hex[:8]}.part")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        sync_tree(
+            partial, [path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file()]
+        )
+        move(partial, out.absolute())
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -10,7 +10,8 @@
 
 from susx.support.curate import RULES, curate
 from susx.support.export import export_imagefolder, export_webdataset
-from susx.support.export_annotated import export_coco, export_fiftyone, export_parquet
+from susx.support.export_annotated import export_coco, export_fiftyone
+from susx.support.export_parquet import export_parquet
 from susx.support.safety import SAFE_TEXTS, UNSAFE_TEXTS, SafetyTexts
 from susx.support.table import KEPT, count_reasons, read_support, write_support
 

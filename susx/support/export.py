@@ -6,21 +6,19 @@ folders must not change the labels; ``classes.json`` has the names in label orde
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
-import os
 import re
 import shutil
 import tarfile
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from susx.errors import InputError
 from susx.neutral import for_cell
 from susx.records import SupportRow
+from susx.store.disk import whole_folder
 
 __all__ = [
     "ORIGINS",
@@ -30,7 +28,6 @@ __all__ = [
     "export_webdataset",
     "found",
     "prepare",
-    "whole",
 ]
 
 ORIGINS = "origins.csv"
@@ -50,7 +47,7 @@ def export_imagefolder(rows: Sequence[SupportRow], classes: Sequence[str], locat
     """
     kept = prepare(rows, classes, out)
     listed = []
-    with whole(out) as partial:
+    with whole_folder(out) as partial:
         for label, row in kept:
             name = f"{_folder(label, row.class_name)}/{row.digest[:24]}{Path(row.file).suffix or '.jpg'}"
             (partial / name).parent.mkdir(exist_ok=True)
@@ -70,7 +67,7 @@ def export_webdataset(
     """
     kept = prepare(rows, classes, out)
     listed = []
-    with whole(out) as partial:
+    with whole_folder(out) as partial:
         for start in range(0, len(kept), per_shard):
             shard = f"{start // per_shard:05d}.tar"
             with tarfile.open(partial / shard, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -108,18 +105,6 @@ def prepare(rows: Sequence[SupportRow], classes: Sequence[str], out: Path) -> li
         raise InputError(f"The table has images of '{unknown[0]}', which is not among the classes.")
     kept = [(labels[row.class_name], row) for row in rows if row.kept and row.file]
     return sorted(kept, key=lambda entry: (entry[0], entry[1].digest))
-
-
-@contextlib.contextmanager
-def whole(out: Path) -> Iterator[Path]:
-    """Yield a folder beside ``out`` that takes its place when all went well, and is gone when not."""
-    partial = out.absolute().with_name(f".{out.name}-{uuid.uuid4().hex[:8]}.part")
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        os.replace(partial, out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def found(row: SupportRow, locate: Locate) -> Path:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from susx.errors import ConfigError, InputError, StoreError
+from susx.errors import InputError, StoreError
 from susx.hub import HubAddress, choose_licence, fetch, upload
 from susx.records import SupportRow
+from susx.store.disk import whole_folder
 from susx.support.export import ORIGINS, Locate
-from susx.support.export_annotated import PARQUET, export_parquet
+from susx.support.export_parquet import PARQUET, export_parquet
 
 __all__ = ["pull_support", "push_support"]
 
@@ -42,14 +41,14 @@ def push_support(
     Raises:
         ConfigError, InputError, ServerError: see :func:`susx.hub.upload` and ``choose_licence``; nothing was pushed.
     """
-    target = _dataset(address)
+    target = HubAddress.parse(address, "dataset")
     kept = [row for row in rows if row.kept and row.file]
     if not kept:
         raise InputError("The support set holds no images; nothing was pushed.")
     chosen = choose_licence(licence, kept)
     with tempfile.TemporaryDirectory(prefix="susx-push-") as scratch:
         folder = Path(scratch) / "set"
-        number = export_parquet(rows, classes, locate, folder, licence=chosen)
+        number = export_parquet(kept, classes, locate, folder, licence=chosen)
         files: dict[str, Path | bytes] = {name: folder / name for name in sorted(FILES)}
         return upload(
             target, files, replaces=lambda names: ORIGINS in names, private=private,
@@ -66,18 +65,13 @@ def pull_support(address: str, out: Path) -> HubAddress:
     """
     if out.exists():
         raise StoreError(f"{out} exists; give a new folder to pull to.")
-    found = fetch(_dataset(address), FILES.__contains__)
+    found = fetch(HubAddress.parse(address, "dataset"), FILES.__contains__)
     _check(found.folder / PARQUET, address)
-    partial = out.absolute().with_name(f".{out.name}-{uuid.uuid4().hex[:8]}.part")
     try:
-        for name in found.files:
-            (partial / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found.folder / name, partial / name)
-        partial.rename(out)
+        with whole_folder(out) as partial:
+            found.copy(partial)
     except OSError as error:
         raise StoreError(f"The support set cannot be written to {out}: {error}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return found.address
 
 
@@ -96,10 +90,3 @@ def _check(table: Path, address: str) -> None:
             f"{address} holds no support set of susx: expected {PARQUET} with images, labels and their origins. Other data sets are described "
             "with 'susx datasets new --from' after a download."
         )
-
-
-def _dataset(address: str) -> HubAddress:
-    found = HubAddress.parse(address)
-    if found.kind != "dataset":
-        raise ConfigError(f"{found} is for a classifier; a support set is hf://datasets/owner/name.")
-    return found

@@ -162,6 +162,17 @@ def test_tables_that_cannot_be_used_say_why(case, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
+def test_a_table_beside_class_folders_changes_nothing(tmp_path):
+    """Features or notes that lie in a folder of folders do not make it a data set of tables."""
+    for name in ("hat", "scarf"):
+        (tmp_path / "x" / name).mkdir(parents=True)
+        (tmp_path / "x" / name / "1.png").write_bytes(shade(1))
+    _table(tmp_path / "x" / "notes.parquet", path=["hat/1.png"], width=[8])
+    config = new_dataset("x", tmp_path / "x", tmp_path / "x.yaml")
+    assert config.classes == ("hat", "scarf")
+    assert config.reader.kind == "imagefolder"
+
+
 def test_a_table_of_paths_names_the_image_it_does_not_hold(tmp_path):
     """Descriptions need labels alone; reading the picture says what is missing."""
     (tmp_path / "x").mkdir()
@@ -226,8 +237,8 @@ def test_cards_of_any_kind_are_no_traceback(card, tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a,b\n1,2\n", "no column of paths"),
-        ("path,x\n1,2\n", "no column of classes"),
+        ("a,b\n1,2\n", "no path column"),
+        ("path,x\n1,2\n", "no class column"),
         ("path,class\n1,\n", "names no classes"),
         ("", "no heading"),
     ],

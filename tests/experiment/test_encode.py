@@ -11,7 +11,8 @@ from PIL import Image
 
 from susx.cli import main
 from susx.config import load_profile
-from susx.datasets.own import new_dataset, split_folders
+from susx.datasets.describe import split_folders
+from susx.datasets.own import new_dataset
 from susx.demo.textures import render
 from susx.errors import SusxError
 from susx.experiment.encode import encode_folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -188,7 +189,7 @@ def test_safetensors_give_the_same_and_the_pretraining_layout_is_understood(
 @pytest.mark.parametrize(
     ("lacking", "says"),
     [
-        ("vocab.txt", "vocab.txt: missing"),
+        ("vocab.txt", "vocab.txt of bert"),
         ("checkpoint.pth", "found checkpoints: none"),
         ("vision_proj", "no weights of vision_proj"),
         ("text_encoder.encoder.layer.1", "KeyError"),
@@ -213,7 +214,7 @@ def test_no_folder_says_what_is_asked_for(tmp_path: Path) -> None:
 
 def test_pickled_code_is_refused(tmp_path: Path) -> None:
     """A checkpoint is somebody else's file."""
-    torch.save({"model": state(), "run": math.hypot, "os": __import__("os").system}, tmp_path / "x.pth")
+    torch.save({"model": state(), "run": math.hypot, "os": os.system}, tmp_path / "x.pth")
     (tmp_path / "vocab.txt").write_text("\n".join(WORDS))
     with pytest.raises(ModelError, match="cannot be loaded as TCL"):
         load_encoder(config_of(tmp_path))

@@ -126,6 +126,6 @@ def test_a_licence_is_asked_for(folder, hub):
         choose_licence(None, rows)
     with pytest.raises(ConfigError, match=r"apache-2\.0"):
         choose_licence("Apache 2.0", rows)
-    with pytest.raises(ConfigError, match="is a data set"):
+    with pytest.raises(ConfigError, match="a classifier is hf"):
         push_classifier(folder, "hf://datasets/a/b")
     assert not hub.repositories
