@@ -18,8 +18,12 @@ def test_every_shipped_profile_plans_every_shipped_data_set(profile, tmp_path):
     """Down to the last class's sentences; only what has a file of sentences is classified by them."""
     settings = ()
     if load_profile(profile).encoder.model != "susx-tiny":
-        (tmp_path / "weights.pt").write_bytes(b"planning only takes their digest")
-        settings = (f"encoder.pretrained={tmp_path / 'weights.pt'}",)
+        weights = tmp_path / "weights.pt"
+        weights.write_bytes(b"planning only takes their digest")
+        for name in ("model.safetensors", "config.json", "vocab.txt"):
+            (tmp_path / name).write_bytes(b"as little of a folder of weights")
+        kept = tmp_path if load_profile(profile).encoder.model in ("blip", "tcl") else weights
+        settings = (f"encoder.pretrained={kept}",)
     asked = load_profile(profile).prompts
     for name in config_names("datasets"):
         plan = plan_build(BuildOptions(name, "retrieve,generate", profile, settings=settings))
