@@ -12,8 +12,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing from requirements.lock into $(VENV) (about 7 GB with the CUDA libraries of torch) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
-	@# --no-deps: the lock is complete, and the resolver would bring back the 'dataclasses' backport (docs/decisions/0001).
-	@$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python -r requirements.lock
+	@# --no-deps: the lock is complete. --no-config: pyproject's overrides would win over its pins (docs/decisions/0001).
+	@$(BIN)/uv pip install --quiet --no-config --no-deps --python $(BIN)/python -r requirements.lock
 	@$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python -e .
 	@touch $@
 
@@ -39,10 +39,7 @@ docs: setup
 	@$(BIN)/mkdocs build --strict
 
 lock:
-	uv pip compile --universal --python-version 3.10 --no-emit-index-url --no-annotate --no-header requirements.in \
-	  | grep -v '^dataclasses==' \
-	  | sed 's/^ml-dtypes==.*/ml-dtypes==0.6.0/' > requirements.lock
-	@# ml-dtypes: the resolver takes 0.4 because of a Python that is not supported here; onnx cannot be imported with it.
+	uv pip compile --universal --python-version 3.10 --no-emit-index-url --no-annotate --no-header requirements.in -o requirements.lock
 
 clean:
 	rm -rf $(VENV) build site *.egg-info

@@ -55,16 +55,20 @@ def load_blip(
     Raises:
         ModelError: the folder does not hold a BLIP retrieval model with processor and tokenizer, or lacks weights of it.
     """
-    from transformers import BertTokenizerFast, BlipForImageTextRetrieval, BlipImageProcessor
+    from transformers import AutoTokenizer, BlipForImageTextRetrieval, BlipImageProcessor
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.disable_progress_bar()
     folder: Path = identity.weights
+    model: Any
+    account: Any
     try:
-        model, account = BlipForImageTextRetrieval.from_pretrained(
+        model, account = BlipForImageTextRetrieval.from_pretrained(  # type: ignore[misc]
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True,
             torch_dtype=TYPES[identity.precision],
         )  # fmt: skip
         processor = BlipImageProcessor.from_pretrained(folder, local_files_only=True)
-        tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(

@@ -33,6 +33,8 @@ class Encoder:
         identity: architecture, weights and digest.
         dim: width of the joint space.
         logit_scale: the model's own factor on cosines (100 for OpenAI CLIP).
+        logit_bias: what a model trained with a sigmoid loss (SigLIP) adds to scaled cosines, so that sigmoid(scale * cosine +
+            bias) is the probability that a sentence fits an image; None for those trained with a softmax.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Encoder:
         self.batch_size = batch_size
         self.workers = workers
         self.logit_scale = float(model.logit_scale.exp().item())
+        bias = getattr(model, "logit_bias", None)
+        self.logit_bias = None if bias is None else float(bias.item())
         self.dim = int(self.encode_texts(["a"]).shape[1])
 
     @property
@@ -200,8 +204,9 @@ def _load_open_clip(identity: EncoderIdentity, config: EncoderConfig, device: st
         pretrained = config.pretrained if by_tag else str(identity.weights)
         pretrained = "" if config.model.startswith("hf-hub:") else pretrained
         model, preprocess = open_clip.create_model_from_pretrained(
-            identity.model, pretrained=pretrained, precision=config.precision, device=device
-        )
+            identity.model, pretrained=pretrained, precision=config.precision, device=device,
+            **({} if by_tag else _preprocessing(config.model)),
+        )  # fmt: skip
         tokenizer = open_clip.get_tokenizer(identity.model)
     except ModelError:
         raise
@@ -212,6 +217,27 @@ def _load_open_clip(identity: EncoderIdentity, config: EncoderConfig, device: st
             f"({type(error).__name__}: {reason}). Check that encoder.model names the architecture it was trained with."
         ) from error
     return model, preprocess, tokenizer
+
+
+def _preprocessing(model: str) -> dict[str, Any]:
+    """Return the pixel statistics and resizing that all published weights of an architecture share, {} where they differ or there are none.
+
+    open_clip knows them by tag only; a checkpoint from a file would be given those of OpenAI's CLIP, which SigLIP, PE-Core and
+    MobileCLIP were not trained with.
+    """
+    from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+
+    found = [get_pretrained_cfg(model, tag) for tag in list_pretrained_tags_by_model(model)]
+    kept = [
+        {key: cfg[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in cfg}
+        for cfg in found
+    ]
+    if not kept or any(other != kept[0] for other in kept):
+        return {}
+    return {
+        "image_resize_mode" if key == "resize_mode" else f"image_{key}": value
+        for key, value in kept[0].items()
+    }
 
 
 def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -108,12 +108,12 @@ def load_tcl(
         ModelError: the folder does not hold them, or the checkpoint is not TCL's.
     """
     from torchvision import transforms
-    from transformers import BertTokenizerFast
+    from transformers import BertTokenizerFast  # type: ignore[attr-defined]
 
     folder = identity.weights
     try:
         checkpoint = _checkpoint(folder)
-        tokenizer = BertTokenizerFast(vocab_file=str(folder / "vocab.txt"))  # type: ignore[no-untyped-call]
+        tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
         model = Tcl(_weights(checkpoint), tokenizer.vocab_size)
     except ModelError:
         raise

@@ -9,11 +9,14 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from susx.errors import ConfigError, InputError
 from susx.hub.address import HubAddress
 from susx.hub.failures import explained, unreachable
+
+if TYPE_CHECKING:
+    from huggingface_hub import DatasetInfo, ModelInfo
 
 __all__ = ["MAX_BYTES", "Snapshot", "fetch", "upload"]
 
@@ -144,9 +147,13 @@ def _listing(address: HubAddress) -> tuple[str | None, dict[str, int]]:
     """Return commit and file sizes in bytes."""
     from huggingface_hub import HfApi
 
-    info = HfApi(endpoint=_endpoint()).repo_info(
-        address.repository, repo_type=address.kind, revision=address.revision, files_metadata=True, timeout=TIMEOUT
-    )  # fmt: skip
+    info: ModelInfo | DatasetInfo = HfApi(endpoint=_endpoint()).repo_info(  # type: ignore[assignment]
+        address.repository,
+        repo_type=address.kind,
+        revision=address.revision,
+        files_metadata=True,
+        timeout=TIMEOUT,
+    )
     return info.sha, {file.rfilename: file.size or 0 for file in info.siblings or ()}
 
 

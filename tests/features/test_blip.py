@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     BlipForImageTextRetrieval(config).save_pretrained(path)
     BlipImageProcessor(size={"height": 384, "width": 384}).save_pretrained(path)
     (path / "vocab.txt").write_text("\n".join(WORDS))
-    BertTokenizerFast(vocab_file=str(path / "vocab.txt")).save_pretrained(path)
+    BertTokenizerFast.from_pretrained(path).save_pretrained(path)  # transformers 5 does not read vocab_file=
     return path
 
 

@@ -22,8 +22,8 @@ __all__ = ["Array", "Canvas", "Cells", "clip01", "mix", "smoothstep", "triangle"
 #: Arrays of any shape, where a function works on all.
 Array: TypeAlias = NDArray[Any]
 
-Field = Float[NDArray[np.float32], "size size"]
-Image = Float[NDArray[np.float32], "size size 3"]
+Field = Float[NDArray[Any], "size size"]
+Image = Float[NDArray[Any], "size size 3"]
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Canvas:
         angle = self.uniform(-2.8, -1.9) if angle is None else angle
         slope_y, slope_x = np.gradient(height.astype(np.float32), 1.0 / self.size)
         facing = -(slope_x * np.float32(np.cos(angle)) + slope_y * np.float32(np.sin(angle)))
-        shade: Array = np.clip(1.0 - strength * -facing, 0.3, 1.7).astype(np.float32)
+        shade: Array = np.asarray(np.clip(1.0 - strength * -facing, 0.3, 1.7), np.float32)
         return shade
 
     def paint(self, amount: Field, light: Field | float = 1.0) -> Image:

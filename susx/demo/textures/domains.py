@@ -7,6 +7,7 @@ Each function draws a category function on a larger canvas and returns a ``(size
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -17,7 +18,7 @@ from susx.demo.textures.canvas import Canvas, clip01
 
 __all__ = ["DOMAINS", "Draw", "camera", "web"]
 
-Image = Float[NDArray[np.float32], "size size 3"]
+Image = Float[NDArray[Any], "size size 3"]
 Draw = Callable[[Canvas], Image]
 
 
@@ -79,7 +80,7 @@ def _view(
 
 
 def _bilinear(
-    image: Image, u: Float[NDArray[np.float32], "size size"], v: Float[NDArray[np.float32], "size size"]
+    image: Image, u: Float[NDArray[Any], "size size"], v: Float[NDArray[np.float32], "size size"]
 ) -> Image:
     """Sample at pixel positions, mirrored at the edges."""
     last = image.shape[0] - 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -10,7 +12,7 @@ from susx.demo.textures.canvas import Array, Canvas, clip01, mix, smoothstep
 
 __all__ = ["bumpy", "honeycombed", "perforated", "pitted", "porous", "potholed"]
 
-Image = Float[NDArray[np.float32], "size size 3"]
+Image = Float[NDArray[Any], "size size 3"]
 
 
 def bumpy(canvas: Canvas) -> Image:
@@ -75,7 +77,7 @@ def potholed(canvas: Canvas) -> Image:
     """An asphalt road with one to three big ragged holes, a broken rim and dirt or water inside."""
     grey = canvas.uniform(0.40, 0.62)
     road = grey * (0.75 + 0.5 * canvas.grain()) * (0.9 + 0.2 * canvas.noise(3))
-    reach = np.full((canvas.size, canvas.size), 9.0, np.float32)
+    reach: Array = np.full((canvas.size, canvas.size), 9.0, np.float32)
     for _ in range(int(canvas.rng.integers(1, 4))):
         cx, cy = canvas.rng.uniform(0.2, 0.8, 2)
         rx, ry = canvas.rng.uniform(0.13, 0.30, 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -14,8 +16,8 @@ __all__ = [
     "waffled", "wrinkled", "zigzagged",
 ]  # fmt: skip
 
-Field = Float[NDArray[np.float32], "size size"]
-Image = Float[NDArray[np.float32], "size size 3"]
+Field = Float[NDArray[Any], "size size"]
+Image = Float[NDArray[Any], "size size 3"]
 
 
 def banded(canvas: Canvas) -> Image:

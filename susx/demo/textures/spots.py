@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -10,8 +12,8 @@ from susx.demo.textures.canvas import Canvas, clip01, mix, smoothstep
 
 __all__ = ["bubbly", "dotted", "flecked", "freckled", "polka_dotted", "sprinkled", "studded"]
 
-Field = Float[NDArray[np.float32], "size size"]
-Image = Float[NDArray[np.float32], "size size 3"]
+Field = Float[NDArray[Any], "size size"]
+Image = Float[NDArray[Any], "size size 3"]
 
 
 def dotted(canvas: Canvas) -> Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import os
 import shutil
@@ -18,6 +17,7 @@ import torch
 from PIL import Image
 
 from susx.errors import GenerationError, StoreError
+from susx.images.generate.arguments import call_arguments
 from susx.images.generate.exact import fixed_tiles
 from susx.images.generate.pipeline import LoadedPipeline
 from susx.images.generate.record import DrawnImage, file_name, read_drawn, write_drawn
@@ -94,6 +94,8 @@ def draw(
         if on_image:
             on_image(found)
     if tasks:
+        for note in call_arguments(loaded.pipe, settings)[1]:
+            log.warning("%s: %s", loaded.model, note)
         warn_of_lost_words(loaded.pipe, {task.request.prompt for task in tasks})
         with fixed_tiles(loaded.pipe) if exact else contextlib.nullcontext(), quiet_truncation(loaded.pipe):
             for name, drawn in _drawn(loaded, tasks, out_dir, settings, batch_size, distinctness):
@@ -147,19 +149,16 @@ def _paint(
     """One call of the pipeline: pictures, and which of them its safety checker blacked out."""
     # Generators live on the CPU, so that an image starts from the same noise on every device.
     seeds = [task.request.seed(task.attempt) for task in batch]
-    wanted = {
+    arguments, _ = call_arguments(loaded.pipe, settings)
+    arguments |= {
         "prompt": [task.request.prompt for task in batch],
-        "negative_prompt": [settings.negative_prompt] * len(batch) if settings.negative_prompt else None,
-        "num_inference_steps": settings.steps,
-        "guidance_scale": settings.guidance,
-        "width": settings.width,
-        "height": settings.height,
         "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
         "output_type": "pil",
     }
-    known = inspect.signature(type(loaded.pipe).__call__).parameters
+    if "negative_prompt" in arguments:
+        arguments["negative_prompt"] = [arguments["negative_prompt"]] * len(batch)
     try:
-        output: Any = loaded.pipe(**{k: v for k, v in wanted.items() if v is not None and k in known})
+        output: Any = loaded.pipe(**arguments)
     except (RuntimeError, MemoryError) as error:
         if _is_out_of_memory(error):
             raise _OutOfMemory(str(error)) from None  # the traceback would keep the tensors alive

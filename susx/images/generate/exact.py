@@ -89,8 +89,10 @@ def _put_back(module: Any, method: str, own: Any) -> None:
 
 
 def _rows(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
-    """Rows of the first tensor that has a batch axis and something behind it."""
+    """Rows of the first tensor that has a batch axis and something behind it; None for batches that are lists (Z-Image)."""
     for value in (*args, *kwargs.values()):
+        if isinstance(value, list):
+            return None
         if isinstance(value, Tensor) and value.ndim > 1:
             return int(value.shape[0])
     return None

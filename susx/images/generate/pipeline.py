@@ -86,7 +86,11 @@ def load_pipeline(
         warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
         from diffusers import AutoPipelineForText2Image
         from diffusers.utils.logging import disable_progress_bar
-    disable_progress_bar()  # of the files of a pipeline, while it is loaded; the images have a bar of ours
+    from transformers.utils import logging as transformers_logging
+
+    # Of the files of a pipeline, while it is loaded; the images have a bar of ours.
+    disable_progress_bar()
+    transformers_logging.disable_progress_bar()
 
     if dtype not in DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(DTYPES)}; found '{dtype}'.")
