@@ -25,10 +25,17 @@ __all__ = ["Classifier", "Neighbour", "Prediction", "Scored", "load_classifier"]
 
 @dataclass(frozen=True)
 class Scored:
-    """A class and its probability, calibrated where ``ClassifierFacts.calibrated_on`` says on what."""
+    """A class and its probability, calibrated where ``ClassifierFacts.calibrated_on`` says on what.
+
+    Attributes:
+        class_name, probability: among the classes of the classifier, which sum to 1.
+        match: for encoders trained with a sigmoid loss (SigLIP), the probability by the class's sentences alone that they fit the
+            image at all (Zhai et al., ICCV 2023): near 0 for every class of an image that is none of them; else None.
+    """
 
     class_name: str
     probability: float
+    match: float | None = None
 
 
 @dataclass(frozen=True)
@@ -143,16 +150,27 @@ class Classifier:
             return []
         best = self.probabilities(features).topk(min(top_k, len(self.class_names)), dim=1)
         near = self._nearest(features.pooled, explain)
+        matches = self._matches(features.pooled)
         return [
             Prediction(
                 name,
-                tuple(Scored(self.class_names[c], p) for p, c in zip(values, columns, strict=True)),
+                tuple(
+                    Scored(self.class_names[c], p, None if matches is None else float(matches[i, c]))
+                    for p, c in zip(values, columns, strict=True)
+                ),
                 near[i] if near else (),
             )
             for i, (name, values, columns) in enumerate(
                 zip(names, best.values.tolist(), best.indices.tolist(), strict=True)
             )
         ]
+
+    def _matches(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"] | None:
+        """Return sigmoid(scale * cosine + bias) with the encoder's own scale and bias; None where it has no bias."""
+        bias = self.encoder.logit_bias
+        if bias is None:
+            return None
+        return torch.sigmoid(self.encoder.logit_scale * (rows @ self.stored.zero_shot.text.T) + bias)
 
     def _nearest(self, rows: Float[Tensor, "query dim"], count: int) -> list[tuple[Neighbour, ...]]:
         support = self.stored.support

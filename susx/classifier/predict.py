@@ -135,7 +135,14 @@ def as_record(prediction: Prediction, stored: StoredClassifier) -> dict[str, Any
         "image": prediction.image,
         "class": prediction.classes[0].class_name,
         "probability": round(prediction.classes[0].probability, 6),
-        "top": [{"class": s.class_name, "probability": round(s.probability, 6)} for s in prediction.classes],
+        "top": [
+            {
+                "class": s.class_name,
+                "probability": round(s.probability, 6),
+                **({} if s.match is None else {"match": round(s.match, 6)}),
+            }
+            for s in prediction.classes
+        ],
         "nearest": [
             {
                 "class": n.row.class_name,

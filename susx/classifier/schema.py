@@ -24,6 +24,8 @@ class ScoredClass(BaseModel):
 
     class_name: str
     probability: float
+    match: float | None = None
+    """Of encoders trained with a sigmoid loss: the probability that the class's sentences fit the image at all."""
 
 
 class NearImage(BaseModel):

@@ -31,6 +31,12 @@ def build(
     ray_address: Annotated[
         str | None, typer.Option(help="Ray cluster, as host:6379; this machine when not given.")
     ] = None,
+    callback: Annotated[
+        str | None,
+        typer.Option(
+            help="package.module:function called with the summary; susx.tracking:wandb, susx.tracking:mlflow."
+        ),
+    ] = None,
     json_file: JsonFile = None,
     **chosen: Any,
 ) -> None:
@@ -44,6 +50,11 @@ def build(
     from susx.stages.plan import plan_build
     from susx.store import open_store
 
+    told = None
+    if callback is not None:
+        from susx.tracking import load_callback, notify
+
+        told = load_callback(callback)
     plan = plan_build(options)
     console = output(json_file)
     print_banner(console, plan)
@@ -56,6 +67,8 @@ def build(
     summary = run_plan(plan, store, console, record=record, runner=runner, ray_address=ray_address)
     print_summary(console, summary)
     write_json(json_file, summary)
+    if callback is not None and told is not None:
+        notify(callback, told, summary)
 
 
 def say_what_is_stale(options: BuildOptions, json_file: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""``susx index build | serve | info``: retrieval indices over one's own images."""
+"""``susx index build | add | serve | info``: retrieval indices over one's own images, or over published embeddings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Build, serve and inspect retrieval indices.")
+app = typer.Typer(no_args_is_help=True, help="Build, add, serve and inspect retrieval indices.")
 
 Profile = Annotated[str, typer.Option(help="Profile whose encoder is used.")]
 Model = Annotated[
@@ -60,6 +60,39 @@ def build(
 
 
 @app.command()
+def add(
+    folder: Annotated[Path, typer.Argument(help="Folder of the index; must not exist.")],
+    source: Annotated[
+        Path, typer.Option("--from", help="clip-retrieval folder, parquet (or a folder of it), .npy or .h5.")
+    ],
+    rows: Annotated[
+        Path | None, typer.Option(help="Parquet or CSV with url and caption of the rows of .npy or .h5.")
+    ] = None,
+    embedding: Annotated[
+        str | None, typer.Option(help="Column or data set of the embeddings, where there are several.")
+    ] = None,
+    profile: Profile = "demo",
+    encoder: Model = None,
+    pretrained: Pretrained = "",
+) -> None:
+    """Make an index of published embeddings: nothing is encoded, and large files are linked, not copied."""
+    from susx.images.retrieve.index_add import add_index
+
+    added = add_index(folder, _encoder(profile, encoder, pretrained), source, rows=rows, embedding=embedding)
+    made = added.manifest
+    typer.echo(f"{folder}: {made.rows} images, {made.dim} dimensions, encoder {made.encoder}")
+    if added.gain is None:
+        typer.echo("Not checked: without captions nothing tells whether this encoder made the embeddings.")
+    else:
+        said = f"Captions are nearer to their own images than to others by {added.gain:+.3f} (standard error {added.error:.3f})"
+        typer.echo(
+            f"{said}: they fit the encoder."
+            if added.fits
+            else f"warning: {said}: another encoder may have made them."
+        )
+
+
+@app.command()
 def serve(
     folder: Annotated[Path, typer.Argument(help="Folder of the index.")],
     host: Annotated[
@@ -83,11 +116,11 @@ def serve(
 @app.command()
 def info(folder: Annotated[Path, typer.Argument(help="Folder of the index.")]) -> None:
     """Print encoder, size, dimension and columns of an index."""
-    from susx.images.retrieve.backends.index import open_faiss
+    from susx.images.retrieve.backends.index import open_index
     from susx.images.retrieve.backends.metadata import IndexMetadata
     from susx.images.retrieve.manifest import IndexManifest
 
-    index, metadata, manifest = open_faiss(folder), IndexMetadata(folder), IndexManifest.read(folder)
+    index, metadata, manifest = open_index(folder), IndexMetadata(folder), IndexManifest.read(folder)
     lower = {column.lower(): column for column in metadata.columns}
     lines = {
         "encoder": f"{manifest.encoder} (sha256 {manifest.digest[:12]})" if manifest else "not recorded",

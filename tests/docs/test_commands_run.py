@@ -44,7 +44,7 @@ ELSEWHERE = {
 }
 """Beginnings of commands that need several machines, a deployment's whole run, or that the suite runs on its own terms: where."""
 
-NEEDS_WEIGHTS = r"--profile (sd-fast|clip-vit-b32|blip-b16|tcl-b16|my-profile\.yaml)"
+NEEDS_WEIGHTS = r"--profile (sd-fast|clip-vit-b32|blip-b16|tcl-b16|siglip2-b16|my-profile\.yaml)"
 """Without network these end with the paragraph that says which weights are missing."""
 
 NEEDS_WEB = r"retrieval\.backend=urls|index build linked-index"

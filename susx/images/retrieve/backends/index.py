@@ -1,4 +1,4 @@
-"""A local clip-retrieval index folder, searched with faiss without loading it whole.
+"""A local clip-retrieval index folder, searched without loading it whole: with faiss, or exactly where it has no faiss index.
 
 Layout (clip-retrieval's): ``image.index``, ``metadata/*.parquet``, ``img_emb/*.npy``; ours adds ``susx_index.json``.
 """
@@ -22,6 +22,7 @@ from susx.images.retrieve.backends.base import (
     TextEncoder,
     existing_path,
 )
+from susx.images.retrieve.backends.exact_index import ExactIndex, feature_files
 from susx.images.retrieve.backends.metadata import IndexMetadata
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.manifest import IndexManifest, check_encoder
@@ -29,7 +30,7 @@ from susx.images.retrieve.queries import Query
 from susx.store import FileDigests, digest_json
 from susx.types import Json
 
-__all__ = ["IndexBackend", "IndexSettings", "files_identity", "open_faiss"]
+__all__ = ["IndexBackend", "IndexSettings", "files_identity", "open_faiss", "open_index"]
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,17 @@ def files_identity(backend: str, folder: Path) -> Json:
         )
     content = {path.relative_to(folder).as_posix(): _file_digests(path) for path in files}
     return {"backend": backend, "content": digest_json(content)}
+
+
+def open_index(folder: Path) -> Any:
+    """Open ``image.index``, or where there is none the features themselves.
+
+    Raises:
+        RetrievalError: there is neither, or it cannot be read.
+    """
+    if not (folder / "image.index").exists() and (files := feature_files(folder)):
+        return ExactIndex(files)
+    return open_faiss(folder)
 
 
 def open_faiss(folder: Path) -> Any:
@@ -141,7 +153,7 @@ class IndexBackend:
             logger.warning(
                 "The index %s does not say which encoder built it; assuming %s.", folder, encoder.id
             )
-        self.index = open_faiss(folder)
+        self.index = open_index(folder)
         self._similarity = _similarity_of(self.index, folder)
         self.metadata = IndexMetadata(folder)
         if self.metadata.rows != self.index.ntotal:
@@ -176,7 +188,7 @@ class IndexBackend:
         Raises:
             RetrievalError: the folder came without the features its index was made of.
         """
-        files = sorted((self.folder / "img_emb").glob("*.npy"))
+        files = feature_files(self.folder)
         if not files:
             raise RetrievalError(
                 f"The index {self.folder} has no img_emb/*.npy, the features that it was made of, and a method asks for "
