@@ -8,6 +8,7 @@ support.jsonl            provenance of the support images, a row a line, in the 
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import uuid
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ import susx
 from susx.classifier.description import JSON, STATE, SUPPORT, TABLE, Description
 from susx.config import EncoderConfig
 from susx.errors import InputError, MismatchError, StoreError
+from susx.evaluation import Rejection
 from susx.methods import Method, parameters
 from susx.methods.state import Fitted, save_fitted
 from susx.methods.zero_shot import ZeroShotState
@@ -46,6 +48,7 @@ class ClassifierFacts:
         calibrated_on: the labelled images the temperature was fitted on ("val", "support"), or "".
         licences: notes on what was used, for whoever ships the classifier.
         toy: whether the encoder is the embedded one.
+        rejection: what the pool that the support images came from tells of images that are none of the classes.
     """
 
     class_names: tuple[str, ...]
@@ -59,6 +62,7 @@ class ClassifierFacts:
     calibrated_on: str = ""
     licences: tuple[str, ...] = ()
     toy: bool = False
+    rejection: Rejection | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,19 @@ class StoredClassifier:
     def zero_shot(self) -> ZeroShotState:
         """The classifier of class prompts alone."""
         return self.fitted.zero_shot
+
+    def threshold(self, let_in: float) -> float:
+        """Return the cosine below which an image is none of the classes, for a share of outsiders that may pass.
+
+        Raises:
+            InputError: the share is not between 0 and 1, or nothing is known of outsiders.
+        """
+        if self.facts.rejection is None:
+            raise InputError(
+                "This classifier knows nothing of images that are none of its classes: it was built without a pool whose captions "
+                "name them (at least 20). Build it by --mode retrieve from an index with captions, or leave --reject out."
+            )
+        return self.facts.rejection.threshold(let_in)
 
     @property
     def gives_zero_shot(self) -> bool:
@@ -187,6 +204,7 @@ def _description(facts: ClassifierFacts, method: Method[Any], files: dict[str, s
             "calibration": {"temperature": facts.temperature, "on": facts.calibrated_on},
             "licences": tuple(facts.licences),
             "toy": facts.toy,
+            "rejection": dataclasses.asdict(facts.rejection) if facts.rejection else None,
             "files": files,
         }
     ).sealed()

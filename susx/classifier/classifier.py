@@ -55,12 +55,14 @@ class Prediction:
         classes: the best classes, best first; empty when the image could not be read.
         neighbours: the nearest support images, nearest first: the explanation.
         error: why the image could not be read, else None.
+        none_of_these: whether it is nearer to no class than the threshold asks; None where no threshold was asked for.
     """
 
     image: str
     classes: tuple[Scored, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     error: str | None = None
+    none_of_these: bool | None = None
 
 
 class Classifier:
@@ -69,12 +71,19 @@ class Classifier:
     Attributes:
         stored: what the folder holds.
         device, batch_size, workers: how the encoder runs; they do not change the result.
+        threshold: cosine below which an image is none of the classes; None where ``reject``, the share of outsiders that may pass
+            for one, was not given.
+
+    Raises:
+        InputError: ``reject`` is not between 0 and 1, or the classifier was built without a captioned pool, so no threshold is known.
     """
 
     def __init__(
-        self, stored: StoredClassifier, *, device: str = "auto", batch_size: int = 64, workers: int = 2
-    ) -> None:
+        self, stored: StoredClassifier, *, device: str = "auto", batch_size: int = 64, workers: int = 2,
+        reject: float | None = None,
+    ) -> None:  # fmt: skip
         self.stored = stored
+        self.threshold = None if reject is None else stored.threshold(reject)
         self._settings = {"device": device, "batch_size": batch_size, "workers": workers}
         self._encoder: Encoder | None = None
 
@@ -151,6 +160,7 @@ class Classifier:
         best = self.probabilities(features).topk(min(top_k, len(self.class_names)), dim=1)
         near = self._nearest(features.pooled, explain)
         matches = self._matches(features.pooled)
+        outside = self._outside(features.pooled)
         return [
             Prediction(
                 name,
@@ -159,11 +169,17 @@ class Classifier:
                     for p, c in zip(values, columns, strict=True)
                 ),
                 near[i] if near else (),
+                none_of_these=outside[i],
             )
             for i, (name, values, columns) in enumerate(
                 zip(names, best.values.tolist(), best.indices.tolist(), strict=True)
             )
         ]
+
+    def _outside(self, rows: Float[Tensor, "query dim"]) -> list[bool] | list[None]:
+        if self.threshold is None:
+            return [None] * len(rows)
+        return ((rows @ self.stored.zero_shot.text.T).amax(dim=1) < self.threshold).tolist()  # type: ignore[no-any-return]
 
     def _matches(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"] | None:
         """Return sigmoid(scale * cosine + bias) with the encoder's own scale and bias; None where it has no bias."""
@@ -190,7 +206,7 @@ def load_classifier(folder: str | Path, **settings: Any) -> Classifier:
 
     Args:
         folder: what ``save_classifier`` wrote, or ``hf://owner/name[@revision]``.
-        settings: device, batch_size, workers (see :class:`Classifier`).
+        settings: device, batch_size, workers, reject (see :class:`Classifier`).
 
     Raises:
         InputError: the folder is no classifier, or the Hub has none of that name for this user.

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 import susx
 from susx.config import EncoderConfig
@@ -24,6 +24,9 @@ JSON, STATE, SUPPORT, TABLE = (
 )
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 
 class _Strict(BaseModel):
@@ -58,6 +61,23 @@ class Calibration(_Strict):
     on: str
 
 
+class Rejected(_Strict):
+    """Cosines, the estimated share of outsiders that each lets in, the share of named pictures it keeps, and what that was estimated from."""
+
+    thresholds: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
+    let_in: tuple[Share, ...]
+    kept: tuple[Share, ...]
+    inside: Share
+    named: int
+    pool: int
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Rejected:
+        if not len(self.thresholds) == len(self.let_in) == len(self.kept):
+            raise ValueError("thresholds, let_in and kept are of different lengths")
+        return self
+
+
 class Description(_Strict):
     """Everything in ``classifier.json``. ``files`` are digests of the files beside it."""
 
@@ -73,12 +93,16 @@ class Description(_Strict):
     licences: tuple[str, ...]
     toy: bool
     files: dict[Literal["classifier.safetensors", "support.safetensors", "support.jsonl"], Digest]
+    rejection: Rejected | None = None
     digest: str = ""
     """Sha256 over all of the above: a changed byte in this file is noticed like one in the others."""
 
     def sealed(self) -> Description:
         """Return it with its own digest."""
-        content = self.model_dump(mode="json", exclude={"digest"})
+        # Classifiers from before there was a rejection have none in their digest.
+        content = self.model_dump(
+            mode="json", exclude={"digest"} | ({"rejection"} if self.rejection is None else set())
+        )
         text = json.dumps(content, sort_keys=True)
         return self.model_copy(update={"digest": hashlib.sha256(text.encode()).hexdigest()})
 

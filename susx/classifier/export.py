@@ -26,34 +26,47 @@ OPSET = 18
 
 
 class _Calibrated(nn.Module):
-    """Logits of a method and their probabilities at the classifier's temperature."""
+    """Logits of a method, their probabilities at the classifier's temperature, and with a threshold what is none of the classes."""
 
-    def __init__(self, stored: StoredClassifier) -> None:
+    def __init__(self, stored: StoredClassifier, threshold: float | None = None) -> None:
         super().__init__()
         self.scores = stored.method.module(stored.state)
         self.temperature = stored.facts.temperature
+        self.threshold = threshold
+        self.register_buffer("text", stored.zero_shot.text)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
         logits = self.scores(features)
-        return logits, (logits / self.temperature).softmax(dim=1)
+        answers = logits, (logits / self.temperature).softmax(dim=1)
+        if self.threshold is None:
+            return answers
+        cosines = nn.functional.normalize(features, dim=1) @ self.get_buffer("text").T
+        return *answers, cosines.amax(dim=1) < self.threshold
 
 
-def export_onnx(stored: StoredClassifier, path: Path, *, tolerance: float = 1e-3) -> float:
+def export_onnx(
+    stored: StoredClassifier, path: Path, *, tolerance: float = 1e-3, reject: float | None = None
+) -> float:
     """Write the ONNX graph, run it with onnxruntime beside the library, and return the largest difference of logits.
 
+    With ``reject``, the share of outsiders that may pass, there is a third output ``none_of_these`` [query].
+
     Raises:
+        InputError: ``reject`` for a classifier that knows nothing of outsiders.
         ConfigError: the method has no graph (it looks at patches, or mixes the rows of a batch).
         MismatchError: graph and library differ by more than ``tolerance``; the file is removed.
     """
     import onnx
 
-    module = _Calibrated(stored).eval()
+    threshold = None if reject is None else stored.threshold(reject)
+    module = _Calibrated(stored, threshold).eval()
+    outputs = ["logits", "probabilities", *(["none_of_these"] if threshold is not None else [])]
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
         program = torch.onnx.export(
             module, (torch.randn(2, stored.zero_shot.text.shape[1]),),
-            input_names=["features"], output_names=["logits", "probabilities"], opset_version=OPSET,
+            input_names=["features"], output_names=outputs, opset_version=OPSET,
             dynamic_shapes={"features": {0: torch.export.Dim("query")}}, dynamo=True, verbose=False,
         )  # fmt: skip
     assert program is not None

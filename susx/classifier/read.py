@@ -10,6 +10,7 @@ from torch import Tensor
 from susx.classifier.artefact import ClassifierFacts, StoredClassifier, check_shapes
 from susx.classifier.description import JSON, STATE, SUPPORT, TABLE, Description, read_description
 from susx.errors import DamagedArtefact, InputError, MismatchError, SusxError
+from susx.evaluation import Rejection
 from susx.methods import ImageFeatures, Need, parameters
 from susx.methods.state import Fitted, load_fitted
 from susx.records import SupportRow, decode_rows
@@ -43,7 +44,7 @@ def read_classifier(folder: Path) -> StoredClassifier:
         class_names=found.class_names, encoder=found.encoder.config, encoder_digest=found.encoder.digest,
         dataset=found.dataset, prompts=found.prompts.kind, prompts_digest=found.prompts.digest, tuning=found.tuning,
         temperature=found.calibration.temperature, calibrated_on=found.calibration.on, licences=found.licences,
-        toy=found.toy,
+        toy=found.toy, rejection=Rejection(**found.rejection.model_dump()) if found.rejection else None,
     )  # fmt: skip
     support, rows = _read_support(folder) if SUPPORT in found.files else (None, ())
     try:

@@ -47,6 +47,8 @@ class Answer(BaseModel):
     probability: float
     top: list[ScoredClass]
     nearest: list[NearImage]
+    none_of_these: bool | None = None
+    """Whether the image is none of the classes, at the share of outsiders that the service was started with (``--reject``)."""
     gives_zero_shot: bool
     """Whether the support images have no say."""
     toy: bool

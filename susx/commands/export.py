@@ -27,6 +27,12 @@ def export(
     text_only: Annotated[
         bool, typer.Option("--text-only", help="Head of the text classifier alone.")
     ] = False,
+    reject: Annotated[
+        float | None,
+        typer.Option(
+            "--reject", help="onnx: a third output, none_of_these, at this share of outsiders that may pass."
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
 ) -> None:
     """Export a classifier as ONNX (checked against the library with onnxruntime) or as an open_clip head."""
@@ -38,9 +44,11 @@ def export(
 
     if out.exists() and not force:
         raise ConfigError(f"{out} exists; give --force to write over it.")
+    if reject is not None and form is not Format.onnx:
+        raise ConfigError("--reject adds an output to the ONNX graph; a linear head has none.")
     stored = read_classifier(locate_classifier(classifier))
     if form is Format.onnx:
-        difference = export_onnx(stored, out)
+        difference = export_onnx(stored, out, reject=reject)
         typer.echo(
             f"{out}: {stored.method.name}, {len(stored.facts.class_names)} classes; differs from the library by at most {difference:.1e} in a logit."
         )

@@ -42,6 +42,13 @@ def predict(
     explain: Annotated[int, typer.Option("--explain", min=0, help="Nearest support images per image.")] = 3,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 64,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Threads that decode images.")] = 2,
+    reject: Annotated[
+        float | None,
+        typer.Option(
+            "--reject",
+            help="Say which images are none of the classes; share of outsiders that may pass, as 0.05.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda.")] = "auto",
 ) -> None:
     """Classify images with a classifier that was built. Exits 1 when some images could not be read, 3 when none could."""
@@ -54,14 +61,18 @@ def predict(
         raise InputError(
             "No images: give files, folders or patterns, or - to read paths from standard input."
         )
-    loaded = load_classifier(classifier, device=device, batch_size=batch_size, workers=workers)
+    loaded = load_classifier(classifier, device=device, batch_size=batch_size, workers=workers, reject=reject)
     stream = predict_stream(loaded, _files(images), top_k=top_k, explain=explain)
     for note in loaded.stored.notes:
         typer.echo(f"note: {for_terminal(note)}", err=True)
     good = bad = 0
     target = out.open("w", encoding="utf-8", newline="") if out else sys.stdout
     try:
-        write = _jsonl(target, loaded.stored) if form is Format.jsonl else _csv(target, top_k)
+        write = (
+            _jsonl(target, loaded.stored)
+            if form is Format.jsonl
+            else _csv(target, top_k, rejecting=reject is not None)
+        )
         for prediction in _with_progress(stream, show=out is not None or not sys.stdout.isatty()):
             write(prediction)
             good, bad = good + (prediction.error is None), bad + (prediction.error is not None)
@@ -97,19 +108,21 @@ def _jsonl(target: IO[str], stored: StoredClassifier) -> Callable[[Prediction], 
     return write
 
 
-def _csv(target: IO[str], top_k: int) -> Callable[[Prediction], None]:
+def _csv(target: IO[str], top_k: int, *, rejecting: bool = False) -> Callable[[Prediction], None]:
     from susx.neutral import for_cell
 
     rows = csv.writer(target, lineterminator="\n")
     ranked = [name for k in range(1, top_k + 1) for name in (f"class_{k}", f"probability_{k}")]
-    rows.writerow(["image", *ranked, "nearest", "error"])
+    rows.writerow(["image", *ranked, "nearest", "error", *(["none_of_these"] if rejecting else [])])
 
     def write(prediction: Prediction) -> None:
         cells = [cell for s in prediction.classes for cell in (s.class_name, f"{s.probability:.6f}")]
         cells += [""] * (2 * top_k - len(cells))
         nearest = "|".join(neighbour.row.file for neighbour in prediction.neighbours)
+        outside = {True: "yes", False: "no", None: ""}[prediction.none_of_these]
+        last = [outside] if rejecting else []
         rows.writerow(
-            [for_cell(cell) for cell in (prediction.image, *cells, nearest, prediction.error or "")]
+            [for_cell(cell) for cell in (prediction.image, *cells, nearest, prediction.error or "", *last)]
         )
 
     return write

@@ -23,6 +23,7 @@ from susx.evaluation.modality_gap import (
     overlap,
 )
 from susx.evaluation.per_class import ClassGain, class_gains
+from susx.evaluation.rejection import Rejection, estimate_rejection, names_a_class
 from susx.evaluation.scores import class_accuracy, macro_f1, mean_per_class, top_k_correct
 from susx.evaluation.summary import Scores, score
 
@@ -35,6 +36,7 @@ __all__ = [
     "ConfusionPair",
     "CosineHistogram",
     "MethodFactory",
+    "Rejection",
     "ReliabilityBins",
     "Scores",
     "accuracy_plane",
@@ -48,10 +50,12 @@ __all__ = [
     "confusion_matrix",
     "confusion_pairs",
     "cosine_histograms",
+    "estimate_rejection",
     "fit_temperature",
     "intra_modal_overlap",
     "macro_f1",
     "mean_per_class",
+    "names_a_class",
     "overlap",
     "reliability",
     "score",

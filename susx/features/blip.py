@@ -58,7 +58,7 @@ def load_blip(
     from transformers import AutoTokenizer, BlipForImageTextRetrieval, BlipImageProcessor
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder: Path = identity.weights
     model: Any
     account: Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Iterator
 
 from susx.errors import InputError, ServerError, SusxError
@@ -14,12 +15,15 @@ _TOKEN = "Make a token at https://huggingface.co/settings/tokens and set HF_TOKE
 
 
 def unreachable() -> tuple[type[Exception], ...]:
-    """Return the errors of a network that is not there, of either generation of the client (requests, httpx)."""
+    """Return the errors of a network that is not there, of every generation of the client (requests, httpx, httpx2)."""
     import httpx
     import requests
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    return (OfflineModeIsEnabled, requests.ConnectionError, requests.Timeout, httpx.TransportError)
+    known = [OfflineModeIsEnabled, requests.ConnectionError, requests.Timeout, httpx.TransportError]
+    with contextlib.suppress(ImportError):  # of huggingface_hub 2
+        known.append(importlib.import_module("httpx2").TransportError)
+    return tuple(known)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from susx.evaluation.confidence import class_confidence
 from susx.evaluation.confusion import confusion_matrix, confusion_pairs
 from susx.evaluation.modality_gap import centroid_gap, cosine_histograms, intra_modal_overlap
 from susx.evaluation.per_class import class_gains
+from susx.evaluation.rejection import Rejection
 from susx.evaluation.scores import top_k_correct
 from susx.evaluation.summary import Scores, score
 from susx.methods import Evidence
@@ -28,12 +29,16 @@ __all__ = [
     "confusion_cells",
     "confusions",
     "cosine_figures",
+    "coverage_curves",
     "loss_curve",
     "measured_row",
     "plane",
     "reliability_figures",
     "support_curve",
 ]
+
+_LET_IN = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+"""Shares of outsiders at which a report says what is answered and what of it is wrong."""
 
 
 def measured_row(
@@ -213,6 +218,46 @@ def support_curve(found: AccuracyCurve, name: str, figure: str = "Size of the su
     sizes = tuple(float(size) for size in found.sizes)
     return Curve(
         figure, name, sizes, found.top1, found.low, found.high, "support images per class", log_x=True
+    )
+
+
+def coverage_curves(
+    rejection: Rejection, similarity: Float[Tensor, " query"], logits: Float[Tensor, "query classes"],
+    labels: Int64[Tensor, " query"],
+) -> tuple[Curve, Curve]:  # fmt: skip
+    """Return how many test images are answered, and how many of the answers are wrong, over the share of outsiders that may pass.
+
+    Args:
+        rejection: of the pool.
+        similarity: largest cosine of each image with a class's sentences.
+        logits, labels: of the method and the truth.
+    """
+    wrong = logits.argmax(dim=1) != labels
+    answered, errors = [], []
+    for share in _LET_IN:
+        passed = similarity >= rejection.threshold(share)
+        answered.append(float(passed.double().mean()))
+        errors.append(float(wrong[passed].double().mean()) if passed.any() else 0.0)
+    figure, x_label = "None of these: coverage against error", "outsiders that pass (estimated share)"
+    return (
+        Curve(
+            figure,
+            "answered",
+            _LET_IN,
+            tuple(answered),
+            x_label=x_label,
+            y_label="share of test images",
+            log_x=True,
+        ),
+        Curve(
+            figure,
+            "wrong among the answered",
+            _LET_IN,
+            tuple(errors),
+            x_label=x_label,
+            y_label="share of test images",
+            log_x=True,
+        ),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from susx.stages import classify, curate, fit, text_classifier
+from susx.stages import classify, curate, fit, pool_statistics, text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.parameters import EncoderKey, Encoding, Params
@@ -38,7 +38,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     )  # fmt: skip
     return [
         STAGE.job(
-            plan, [*inputs, *([logits] if logits else [])], params=params, execution=Encoding(encoder=profile.encoder)
+            plan, [*inputs, *([logits] if logits else []), *done.all(pool_statistics.STAGE).values()], params=params, execution=Encoding(encoder=profile.encoder)
         )
     ]  # fmt: skip
 
@@ -66,6 +66,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         class_names=params.classes, encoder=Encoding.of(job).encoder, encoder_digest=params.encoder.digest,
         dataset=params.dataset, prompts=params.prompts, prompts_digest=inputs.one(text_classifier.STAGE).digest,
         tuning=params.tuning, temperature=temperature, calibrated_on=calibrated_on, toy=params.toy,
+        rejection=pool_statistics.load_rejection(store, inputs.find(pool_statistics.STAGE)),
         licences=(f"Support images under: {', '.join(licences)}.",) if licences else (),
     )  # fmt: skip
     features = load_file(store.path(support, curate.FEATURES)).get("image")
@@ -73,4 +74,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"classes": len(facts.class_names), "support images": len(rows)}
 
 
-STAGE = Stage("package", 2, run, "Package the classifier", jobs)
+STAGE = Stage("package", 3, run, "Package the classifier", jobs)

@@ -6,9 +6,11 @@ leaves the candidates that were retrieved, before curation: a sample near the pr
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from susx.experiment import needs_of
 from susx.images.retrieve.backends import Delivers
@@ -24,12 +26,15 @@ from susx.types import Json
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
+    from susx.evaluation import Rejection
     from susx.methods.pool_statistics import PoolStatistics
 
-__all__ = ["FILE", "STAGE", "jobs", "load", "run"]
+__all__ = ["FILE", "STAGE", "jobs", "load", "load_rejection", "run"]
 
 FILE = "pool.safetensors"
+_REJECTION = "rejection.json"
 
 
 class _Params(Params):
@@ -38,6 +43,8 @@ class _Params(Params):
     """Whether the backend gives the features of its whole source."""
     backend: Json
     """Identity of that source; None where the candidates stand for it."""
+    captions: bool
+    """Whether its images have captions, so that outsiders can be told from pictures of the classes."""
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
@@ -48,7 +55,10 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     encoded = done.all(encode_images.STAGE)
     retrieved = [encoded[images.name] for images in done.all(fetch.STAGE).values()]
     inputs = done.all(pool.STAGE).values() if whole else retrieved
-    params = _Params(encoder=plan.encoder, whole=whole, backend=plan.backend if whole else None)
+    params = _Params(
+        encoder=plan.encoder, whole=whole, backend=plan.backend if whole else None,
+        captions=whole and Delivers.CAPTIONS in plan.retrieval.delivers,
+    )  # fmt: skip
     return [
         STAGE.job(plan, [done.one(text_classifier.STAGE), *inputs], params=params, execution=retrieving(plan))
     ]
@@ -62,18 +72,51 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """
     from susx.features.pool_statistics import gather_pool_statistics, save_pool_statistics
 
+    rejection = None
+
     params, inputs = _Params.of(job), Artefacts.of(job)
     prompts = inputs.one(text_classifier.STAGE)
-    text, scale = text_classifier.load(store, prompts, text_classifier.class_names(store, prompts))
+    names = text_classifier.class_names(store, prompts)
+    text, scale = text_classifier.load(store, prompts, names)
     parts: Iterator[np.ndarray]
     if params.whole:
-        parts = open_backend(Retrieving.of(job), store, inputs.find(pool.STAGE)).feature_parts()
+        backend = open_backend(Retrieving.of(job), store, inputs.find(pool.STAGE))
+        parts = backend.feature_parts()
+        if params.captions:
+            rejection = _rejection(backend.captioned_sample(), text, names)
     else:
         parts = _candidates(store, inputs)
     statistics = gather_pool_statistics(text, scale, parts, params.encoder.digest)
     statistics.check(params.encoder.digest, statistics.text)
     save_pool_statistics(out / FILE, statistics)
+    if rejection is not None:
+        (out / _REJECTION).write_text(json.dumps(dataclasses.asdict(rejection)), encoding="utf-8")
     return {"images": statistics.count, "left out": statistics.skipped, "whole pool": params.whole}
+
+
+def _rejection(
+    sample: tuple[np.ndarray, list[str | None]], text: Tensor, names: Sequence[str]
+) -> Rejection | None:
+    import torch
+
+    from susx.evaluation import estimate_rejection, names_a_class
+
+    features, captions = sample
+    norms = (features**2).sum(axis=1) ** 0.5
+    usable = torch.from_numpy((norms > 0) & (norms < float("inf")))
+    scores = (torch.from_numpy(features) @ text.T).amax(dim=1) / torch.from_numpy(norms)
+    return estimate_rejection(scores[usable], names_a_class(captions, names)[usable])
+
+
+def load_rejection(store: ArtefactStore, ref: Ref | None) -> Rejection | None:
+    """Return what the pool tells of images that are none of the classes; None where it tells nothing."""
+    from susx.evaluation import Rejection
+
+    if ref is None or not (path := store.path(ref, _REJECTION)).is_file():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    curves: dict[str, Any] = {name: tuple(found.pop(name)) for name in ("thresholds", "let_in", "kept")}
+    return Rejection(**curves, **found)
 
 
 def _candidates(store: ArtefactStore, inputs: Artefacts) -> Iterator[np.ndarray]:
@@ -94,4 +137,4 @@ def load(store: ArtefactStore, ref: Ref, prompts: Ref, classes: Sequence[str]) -
     return statistics.of_classes(torch.tensor([place[name] for name in classes]))
 
 
-STAGE = Stage("pool-statistics", 1, run, "Gather statistics of the pool", jobs)
+STAGE = Stage("pool-statistics", 2, run, "Gather statistics of the pool", jobs)

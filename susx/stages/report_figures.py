@@ -15,12 +15,13 @@ from susx.report.measured import (
     confusion_cells,
     confusions,
     cosine_figures,
+    coverage_curves,
     loss_curve,
     plane,
     reliability_figures,
     support_curve,
 )
-from susx.stages import classify, fit, target
+from susx.stages import classify, fit, pool_statistics, target
 from susx.stages.done import Artefacts
 from susx.stages.evidence import load_target
 from susx.stages.report_params import ReportParams
@@ -59,12 +60,16 @@ def figures(
         "reliability": reliability_figures(logits, labels, row.label, row.temperature),
         "histograms": cosine_figures(query.pooled, labels, evidence.text_classifier),
     }
+    rejection = pool_statistics.load_rejection(store, inputs.find(pool_statistics.STAGE))
+    similarity = (query.pooled @ evidence.text_classifier.T).amax(dim=1)
+    outsiders = coverage_curves(rejection, similarity, logits, labels) if rejection else ()
     fits = {trial: load_fitted(store.path(classifiers[trial], fit.FILE)) for trial in measured}
     result["curves"] = tuple(
         loss_curve(fits[trial].state.losses, rows[measured.index(trial)].label)
         for trial in measured
         if fits[trial].state.losses
     )
+    result["curves"] += outsiders
     if not evidence.has_support:
         return result
     fitted = fits[name]

@@ -132,7 +132,9 @@ class _Handler(QuietHandler):
         kind, name = asked.get("type") or "model", f"{asked.get('organization') or 'me'}/{asked['name']}"
         if (kind, name) in self.state.repositories:
             return self._json(409, {"error": "exists"})
-        self.state.repositories[kind, name] = HubRepository(private=bool(asked.get("private")))
+        self.state.repositories[kind, name] = HubRepository(
+            private=bool(asked.get("private")) or asked.get("visibility") == "private"
+        )
         return self._json(200, {"url": f"{self.state.url}/{'datasets/' if kind == 'dataset' else ''}{name}"})
 
     def _batch(self, asked: dict[str, Any]) -> None:

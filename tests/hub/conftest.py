@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import huggingface_hub.constants
 import pytest
 
 from susx.testing.http_hub import LocalHub
@@ -14,4 +15,7 @@ def hub(monkeypatch, tmp_path):
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         monkeypatch.setenv("HF_TOKEN", "hf_test")
         monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+        # The server here speaks LFS, as Hubs without Xet's storage do; read by the library when it is imported.
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
         yield server

@@ -90,7 +90,7 @@ def load_pipeline(
 
     # Of the files of a pipeline, while it is loaded; the images have a bar of ours.
     disable_progress_bar()
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
     if dtype not in DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(DTYPES)}; found '{dtype}'.")

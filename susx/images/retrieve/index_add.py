@@ -169,9 +169,9 @@ def _column_of_vectors(file: Path, schema: Any, embedding: str | None) -> str:
 
     def numbers(kind: Any) -> bool:
         listed = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-        return listed and pa.types.is_floating(kind.value_type)
+        return bool(listed and pa.types.is_floating(kind.value_type))
 
-    found = [name for name in schema.names if numbers(schema.field(name).type)]
+    found: list[str] = [name for name in schema.names if numbers(schema.field(name).type)]
     if embedding is not None:
         if embedding not in found:
             raise InputError(

@@ -13,7 +13,7 @@ __all__ = ["bar_figure", "curve_figure", "plane_figure"]
 
 def curve_figure(title: str, curves: Sequence[Curve]) -> Figure:
     """Draw the curves of one figure: shares as per cent, other quantities as they are."""
-    share = curves[0].y_label == "top-1"
+    share = curves[0].y_label in ("top-1", "share of test images")
 
     def said(value: float, digits: int = 1) -> str:
         return percent(value, digits) if share else f"{value:.4g}"

@@ -34,6 +34,8 @@ class Delivers(Enum):
     """Rows of features in place of images (``Backend.features``)."""
     WHOLE = "whole"
     """The features of its whole source (``Backend.feature_parts``)."""
+    CAPTIONS = "captions"
+    """Captions beside features (``Backend.captioned_sample``)."""
 
 
 @runtime_checkable

@@ -17,7 +17,7 @@ __all__ = ["DemoSettings"]
 class DemoSettings(BackendSettings):
     """The embedded pool."""
 
-    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.WHOLE})
+    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.WHOLE, Delivers.CAPTIONS})
 
     backend: Literal["demo"] = "demo"
     pool_size: PositiveInt = 8000

@@ -40,7 +40,7 @@ _file_digests = FileDigests()
 class IndexSettings(BackendSettings):
     """A clip-retrieval index folder."""
 
-    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS, Delivers.WHOLE})
+    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS, Delivers.WHOLE, Delivers.CAPTIONS})
 
     backend: Literal["index"] = "index"
     folder: str | None = None
@@ -196,6 +196,25 @@ class IndexBackend:
             )
         for file in files:
             yield np.load(file, mmap_mode="r", allow_pickle=False)
+
+    def captioned_sample(self, blocks: int = 64, rows: int = 1024) -> tuple[np.ndarray, list[str | None]]:
+        """Return features [sample, dim] in float32 and captions of blocks of rows, evenly spread over the source.
+
+        Raises:
+            RetrievalError: see :meth:`feature_parts`.
+        """
+        total = self.metadata.rows
+        step = max(rows, total // blocks)
+        places = [
+            place for first in range(0, total, step) for place in range(first, min(first + rows, total))
+        ]
+        parts, start, chosen = [], 0, np.asarray(places, dtype=np.int64)
+        for part in self.feature_parts():
+            parts.append(
+                np.asarray(part[chosen[(chosen >= start) & (chosen < start + len(part))] - start], np.float32)
+            )
+            start += len(part)
+        return np.concatenate(parts), self.metadata.get(places).caption
 
     def _describe(
         self, queries: Sequence[Query], similarities: np.ndarray, positions: np.ndarray

@@ -1,0 +1,124 @@
+"""A threshold for "none of these" without a labelled outsider: positives and unlabelled images are enough.
+
+The score of an image is its largest cosine with a class's sentences. A pool holds pictures of the classes (a share pi of it) and
+outsiders; which is which nobody says, but captions that name a class give a sample of the former. Above any threshold t then
+
+    pool(t) = pi * inside(t) + (1 - pi) * outside(t)
+
+with shares of images at or above t. pi is the smallest ratio pool(t) / inside(t), as where outsiders are fewest it is reached
+(Blanchard, Lee & Scott, "Semi-supervised novelty detection", JMLR 2010), and outside(t) follows. Assumed: pictures whose captions name a
+class score as other pictures of the classes do.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from susx.errors import InputError
+
+__all__ = ["Rejection", "estimate_rejection", "names_a_class"]
+
+_POINTS = 201
+_LEAST_NAMED = 20
+"""With fewer captions that name a class the share of pictures of the classes is a guess."""
+_MOST_INSIDE = 0.95
+"""Of a pool with fewer outsiders nothing is learnt about them."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """What is known of outsiders, by threshold.
+
+    Attributes:
+        thresholds: rising cosines.
+        let_in: estimated share of outsiders at or above each threshold, falling.
+        kept: share of images whose captions name a class at or above it, falling.
+        inside: estimated share of the pool that are pictures of the classes.
+        named, pool: numbers of images whose captions name a class, and of all that were looked at.
+    """
+
+    thresholds: tuple[float, ...]
+    let_in: tuple[float, ...]
+    kept: tuple[float, ...]
+    inside: float
+    named: int
+    pool: int
+
+    def threshold(self, let_in: float) -> float:
+        """Return the lowest threshold that lets in at most this share of outsiders.
+
+        Raises:
+            InputError: the share is not between 0 and 1.
+        """
+        if not 0 < let_in < 1:
+            raise InputError(f"The share of outsiders let in must be between 0 and 1, found {let_in}.")
+        return next(
+            (t for t, share in zip(self.thresholds, self.let_in, strict=True) if share <= let_in),
+            self.thresholds[-1],
+        )
+
+
+def estimate_rejection(scores: Float[Tensor, " rows"], named: Bool[Tensor, " rows"]) -> Rejection | None:
+    """Estimate which share of outsiders each threshold lets in.
+
+    Args:
+        scores: of images of the pool, an even sample of it.
+        named: whether the caption of each names a class.
+
+    Returns:
+        None where fewer than 20 captions name a class, or nearly the whole pool shows the classes.
+    """
+    pool, inside = scores.double(), scores[named].double()
+    if len(inside) < _LEAST_NAMED:
+        return None
+
+    def at_or_above(values: Tensor, levels: Tensor) -> Tensor:
+        ordered = values.sort().values
+        return 1 - torch.searchsorted(ordered, levels).double() / len(values)
+
+    levels = torch.quantile(inside, torch.linspace(0.05, 0.9, 35, dtype=torch.float64))
+    share = float((at_or_above(pool, levels) / at_or_above(inside, levels)).min().clamp(max=1))
+    if share > _MOST_INSIDE:
+        return None
+    thresholds = torch.linspace(float(pool.min()), float(pool.max()), _POINTS, dtype=torch.float64)
+    kept = at_or_above(inside, thresholds)
+    outside = ((at_or_above(pool, thresholds) - share * kept) / (1 - share)).clamp(0, 1).cummin(dim=0).values
+    return Rejection(
+        _rounded(thresholds), _rounded(outside), _rounded(kept),
+        inside=round(share, 6), named=len(inside), pool=len(pool),
+    )  # fmt: skip
+
+
+def _rounded(values: Tensor) -> tuple[float, ...]:
+    return tuple(round(value, 6) for value in values.tolist())
+
+
+def names_a_class(captions: Iterable[str | None], class_names: Sequence[str]) -> Bool[Tensor, " rows"]:
+    """Return which captions hold a class's name: its words in their order, in any case, the last one in the plural too."""
+    wanted = {_words(name) for name in class_names} - {()}
+    longest = max((len(name) for name in wanted), default=0)
+    return torch.tensor(
+        [_names(_words(caption or ""), wanted, longest) for caption in captions], dtype=torch.bool
+    )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[^\W_]+", text.lower()))
+
+
+def _names(words: tuple[str, ...], wanted: set[tuple[str, ...]], longest: int) -> bool:
+    for start, length in itertools.product(range(len(words)), range(1, longest + 1)):
+        found = words[start : start + length]
+        if len(found) == length and (
+            found in wanted
+            or any((*found[:-1], found[-1].removesuffix(end)) in wanted for end in ("s", "es"))
+        ):
+            return True
+    return False
