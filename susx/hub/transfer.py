@@ -77,7 +77,8 @@ def fetch(address: HubAddress, wanted: Callable[[str], bool], *, max_bytes: int 
         try:
             sizes = {name: size for name, size in _listing(address)[1].items() if wanted(name)}
         except unreachable() as error:
-            folder = Path(snapshot_download(**where, local_files_only=True))
+            # No file is asked for by name: what was fetched then is a choice of the repository's files, and is checked when it is read.
+            folder = Path(snapshot_download(**where, local_files_only=True, allow_patterns=["/"]))
             logger.warning("The Hub cannot be reached (%s); %s is the copy of last time.", error, address)
         else:
             _check_sizes(address, sizes, max_bytes)
