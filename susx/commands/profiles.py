@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 app = typer.Typer(help="List profiles: encoder, image source, methods.", no_args_is_help=True)
@@ -15,18 +17,28 @@ def _group() -> None:
 
 
 @app.command("list")
-def list_() -> None:
+def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the shipped profiles and those in your own folders: encoder, where images come from, what is fitted."""
     from rich.table import Table
 
-    from susx.commands.console import escape, output
+    from susx.commands.console import escape, output, write_json
     from susx.commands.described import described
     from susx.config import load_profile
 
+    profiles = described("profiles", load_profile)
+    if as_json:
+        write_json(
+            "-",
+            [
+                {"name": path.stem, "file": str(path), **profile.model_dump(mode="json")}
+                for path, profile in profiles
+            ],
+        )
+        return
     table = Table(title="Profiles", title_justify="left")
     for name in ("profile", "encoder", "weights", "images a class", "retrieval", "diffusion model"):
         table.add_column(name, overflow="fold", no_wrap=name == "profile")
-    for path, profile in described("profiles", load_profile):
+    for path, profile in profiles:
         encoder, generation = profile.encoder, profile.generation
         row = (
             path.stem,

@@ -17,20 +17,26 @@ Store = Annotated[
 
 @app.command("ls")
 def ls(
-    store: Store = "susx-store", stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None
+    store: Store = "susx-store",
+    stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every artefact as JSON.")] = False,
 ) -> None:
     """List artefacts by stage: how many, how large, for which subjects."""
+    import dataclasses
     from collections import defaultdict
 
     from rich.table import Table
 
-    from susx.commands.console import escape, output
+    from susx.commands.console import escape, output, write_json
     from susx.store.inventory import Entry, inventory
 
+    chosen = [entry for entry in inventory(_open(store)) if stage in (None, entry.stage)]
+    if as_json:
+        write_json("-", [dataclasses.asdict(entry) for entry in chosen])
+        return
     groups: dict[str, list[Entry]] = defaultdict(list)
-    for entry in inventory(_open(store)):
-        if stage in (None, entry.stage):
-            groups[entry.stage].append(entry)
+    for entry in chosen:
+        groups[entry.stage].append(entry)
     table = Table(title=f"Artefacts in {escape(store)}", title_justify="left")
     for name in ("stage", "artefacts", "size", "subjects"):
         table.add_column(name, justify="right" if name in ("artefacts", "size") else "left", overflow="fold")

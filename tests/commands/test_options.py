@@ -14,6 +14,7 @@ from susx.cli import main
 from susx.commands.build import build
 from susx.commands.status import status
 from susx.stages.options import BuildOptions
+from susx.testing.world import new_world
 
 NAMES = {field.name for field in dataclasses.fields(BuildOptions)}
 
@@ -84,3 +85,16 @@ def test_version_and_profiles(capsys):
     assert said.startswith("susx ")
     for name in ("demo", "clip-rn50-paper"):
         assert name in said
+
+
+def test_lists_are_given_to_programs_too(tmp_path, capsys):
+    """Profiles with all their settings; artefacts one by one, of one stage where it is named."""
+    main(["profiles", "list", "--json"])
+    profiles = {profile["name"]: profile for profile in json.loads(capsys.readouterr().out)}
+    assert profiles["siglip2-b16"]["encoder"]["model"] == "ViT-B-16-SigLIP2"
+    world = new_world(tmp_path)
+    world.build()
+    main(["store", "ls", "--store", world.options.store, "--json", "--stage", "encode-texts"])
+    entries = json.loads(capsys.readouterr().out)
+    assert sorted(entry["subject"] for entry in entries) == sorted(world.description["classes"])
+    assert all(entry["stage"] == "encode-texts" and entry["size"] > 0 for entry in entries)

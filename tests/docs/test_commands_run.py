@@ -10,9 +10,11 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from json import dumps
@@ -100,22 +102,48 @@ def expected(command: str) -> tuple[tuple[int, ...], str]:
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
+    """Yield a folder whose ``susx`` runs in a fork of one process (``forking.py``); None where ``SUSX_DOCS_FRESH`` asks for fresh ones."""
+    if os.environ.get("SUSX_DOCS_FRESH"):
+        yield None
+        return
+    folder = tmp_path_factory.mktemp("forks")
+    server, path = Path(__file__).with_name("forking.py"), folder / "socket"
+    command = folder / "susx"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E {server} ask {path} "$@"\n')
+    command.chmod(0o755)
+    serving = subprocess.Popen(
+        [sys.executable, server, "serve", path], env=environment(folder), cwd=folder, start_new_session=True
+    )
+    try:
+        for _ in range(1200):
+            if path.exists():
+                break
+            assert serving.poll() is None
+            time.sleep(0.1)
+        yield folder
+    finally:
+        os.killpg(serving.pid, signal.SIGKILL)
+        serving.wait()
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory, forks: Path | None) -> Path:
     """Return a store that holds the embedded pool: drawn once here, not once a page."""
     folder = tmp_path_factory.mktemp("pool")
     bring(folder, "http://127.0.0.1:9/")
     command = ["susx", "build", "--dataset", "fabrics.yaml", "--per-class", "1"]
-    run_script(shlex.join(command), folder, environment(folder))
+    run_script(shlex.join(command), folder, environment(folder, forks))
     return folder / "susx-store" / "artefacts" / "pool"
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, forks: Path | None = None) -> dict[str, str]:
     """Return the environment of a newcomer without network: nothing of susx or Prefect set, an empty home."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SUSX_"))}
     home = folder.parent / f"{folder.name}-home"
     home.mkdir(exist_ok=True)
     return kept | {
-        "PATH": f"{BINARIES}:{kept['PATH']}", "HOME": str(home), "PWD": str(folder), "HF_HUB_OFFLINE": "1",
+        "PATH": f"{f'{forks}:' if forks else ''}{BINARIES}:{kept['PATH']}", "HOME": str(home), "PWD": str(folder), "HF_HUB_OFFLINE": "1",
         "OPENAI_API_KEY": "no-secret", "NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1", "COLUMNS": "80",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "400",
     }  # fmt: skip
@@ -173,7 +201,7 @@ def as_script(page_steps: list[Step], folder: Path, ports: dict[str, int]) -> tu
 
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_commands_of_a_page_run(page: Path, tmp_path: Path, pool: Path) -> None:
+def test_commands_of_a_page_run(page: Path, tmp_path: Path, pool: Path, forks: Path | None) -> None:
     """Each command ends as the page lets one expect, after those before it."""
     folder = tmp_path / "reader"
     folder.mkdir()
@@ -188,12 +216,12 @@ def test_commands_of_a_page_run(page: Path, tmp_path: Path, pool: Path) -> None:
         if any("datasets new" in step.text for step in here):
             (folder / "fabrics.yaml").unlink()
         if "make demo" in page.read_text(encoding="utf-8") or page.name == "prefect.md":
-            clone(folder)
+            clone(folder, forks)
         if not any("susx encode" in step.text for step in here):
-            encoded_once(folder)
+            encoded_once(folder, forks)
         shutil.copytree(pool, folder / "susx-store" / "artefacts" / "pool", copy_function=os.link)
         ports = {"4200": free_port(), "1234": free_port(), "8000": free_port(), "8080": model.port}
-        env = environment(folder) | {"PREFECT_SERVER_API_PORT": str(ports["4200"])}
+        env = environment(folder, forks) | {"PREFECT_SERVER_API_PORT": str(ports["4200"])}
         script, commands = as_script(here, folder, ports)
         run_script(script, folder, env)
     wrong = []
@@ -210,14 +238,23 @@ def test_commands_of_a_page_run(page: Path, tmp_path: Path, pool: Path) -> None:
     assert not wrong, "\n\n".join(wrong)
 
 
-def clone(folder: Path) -> None:
+def clone(folder: Path, forks: Path | None) -> None:
     """Make the folder what a clone is after ``make setup``: its environment, configs and flows."""
     for name in ("configs", "flows"):
         shutil.copytree(ROOT / name, folder / name)
     (folder / "susx").symlink_to(ROOT / "susx")
-    (folder / ".venv").symlink_to(BINARIES.parent)
+    if forks is None:
+        (folder / ".venv").symlink_to(BINARIES.parent)
+        return
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    for binary in BINARIES.iterdir():
+        (folder / ".venv" / "bin" / binary.name).symlink_to(
+            forks / "susx" if binary.name == "susx" else binary
+        )
+    (folder / ".venv" / "pyvenv.cfg").symlink_to(BINARIES.parent / "pyvenv.cfg")
+    (folder / ".venv" / "lib").symlink_to(BINARIES.parent / "lib")
 
 
-def encoded_once(folder: Path) -> None:
+def encoded_once(folder: Path, forks: Path | None) -> None:
     """Write ``features``: what ``susx encode`` writes for a folder of three splits."""
-    run_script("susx encode splits/ --out features >/dev/null", folder, environment(folder))
+    run_script("susx encode splits/ --out features >/dev/null", folder, environment(folder, forks))
