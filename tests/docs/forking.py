@@ -85,18 +85,10 @@ def _become(job: dict, files: list[int]) -> None:
         os.environ.clear()
         os.environ.update(job["environment"])
         sys.argv = ["susx", *job["arguments"]]
-        for number, name in ((1, "stdout"), (2, "stderr")):
-            setattr(
-                sys,
-                name,
-                open(
-                    number,
-                    "w",
-                    encoding="utf-8",
-                    errors="surrogateescape" if number == 1 else "backslashreplace",
-                ),
-            )
-        sys.stdin = open(0, encoding="utf-8", errors="surrogateescape")
+        # As a fresh interpreter opens them; they are closed with the process.
+        sys.stdin = open(0, encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
