@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PIL import Image
 from torch import Tensor
@@ -130,7 +130,9 @@ class InferenceWorker:
             return
         for job, prediction in zip(jobs, predictions, strict=True):
             job.answer.set_result(
-                Prediction(
-                    prediction.image, prediction.classes[: job.top_k], prediction.neighbours[: job.explain]
+                replace(
+                    prediction,
+                    classes=prediction.classes[: job.top_k],
+                    neighbours=prediction.neighbours[: job.explain],
                 )
             )

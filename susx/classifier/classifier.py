@@ -159,8 +159,8 @@ class Classifier:
             return []
         best = self.probabilities(features).topk(min(top_k, len(self.class_names)), dim=1)
         near = self._nearest(features.pooled, explain)
-        matches = self._matches(features.pooled)
-        outside = self._outside(features.pooled)
+        cosines = features.pooled @ self.stored.zero_shot.text.T
+        matches, outside = self._matches(cosines), self._outside(cosines)
         return [
             Prediction(
                 name,
@@ -176,17 +176,15 @@ class Classifier:
             )
         ]
 
-    def _outside(self, rows: Float[Tensor, "query dim"]) -> list[bool] | list[None]:
+    def _outside(self, cosines: Float[Tensor, "query classes"]) -> list[bool] | list[None]:
         if self.threshold is None:
-            return [None] * len(rows)
-        return ((rows @ self.stored.zero_shot.text.T).amax(dim=1) < self.threshold).tolist()  # type: ignore[no-any-return]
+            return [None] * len(cosines)
+        return (cosines.amax(dim=1) < self.threshold).tolist()  # type: ignore[no-any-return]
 
-    def _matches(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"] | None:
+    def _matches(self, cosines: Float[Tensor, "query classes"]) -> Float[Tensor, "query classes"] | None:
         """Return sigmoid(scale * cosine + bias) with the encoder's own scale and bias; None where it has no bias."""
         bias = self.encoder.logit_bias
-        if bias is None:
-            return None
-        return torch.sigmoid(self.encoder.logit_scale * (rows @ self.stored.zero_shot.text.T) + bias)
+        return None if bias is None else torch.sigmoid(self.encoder.logit_scale * cosines + bias)
 
     def _nearest(self, rows: Float[Tensor, "query dim"], count: int) -> list[tuple[Neighbour, ...]]:
         support = self.stored.support

@@ -24,8 +24,6 @@ JSON, STATE, SUPPORT, TABLE = (
 )
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 

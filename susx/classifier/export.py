@@ -33,7 +33,8 @@ class _Calibrated(nn.Module):
         self.scores = stored.method.module(stored.state)
         self.temperature = stored.facts.temperature
         self.threshold = threshold
-        self.register_buffer("text", stored.zero_shot.text)
+        if threshold is not None:
+            self.register_buffer("text", stored.zero_shot.text)
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
         logits = self.scores(features)

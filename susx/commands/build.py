@@ -49,12 +49,9 @@ def build(
     from susx.flows.local import run_plan
     from susx.stages.plan import plan_build
     from susx.store import open_store
+    from susx.tracking import load_callback, notify
 
-    told = None
-    if callback is not None:
-        from susx.tracking import load_callback, notify
-
-        told = load_callback(callback)
+    told = None if callback is None else load_callback(callback)
     plan = plan_build(options)
     console = output(json_file)
     print_banner(console, plan)
@@ -67,8 +64,8 @@ def build(
     summary = run_plan(plan, store, console, record=record, runner=runner, ray_address=ray_address)
     print_summary(console, summary)
     write_json(json_file, summary)
-    if callback is not None and told is not None:
-        notify(callback, told, summary)
+    if told is not None:
+        notify(told, summary)
 
 
 def say_what_is_stale(options: BuildOptions, json_file: str | None = None) -> None:

@@ -16,7 +16,12 @@ import typer
 if TYPE_CHECKING:
     from susx.classifier import Prediction, StoredClassifier
 
-__all__ = ["predict"]
+__all__ = ["Reject", "predict"]
+
+Reject = Annotated[
+    float | None,
+    typer.Option(help="Say which images are none of the classes; share of outsiders that may pass, as 0.05."),
+]
 
 
 class Format(str, Enum):
@@ -42,13 +47,7 @@ def predict(
     explain: Annotated[int, typer.Option("--explain", min=0, help="Nearest support images per image.")] = 3,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 64,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Threads that decode images.")] = 2,
-    reject: Annotated[
-        float | None,
-        typer.Option(
-            "--reject",
-            help="Say which images are none of the classes; share of outsiders that may pass, as 0.05.",
-        ),
-    ] = None,
+    reject: Reject = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda.")] = "auto",
 ) -> None:
     """Classify images with a classifier that was built. Exits 1 when some images could not be read, 3 when none could."""

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from susx.commands.predict import Reject
+
 __all__ = ["serve"]
 
 
@@ -14,13 +16,7 @@ def serve(
     classifier: Annotated[Path, typer.Option("--classifier", help="Folder of the classifier.")],
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free port.")] = 8000,
-    reject: Annotated[
-        float | None,
-        typer.Option(
-            "--reject",
-            help="Say which images are none of the classes; share of outsiders that may pass, as 0.05.",
-        ),
-    ] = None,
+    reject: Reject = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda.")] = "auto",
     max_bytes: Annotated[int, typer.Option("--max-bytes", min=1, help="Largest request.")] = 20_000_000,
     max_pixels: Annotated[int, typer.Option("--max-pixels", min=1, help="Largest image.")] = 50_000_000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from susx.errors import InputError, MismatchError
 from susx.methods.rows import checked_unit_rows
 
-__all__ = ["PoolSupport", "nearest_rows", "read_pool", "retrieve_from_pool"]
+__all__ = ["PoolSupport", "nearest_rows", "nearest_rows_of_parts", "read_pool", "retrieve_from_pool"]
 
 # One block of pool x classes similarities holds 64 MB of float32.
 _BLOCK_NUMBERS = 16_000_000
@@ -116,16 +117,31 @@ def nearest_rows(
     Raises:
         InputError: a NaN, infinite or zero row.
     """
+    return nearest_rows_of_parts(text, [pool], wanted)
+
+
+def nearest_rows_of_parts(
+    text: Float[Tensor, "classes dim"], parts: Iterable[Tensor], wanted: int
+) -> tuple[Float[Tensor, "classes near"], Int64[Tensor, "classes near"]]:
+    """Do the same over a pool in parts [rows, dim]; positions count through them.
+
+    Raises:
+        InputError: a NaN, infinite or zero row.
+    """
     classes = len(text)
     step = max(wanted, _BLOCK_NUMBERS // classes)
     best, rows = text.new_zeros((classes, 0)), torch.zeros((classes, 0), dtype=torch.int64)
-    for start in range(0, len(pool), step):
-        checked = checked_unit_rows(pool[start : start + step], f"pool rows from {start}")
-        block = text @ checked.T
-        near, positions = block.topk(min(wanted, block.shape[1]), dim=1)
-        both, where = torch.cat([best, near], dim=1), torch.cat([rows, positions + start], dim=1)
-        best, order = both.sort(dim=1, descending=True, stable=True)
-        best, rows = best[:, :wanted], where.gather(1, order[:, :wanted])
+    begin = 0
+    for part in parts:
+        for start in range(0, len(part), step):
+            checked = checked_unit_rows(part[start : start + step], f"pool rows from {begin + start}")
+            block = text @ checked.T
+            near, positions = block.topk(min(wanted, block.shape[1]), dim=1)
+            both = torch.cat([best, near], dim=1)
+            where = torch.cat([rows, positions + begin + start], dim=1)
+            best, order = both.sort(dim=1, descending=True, stable=True)
+            best, rows = best[:, :wanted], where.gather(1, order[:, :wanted])
+        begin += len(part)
     return best, rows
 
 

@@ -64,4 +64,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"images": len(paths)}
 
 
-STAGE = Stage("encode-images", 2, run, "Encode images", jobs, device=True)
+STAGE = Stage("encode-images", 1, run, "Encode images", jobs, device=True)

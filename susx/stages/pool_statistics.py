@@ -43,8 +43,8 @@ class _Params(Params):
     """Whether the backend gives the features of its whole source."""
     backend: Json
     """Identity of that source; None where the candidates stand for it."""
-    captions: bool
-    """Whether its images have captions, so that outsiders can be told from pictures of the classes."""
+    named: tuple[str, ...]
+    """Names that tell pictures of the classes by their captions; none where the source has no captions."""
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
@@ -55,9 +55,11 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     encoded = done.all(encode_images.STAGE)
     retrieved = [encoded[images.name] for images in done.all(fetch.STAGE).values()]
     inputs = done.all(pool.STAGE).values() if whole else retrieved
+    searched = [hint.search_name for hint in plan.dataset.hints.values() if hint.search_name]
+    captioned = whole and Delivers.CAPTIONS in plan.retrieval.delivers
     params = _Params(
         encoder=plan.encoder, whole=whole, backend=plan.backend if whole else None,
-        captions=whole and Delivers.CAPTIONS in plan.retrieval.delivers,
+        named=tuple(sorted({*plan.classes, *searched})) if captioned else (),
     )  # fmt: skip
     return [
         STAGE.job(plan, [done.one(text_classifier.STAGE), *inputs], params=params, execution=retrieving(plan))
@@ -76,14 +78,13 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
     params, inputs = _Params.of(job), Artefacts.of(job)
     prompts = inputs.one(text_classifier.STAGE)
-    names = text_classifier.class_names(store, prompts)
-    text, scale = text_classifier.load(store, prompts, names)
+    text, scale = text_classifier.load(store, prompts, text_classifier.class_names(store, prompts))
     parts: Iterator[np.ndarray]
     if params.whole:
         backend = open_backend(Retrieving.of(job), store, inputs.find(pool.STAGE))
         parts = backend.feature_parts()
-        if params.captions:
-            rejection = _rejection(backend.captioned_sample(), text, names)
+        if params.named:
+            rejection = _rejection(backend.captioned_sample(), text, params.named)
     else:
         parts = _candidates(store, inputs)
     statistics = gather_pool_statistics(text, scale, parts, params.encoder.digest)

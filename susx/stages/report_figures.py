@@ -61,15 +61,15 @@ def figures(
         "histograms": cosine_figures(query.pooled, labels, evidence.text_classifier),
     }
     rejection = pool_statistics.load_rejection(store, inputs.find(pool_statistics.STAGE))
-    similarity = (query.pooled @ evidence.text_classifier.T).amax(dim=1)
-    outsiders = coverage_curves(rejection, similarity, logits, labels) if rejection else ()
     fits = {trial: load_fitted(store.path(classifiers[trial], fit.FILE)) for trial in measured}
     result["curves"] = tuple(
         loss_curve(fits[trial].state.losses, rows[measured.index(trial)].label)
         for trial in measured
         if fits[trial].state.losses
     )
-    result["curves"] += outsiders
+    if rejection:
+        similarity = (query.pooled @ evidence.text_classifier.T).amax(dim=1)
+        result["curves"] += coverage_curves(rejection, similarity, logits, labels)
     if not evidence.has_support:
         return result
     fitted = fits[name]

@@ -34,7 +34,7 @@ def load_callback(name: str) -> Callback:
     return found  # type: ignore[no-any-return]
 
 
-def notify(name: str, callback: Callback, summary: Mapping[str, Any]) -> None:
+def notify(callback: Callback, summary: Mapping[str, Any]) -> None:
     """Call a callback with a summary.
 
     Raises:
@@ -43,6 +43,7 @@ def notify(name: str, callback: Callback, summary: Mapping[str, Any]) -> None:
     try:
         callback(summary)
     except Exception as error:
+        name = getattr(callback, "__name__", repr(callback))
         raise SusxError(
             f"The build is finished ({summary['report']}), but its callback '{name}' failed: {type(error).__name__}: {error}. "
             "Mend it and run the same command again: nothing is computed twice."

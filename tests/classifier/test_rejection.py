@@ -11,11 +11,15 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from fastapi.testclient import TestClient
 from PIL import Image
 
 from susx.classifier import load_classifier, read_classifier, save_classifier
 from susx.classifier.description import read_description
 from susx.classifier.export import export_onnx
+from susx.classifier.limits import Limits
+from susx.classifier.predict import as_record
+from susx.classifier.serve import create_app
 from susx.cli import main
 from susx.errors import InputError
 from susx.evaluation import Rejection
@@ -112,3 +116,37 @@ def test_without_a_captioned_pool_it_is_refused(classifier_folder, tmp_path, cap
             main([*command, "--classifier", str(classifier_folder), "--reject", "0.05"])
         assert "none of its classes" in " ".join(capsys.readouterr().err.split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_service_says_so(rejecting, pictures):
+    """In each answer; a service without a share leaves it open."""
+    folder, expected = rejecting
+    for reject, said in ((0.05, expected), (None, [None] * len(expected))):
+        app = create_app(load_classifier(folder, reject=reject), Limits())
+        with TestClient(app) as client:
+            for picture, outside in zip(pictures[-3:], said[-3:], strict=True):
+                stream = io.BytesIO()
+                picture.save(stream, "png")
+                answer = client.post(
+                    "/predict", content=stream.getvalue(), headers={"content-type": "image/png"}
+                )
+                assert answer.status_code == 200
+                assert answer.json()["none_of_these"] is outside
+
+
+def test_sigmoid_encoders_say_how_well_each_class_fits(classifier_folder, pictures, monkeypatch):
+    """Sigmoid of scaled cosine and bias, beside probabilities that stay what they are; others say nothing of it."""
+    loaded = load_classifier(classifier_folder)
+    plain = loaded.predict(pictures[:2], top_k=8)
+    assert all(scored.match is None for prediction in plain for scored in prediction.classes)
+    monkeypatch.setattr(loaded.encoder, "logit_bias", -12.0)
+    rows = loaded.encode(pictures[:2]).pooled
+    cosines = rows @ loaded.stored.zero_shot.text.T
+    expected = torch.sigmoid(loaded.encoder.logit_scale * cosines - 12.0)
+    found = loaded.predict(pictures[:2], top_k=8)
+    for number, prediction in enumerate(found):
+        assert [s.probability for s in prediction.classes] == [s.probability for s in plain[number].classes]
+        for scored in prediction.classes:
+            column = loaded.class_names.index(scored.class_name)
+            assert scored.match == pytest.approx(float(expected[number, column]), abs=1e-5)
+        assert {"class", "probability", "match"} == set(as_record(prediction, loaded.stored)["top"][0])

@@ -17,6 +17,7 @@ from timm.models import register_model
 
 from susx.config import EncoderConfig, config_names, load_profile
 from susx.features.encoder import _preprocessing, load_encoder
+from susx.images.retrieve.clip_model import clip_retrieval_model
 
 SMALL_VIT = {"embed_dim": 32, "depth": 1, "num_heads": 2}
 SMALL_FASTVIT = {"layers": (1, 1, 1, 1), "embed_dims": (16, 16, 32, 32)}
@@ -136,3 +137,14 @@ def test_a_checkpoint_from_a_file_is_shown_what_it_was_trained_with(
     assert found["image_resize_mode"] == mode
     assert _preprocessing("ViT-L-14") == {}
     assert _preprocessing("no-such-model") == {}
+
+
+def test_clip_retrieval_encodes_only_for_encoders_that_see_as_clip_does(
+    saved: tuple[str, EncoderConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It loads a checkpoint without its tag: others are left to susx's own encoder."""
+    encoder = load_encoder(saved[1])
+    assert clip_retrieval_model(encoder) is not None
+    visual = encoder.model.visual
+    monkeypatch.setattr(visual, "preprocess_cfg", {**visual.preprocess_cfg, "mean": (0.5, 0.5, 0.5)})
+    assert clip_retrieval_model(encoder) is None

@@ -226,3 +226,16 @@ def test_a_faiss_index_beside_the_features_is_used(tmp_path):
     add(tmp_path / "pool", given)
     assert type(open_index(tmp_path / "pool")).__name__.startswith("IndexFlat")
     assert IndexManifest.read(tmp_path / "pool").tool == "published"
+
+
+def test_a_faiss_index_of_other_features_is_refused(tmp_path):
+    """By both numbers, before a build meets it."""
+    import faiss
+
+    given = clip_retrieval(tmp_path / "source")
+    index = faiss.IndexFlatIP(ENCODER.dim)
+    index.add(VECTORS[:40])
+    faiss.write_index(index, str(tmp_path / "source" / "image.index"))
+    with pytest.raises(InputError, match="holds 40 rows of width 32, img_emb/ 57 of 32"):
+        add(tmp_path / "pool", given)
+    assert not (tmp_path / "pool").exists()

@@ -61,7 +61,7 @@ def test_a_failing_callback_says_that_the_build_is_finished():
     with pytest.raises(
         SusxError, match=r"finished \(runs/x/report\.html\).*ValueError: no room.*nothing is computed twice"
     ):
-        notify("mine:fails", fails, SUMMARY)
+        notify(fails, SUMMARY)
 
 
 def test_a_library_that_is_not_there_is_named(monkeypatch):

@@ -284,6 +284,7 @@ class _Growing:
 def _described(out: Path, encoder: TextEncoder, kind: str) -> Added:
     """Check what was brought and write the manifest."""
     from susx.images.retrieve.backends.exact_index import ExactIndex
+    from susx.images.retrieve.backends.index import open_faiss
     from susx.images.retrieve.backends.metadata import IndexMetadata
 
     files = feature_files(out)
@@ -301,6 +302,14 @@ def _described(out: Path, encoder: TextEncoder, kind: str) -> Added:
     if not {"url", "image_path"} & {name.lower() for name in metadata.columns}:
         raise InputError(
             f"The rows have no column 'url' (or 'image_path'), so no image could be fetched; found {', '.join(metadata.columns)}."
+        )
+    if (out / "image.index").is_file() and ((made := open_faiss(out)).ntotal, made.d) != (
+        index.ntotal,
+        index.d,
+    ):
+        raise InputError(
+            f"image.index holds {made.ntotal} rows of width {made.d}, img_emb/ {index.ntotal} of {index.d}: they are of "
+            "different builds. Leave image.index out; the features are then searched exactly."
         )
     _check_rows(index)
     gain = _caption_gain(index, metadata, encoder)

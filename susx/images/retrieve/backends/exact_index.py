@@ -54,17 +54,10 @@ class ExactIndex:
         """
         import torch
 
-        from susx.features.pool_search import nearest_rows
+        from susx.features.pool_search import nearest_rows_of_parts
 
         queries = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
-        best, places = torch.zeros(len(queries), 0), torch.zeros(len(queries), 0, dtype=torch.int64)
-        start = 0
-        for part in self.parts:
-            near, rows = nearest_rows(queries, torch.from_numpy(part), min(count, len(part)))
-            both, where = torch.cat([best, near], dim=1), torch.cat([places, rows + start], dim=1)
-            best, order = both.sort(dim=1, descending=True, stable=True)
-            best, places = best[:, :count], where.gather(1, order[:, :count])
-            start += len(part)
+        best, places = nearest_rows_of_parts(queries, map(torch.from_numpy, self.parts), count)
         return best.numpy(), places.numpy()
 
     def row(self, place: int) -> np.ndarray:
