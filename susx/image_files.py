@@ -23,6 +23,7 @@ from susx.errors import InputError
 
 __all__ = [
     "FORMATS",
+    "IMAGE_SUFFIXES",
     "LOCAL",
     "BadImage",
     "ImageLimits",
@@ -34,6 +35,9 @@ __all__ = [
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 """What is decoded. Formats whose decoders run other programs or fetch files (EPS, PDF, WMF) are not."""
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Files of a folder that are looked at as images."""
 
 _MARKUP = re.compile(rb"^\s*(<\?xml|<!doctype|<!--|<html|<head|<body|<svg|<script)", re.IGNORECASE)
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}

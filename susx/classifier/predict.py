@@ -17,11 +17,10 @@ from susx.classifier.artefact import StoredClassifier
 from susx.classifier.classifier import Classifier, Prediction
 from susx.errors import InputError
 from susx.features.encoder import Encoder
-from susx.image_files import LOCAL, BadImage, open_image, upright_rgb
+from susx.image_files import IMAGE_SUFFIXES, LOCAL, BadImage, open_image, upright_rgb
 
-__all__ = ["IMAGE_SUFFIXES", "as_record", "decode", "expand", "predict_stream"]
+__all__ = ["as_record", "decode", "expand", "predict_stream"]
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """Files of a folder with other endings are passed over; a file that is named is always tried."""
 
 _LARGEST_BLOCK = 16

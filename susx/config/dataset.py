@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from susx.config.spelling import plain
 from susx.neutral import for_terminal
 
 __all__ = ["ClassHints", "DatasetConfig", "ReaderConfig", "check_identifier"]
@@ -31,6 +32,17 @@ def check_identifier(name: str) -> str:
     return name
 
 
+def _fault(name: str) -> str:
+    """Return what is wrong with words for a class, "" where nothing is."""
+    if not name:
+        return "has an empty name"
+    if len(name) > MAX_CLASS_NAME:
+        return f"('{name[:40]}...') has {len(name)} characters; at most {MAX_CLASS_NAME} fit an encoder"
+    if for_terminal(name) != name or set(name) & set("\t\n\u2028\u2029"):
+        return f"({name!r}) holds a control character"
+    return ""
+
+
 class ClassHints(BaseModel):
     """Words that tell one class from its namesakes when images are searched or drawn."""
 
@@ -42,6 +54,8 @@ class ClassHints(BaseModel):
     """Appended to queries (crane -> "bird")."""
     exclude: tuple[str, ...] = ()
     """Captions holding one of these words are dropped."""
+    unnamed: bool = False
+    """Its name tells nothing (a part number): captions of images like its seeds speak for it."""
 
 
 class ReaderConfig(BaseModel):
@@ -79,6 +93,10 @@ class DatasetConfig(BaseModel):
     """JSON or YAML file of {class: [descriptor, ...]} for visdesc prompts ("long legs"), relative to this file."""
     prompts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Sentences written by hand for single classes; they replace the generated ones of that class."""
+    aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Other words for single classes; the most frequent in the captions of the pool is said in place of the name."""
+    seeds: str | None = None
+    """Folder of images of one's own, relative to this file: one sub-folder a class that has some."""
     reader: ReaderConfig | None = None
     alternatives: tuple[ReaderConfig, ...] = ()
     """Other layouts a local copy may have; tried in order where the reader's own is not there."""
@@ -96,14 +114,8 @@ class DatasetConfig(BaseModel):
             raise ValueError("the list of classes is empty; name at least one class")
         seen: dict[str, int] = {}
         for i, name in enumerate(classes):
-            if not name:
-                raise ValueError(f"class {i} has an empty name")
-            if len(name) > MAX_CLASS_NAME:
-                raise ValueError(
-                    f"class {i} ('{name[:40]}...') has {len(name)} characters; at most {MAX_CLASS_NAME} fit an encoder"
-                )
-            if for_terminal(name) != name or set(name) & set("\t\n\u2028\u2029"):
-                raise ValueError(f"class {i} ({name!r}) holds a control character")
+            if fault := _fault(name):
+                raise ValueError(f"class {i} {fault}")
             # Two ways to write an accented letter look the same, in prompts, reports and the folders of some systems.
             same = unicodedata.normalize("NFC", name)
             if same in seen:
@@ -127,10 +139,24 @@ class DatasetConfig(BaseModel):
                 raise ValueError(f"a question must hold '{{}}' exactly once, found {question!r}")
         return questions
 
+    @field_validator("aliases")
+    @classmethod
+    def _check_aliases(cls, aliases: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        owner: dict[str, str] = {}
+        for name, words in aliases.items():
+            for word in words:
+                if fault := _fault(word.strip()):
+                    raise ValueError(f"an alias of '{name}' {fault}")
+                if owner.setdefault(plain(word), name) != name:
+                    raise ValueError(
+                        f"the alias '{word}' stands for '{owner[plain(word)]}' and for '{name}'; leave it to one of them"
+                    )
+        return {name: tuple(word.strip() for word in words) for name, words in aliases.items()}
+
     @model_validator(mode="after")
     def _check_references(self) -> DatasetConfig:
         known = set(self.classes)
-        for field, keys in (("hints", self.hints), ("prompts", self.prompts)):
+        for field, keys in (("hints", self.hints), ("prompts", self.prompts), ("aliases", self.aliases)):
             for key in keys:
                 if key not in known:
                     raise ValueError(f"{field} names '{key}', which is not among the classes")
@@ -138,7 +164,16 @@ class DatasetConfig(BaseModel):
             for target in reader.class_map.values():
                 if target not in known:
                     raise ValueError(f"class_map leads to '{target}', which is not among the classes")
+        if self.unnamed and self.seeds is None:
+            raise ValueError(
+                f"'{self.unnamed[0]}' is unnamed and there are no seeds to know it by; give a folder of images (seeds:)"
+            )
         return self
+
+    @property
+    def unnamed(self) -> tuple[str, ...]:
+        """Classes whose names tell nothing."""
+        return tuple(name for name in self.classes if name in self.hints and self.hints[name].unnamed)
 
     @property
     def readers(self) -> tuple[ReaderConfig, ...]:

@@ -12,8 +12,6 @@ class score as other pictures of the classes do.
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +19,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from susx.config.spelling import NameFinder
 from susx.errors import InputError
 
 __all__ = ["Rejection", "estimate_rejection", "names_a_class"]
@@ -101,24 +100,6 @@ def _rounded(values: Tensor) -> tuple[float, ...]:
 
 
 def names_a_class(captions: Iterable[str | None], class_names: Sequence[str]) -> Bool[Tensor, " rows"]:
-    """Return which captions hold a class's name: its words in their order, in any case, the last one in the plural too."""
-    wanted = {_words(name) for name in class_names} - {()}
-    longest = max((len(name) for name in wanted), default=0)
-    return torch.tensor(
-        [_names(_words(caption or ""), wanted, longest) for caption in captions], dtype=torch.bool
-    )
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"[^\W_]+", text.lower()))
-
-
-def _names(words: tuple[str, ...], wanted: set[tuple[str, ...]], longest: int) -> bool:
-    for start, length in itertools.product(range(len(words)), range(1, longest + 1)):
-        found = words[start : start + length]
-        if len(found) == length and (
-            found in wanted
-            or any((*found[:-1], found[-1].removesuffix(end)) in wanted for end in ("s", "es"))
-        ):
-            return True
-    return False
+    """Return which captions hold a class's name (:class:`susx.config.spelling.NameFinder`)."""
+    finder = NameFinder(class_names)
+    return torch.tensor([bool(finder.names_in(caption or "")) for caption in captions], dtype=torch.bool)

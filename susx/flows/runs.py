@@ -29,9 +29,8 @@ def run_name(plan: BuildPlan, result: BuildResult) -> str:
     profile = plan.profile.model_dump(
         mode="json", exclude=dict.fromkeys(type(plan.profile).model_fields, _EXECUTION)
     )
-    what = digest_json(
-        [profile, list(plan.classes), sentences, result.text.key, bool(plan.run.get("evaluate", True))]
-    )[:8]
+    chosen = [profile, list(plan.classes), sentences, result.text.key, bool(plan.run.get("evaluate", True))]
+    what = digest_json([*chosen, plan.seeds] if plan.seeds else chosen)[:8]
     return f"{plan.dataset.name}-{'+'.join(plan.sources)}-{plan.profile.name}-{what}"
 
 

@@ -11,6 +11,7 @@ waffle      the class with random words and characters, the control of the above
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from susx.config import DatasetConfig, PromptsConfig
@@ -21,29 +22,46 @@ from susx.prompts.sentences import class_sentences
 __all__ = ["classifier_sentences"]
 
 
-def classifier_sentences(config: PromptsConfig, dataset: DatasetConfig, class_name: str) -> tuple[str, ...]:
+def classifier_sentences(
+    config: PromptsConfig, dataset: DatasetConfig, class_name: str, said: str | None = None
+) -> tuple[str, ...]:
     """Return the sentences of ``config.classify`` for one class, in a fixed order.
+
+    Args:
+        config: which kind.
+        dataset: holds the class.
+        class_name: one of its classes.
+        said: what to call the class in place of its name; sentences written by hand stay as they are.
 
     Raises:
         ConfigError: the class is not in the data set, or the kind needs a file that is not there.
     """
-    photo = photo_prompt(dataset, class_name)
+    photo = photo_prompt(dataset, class_name, said=said)
     kind = config.classify
     if kind == "single":
         return (photo,)
     if kind == "cupl":
-        return cupl_sentences(dataset, class_name)
+        return _cupl(dataset, class_name, said)
     from susx.prompts import templates
 
+    name = said or class_name
     if kind == "ensemble":
-        return templates.ensemble(class_name)
+        return templates.ensemble(name)
     if kind == "ensemble80":
-        return templates.ensemble80(class_name)
+        return templates.ensemble80(name)
     if kind == "cupl+ensemble":
-        return cupl_sentences(dataset, class_name) + templates.ensemble(class_name)
+        return _cupl(dataset, class_name, said) + templates.ensemble(name)
     if kind == "visdesc":
-        return templates.visdesc(class_name, _descriptors(dataset, class_name))
-    return templates.waffle(class_name)
+        return templates.visdesc(name, _descriptors(dataset, class_name))
+    return templates.waffle(name)
+
+
+def _cupl(dataset: DatasetConfig, class_name: str, said: str | None) -> tuple[str, ...]:
+    sentences = cupl_sentences(dataset, class_name)
+    if said is None or dataset.prompts.get(class_name):
+        return sentences
+    name = re.compile(rf"(?<!\w){re.escape(class_name)}(?!\w)", re.IGNORECASE)
+    return tuple(name.sub(lambda _: said, sentence) for sentence in sentences)
 
 
 def _descriptors(dataset: DatasetConfig, class_name: str) -> tuple[str, ...]:

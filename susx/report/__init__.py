@@ -4,6 +4,7 @@ from susx.report.drawings import Bars, ClassChange, Curve, Histogram, Plane, Rel
 from susx.report.metrics import read_metrics
 from susx.report.model import (
     ClassCount,
+    ClassWords,
     Confidence,
     Confusion,
     ImageSource,
@@ -22,6 +23,7 @@ __all__ = [
     "Bars",
     "ClassChange",
     "ClassCount",
+    "ClassWords",
     "Confidence",
     "Confusion",
     "Curve",

@@ -24,6 +24,7 @@ _PLAIN = (
     "stages",
     "counts",
     "confidence",
+    "words",
     "changes",
     "histograms",
     "reliability",
@@ -58,6 +59,7 @@ def metrics(data: ReportData) -> dict[str, Json]:
     out["headline"] = (
         None if headline is None else next(i for i, row in enumerate(data.methods) if row is headline)
     )
+    out["words_gain"] = data.words_gain
     out["no_accuracy"], out["notes"] = data.no_accuracy, list(data.notes)
     cleaned: dict[str, Json] = _finite(out)
     return cleaned

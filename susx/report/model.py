@@ -17,6 +17,7 @@ from susx.types import Digest
 
 __all__ = [
     "ClassCount",
+    "ClassWords",
     "Confidence",
     "Confusion",
     "ImageSource",
@@ -169,6 +170,24 @@ class Confidence:
 
 
 @dataclass(frozen=True)
+class ClassWords:
+    """What was said of a class in place of its name.
+
+    Attributes:
+        class_name, said: its name, and the word that was used.
+        counts: captions of the pool that hold each of its names, its own first.
+        captions: how many captions were looked at.
+        sentences: captions that describe a class without a name.
+    """
+
+    class_name: str
+    said: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+    captions: int = 0
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class QueryImage:
     """One test image beside a confusion; ``confidence`` is the probability of the predicted class."""
 
@@ -211,6 +230,8 @@ class ReportData:
         counts: per class, in label order; made from ``support`` when empty.
         confusion_matrix: (true, predicted, images) of the headline as places in ``classes``, where there are images.
         confidence: per class with support, in label order: all that is known of quality where nothing is labelled.
+        words: of classes with aliases or without a name.
+        words_gain: one sentence on what the words did to zero-shot accuracy, "" where that was not measured.
         published: reference numbers; None looks the data set up in the shipped file.
         notes: sentences to be shown with the results (limits, warnings, what was left out).
     """
@@ -222,6 +243,8 @@ class ReportData:
     support: tuple[SupportImage, ...] = ()
     counts: tuple[ClassCount, ...] = ()
     confidence: tuple[Confidence, ...] = ()
+    words: tuple[ClassWords, ...] = ()
+    words_gain: str = ""
     confusions: tuple[Confusion, ...] = ()
     confusion_matrix: tuple[tuple[int, int, int], ...] = ()
     changes: tuple[ClassChange, ...] = ()

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from susx.config import DatasetConfig, ProfileConfig
+from susx.config import ClassHints, DatasetConfig, ProfileConfig
+from susx.config.spelling import plain
 from susx.experiment import Trial, choose_headline, needs_of, trials_of
-from susx.images.retrieve.backends import BackendSettings, backend_settings
+from susx.images.retrieve.backends import BackendSettings, Delivers, backend_settings
 from susx.methods import Need
 from susx.prompts import classifier_sentences, image_prompts
 from susx.records import Prompt
 from susx.store import Ref
-from susx.types import Json
+from susx.types import Digest, Json
 
 __all__ = ["BuildPlan", "BuildResult", "Sentences"]
 
@@ -36,6 +37,7 @@ class BuildPlan:
         sources: ``retrieve``, ``generate`` or both.
         encoder: identity of the encoder (for keys).
         generator: identity of the diffusion model; None without ``generate``.
+        seeds: class -> its own images, relative to the data set's folder of seeds, with the sha256 of each.
         backend: identity of the retrieval backend; None where no pool is read.
         splits: identity of each target split that is there; empty: nothing is measured.
         data_root: folder of the target's images.
@@ -49,6 +51,7 @@ class BuildPlan:
     encoder: Json
     generator: Json = None
     backend: Json = None
+    seeds: Mapping[str, Mapping[str, Digest]] = field(default_factory=dict)
     splits: Mapping[str, Json] = field(default_factory=dict)
     data_root: Path | None = None
     notes: tuple[str, ...] = ()
@@ -91,6 +94,46 @@ class BuildPlan:
             ConfigError: the profile's headline is not among the trials.
         """
         return choose_headline(self.trials, self.profile.headline)
+
+    @property
+    def captioned(self) -> bool:
+        """Whether the captions of a pool are at hand."""
+        return self.backend is not None and Delivers.CAPTIONS in self.retrieval.delivers
+
+    @property
+    def unnamed(self) -> tuple[str, ...]:
+        """Classes whose names tell nothing."""
+        return self.dataset.unnamed
+
+    @functools.cached_property
+    def aliases(self) -> Mapping[str, Mapping[str, Sentences]]:
+        """Class -> what would be said of it by each of its aliases; empty where no captions tell which is best.
+
+        An alias that is another class's name is left out.
+        """
+        if not self.captioned:
+            return {}
+        owner = {plain(name): name for name in self.classes}
+        found = {
+            name: {
+                alias: self._said(name, alias)
+                for alias in self.dataset.aliases[name]
+                if plain(alias) not in owner and name not in self.unnamed
+            }
+            for name in self.classes
+            if name in self.dataset.aliases
+        }
+        return {name: said for name, said in found.items() if said}
+
+    def _said(self, class_name: str, alias: str) -> Sentences:
+        hints = self.dataset.hints
+        called = hints.get(class_name, ClassHints()).model_copy(update={"search_name": alias})
+        dataset = self.dataset.model_copy(update={"hints": {**hints, class_name: called}})
+        prompts = self.profile.prompts
+        return Sentences(
+            images=tuple(image_prompts(prompts, dataset, class_name)),
+            classify=tuple(classifier_sentences(prompts, dataset, class_name, alias)),
+        )
 
     @functools.cached_property
     def sentences(self) -> Mapping[str, Sentences]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from susx.experiment import needs_of
 from susx.methods import Need
-from susx.stages import fetch, generate
+from susx.stages import fetch, generate, seeds
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.images import read_rows
@@ -30,7 +30,7 @@ class _Params(Params):
 
 def image_sets(artefacts: Artefacts) -> Mapping[str, Ref]:
     """Return the images of each source and class under the subject of their features, in a fixed order."""
-    sources = (artefacts.all(generate.STAGE), artefacts.all(fetch.STAGE))
+    sources = (artefacts.all(seeds.STAGE), artefacts.all(generate.STAGE), artefacts.all(fetch.STAGE))
     return {source[name].name: source[name] for source in sources for name in sorted(source)}
 
 
@@ -51,7 +51,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.features.encoder import load_encoder
 
     (images,) = image_sets(Artefacts.of(job)).values()
-    ready = store.path(images, fetch.POOL_FEATURES)
+    ready = store.path(images, fetch.FEATURES)
     if ready.is_file():
         shutil.copyfile(ready, out / FILE)
         return {"images": sum(row.kept for row in read_rows(store, images))}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.stages import words
 from susx.stages.build_plan import BuildPlan
-from susx.stages.done import Done
+from susx.stages.done import Artefacts, Done
 from susx.stages.parameters import EncoderKey, Encoding, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
@@ -19,6 +20,8 @@ FILE = "text.safetensors"
 
 class _Params(Params):
     sentences: tuple[str, ...]
+    aliases: dict[str, tuple[str, ...]]
+    """What is said of the class by each alias; which one, the stage ``words`` tells."""
     encoder: EncoderKey
 
 
@@ -27,23 +30,35 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     execution = Encoding(encoder=plan.profile.encoder)
     return [
         STAGE.job(
-            plan, subject=name, params=_Params(sentences=of.classify, encoder=plan.encoder), execution=execution
+            plan, words.of_class(name, plan, done), subject=name, execution=execution,
+            params=_Params(
+                sentences=of.classify, encoder=plan.encoder,
+                aliases={alias: said.classify for alias, said in plan.aliases.get(name, {}).items()},
+            ),
         )
         for name, of in plan.sentences.items()
     ]  # fmt: skip
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``text.safetensors`` with ``sentences [prompts dim]`` and the model's ``logit_scale``."""
+    """Write ``text.safetensors`` with ``sentences [prompts dim]`` and the model's ``logit_scale``.
+
+    Where the class is not called by its name, ``given`` holds the sentences that it would have had.
+    """
     import torch
     from safetensors.torch import save_file
 
     from susx.features.encoder import load_encoder
 
-    encoder = load_encoder(Encoding.of(job).encoder)
-    rows = encoder.encode_texts(_Params.of(job).sentences)
-    scale = torch.tensor(encoder.logit_scale, dtype=torch.float64)
-    save_file({"sentences": rows, "logit_scale": scale}, out / FILE)
+    encoder, params = load_encoder(Encoding.of(job).encoder), _Params.of(job)
+    said, sentences = words.read(store, Artefacts.of(job), job.subject), params.sentences
+    if said is not None:
+        sentences = said.sentences or params.aliases.get(said.name, params.sentences)
+    rows = encoder.encode_texts(sentences)
+    tensors = {"sentences": rows, "logit_scale": torch.tensor(encoder.logit_scale, dtype=torch.float64)}
+    if sentences != params.sentences:
+        tensors["given"] = encoder.encode_texts(params.sentences)
+    save_file(tensors, out / FILE)
     return {"sentences": len(rows)}
 
 

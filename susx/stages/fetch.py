@@ -23,10 +23,10 @@ from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
-__all__ = ["POOL_FEATURES", "STAGE", "jobs", "run"]
+__all__ = ["FEATURES", "STAGE", "jobs", "run"]
 
-POOL_FEATURES = "features.safetensors"
-"""Features that came in place of images (``Delivers.FEATURES``)."""
+FEATURES = "features.safetensors"
+"""Features that came with images or in place of them; ``encode-images`` takes them over."""
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
@@ -59,7 +59,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
         kept = [candidate for candidate, row in zip(candidates, rows, strict=True) if row.kept]
         features = open_backend(settings, store, pooled).features(kept)
-        save_file({"image": features}, out / POOL_FEATURES)
+        save_file({"image": features}, out / FEATURES)
     reasons = Counter(row.rejected for row in rows if not row.kept)
     return {"candidates": len(rows), "images": sum(row.kept for row in rows), **reasons}
 

@@ -52,6 +52,8 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     execution = _Drawing(encoder=profile.encoder, generation=config)
     found = []
     for name, sentences in plan.sentences.items():
+        if name in plan.unnamed:
+            continue  # there is nothing to draw it by
         params = _Params(
             settings=settings, model=plan.generator, per_class=profile.per_class, seed=profile.seed, class_name=name,
             sentences=tuple(prompt.text for prompt in sentences.images),

@@ -15,16 +15,19 @@ from susx.demo.drawing import drawing_digest
 from susx.errors import ConfigError, did_you_mean
 from susx.features.identity import identify_encoder
 from susx.images.retrieve.backends import Delivers, backend_settings
+from susx.images.seeds import find_seeds
 from susx.prompts import without_sentences
 from susx.stages.build_plan import BuildPlan
 from susx.stages.generator_identity import identify_generator
 from susx.stages.options import BuildOptions
-from susx.store import digest_json
+from susx.store import FileDigests, digest_json
 from susx.types import Json
 
 __all__ = ["MODES", "BuildOptions", "plan_build"]
 
 MODES = ("retrieve", "generate")
+
+_file_digests = FileDigests()
 
 _LIBRARIES = ("torch", "open_clip_torch", "diffusers", "transformers", "numpy", "prefect")
 """Those whose version a report names: they decide the last digits, or who recorded the run."""
@@ -70,15 +73,17 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     profile = profile.model_copy(update={"prompts": used})
     retrieval, encoder = backend_settings(profile.retrieval), identify_encoder(profile.encoder)
     root = Path(options.data_root).expanduser() if options.data_root else None
+    seeds = _seeds(dataset)
     plan = BuildPlan(
         dataset=dataset,
         profile=profile,
         sources=sources,
         encoder=encoder.as_json(),
         generator=identify_generator(profile.generation) if "generate" in sources else None,
+        seeds=seeds,
         splits=_splits(dataset, root) if options.evaluate else {},
         data_root=root,
-        notes=(note,) if note else (),
+        notes=tuple(filter(None, (note, _seedless(dataset, seeds)))),
         run={
             "command": options.command(),
             "mode": ",".join(sources),
@@ -90,13 +95,66 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     # Refused here, before any work: a method, hyper-parameter or headline that cannot be.
     _ = plan.headline
     if not plan.reads_pool:
-        return plan
+        return _worded(plan)
     if "retrieve" not in sources and Delivers.WHOLE not in retrieval.delivers:
         raise ConfigError(
             f"reference_pool needs a pool whose features can all be read (retrieval.backend index, features or demo), and "
             f"retrieval.backend is {profile.retrieval.backend}."
         )
-    return dataclasses.replace(plan, backend=retrieval.identity(encoder))
+    return _worded(dataclasses.replace(plan, backend=retrieval.identity(encoder)))
+
+
+def _seeds(dataset: DatasetConfig) -> dict[str, dict[str, str]]:
+    """Return class -> file -> digest of its own images."""
+    if dataset.seeds is None:
+        return {}
+    folder = Path(dataset.seeds)
+    found = find_seeds(folder, dataset.classes)
+    try:
+        seeds = {
+            name: {file: _file_digests(folder / file) for file in files} for name, files in found.items()
+        }
+    except OSError as error:
+        raise ConfigError(f"A seed image cannot be read: {error}.") from error
+    for name in dataset.unnamed:
+        if name not in seeds:
+            raise ConfigError(
+                f"'{name}' is unnamed and has no images in {folder}; put some into {folder / name}."
+            )
+    return seeds
+
+
+def _seedless(dataset: DatasetConfig, seeds: Mapping[str, object]) -> str:
+    if dataset.seeds is None or seeds:
+        return ""
+    return f"The folder of seeds {dataset.seeds} holds no images: the classes are known by their names alone."
+
+
+def _worded(plan: BuildPlan) -> BuildPlan:
+    """Say which aliases are not looked at, and refuse an unnamed class that nothing can speak for.
+
+    Raises:
+        ConfigError: no captions are at hand, or the backend cannot search by image.
+    """
+    if plan.unnamed and not (plan.captioned and plan.retrieval.takes_features):
+        raise ConfigError(
+            f"'{plan.unnamed[0]}' is unnamed: captions of pool images like its seeds speak for it, and this build reads no pool "
+            "with captions that can be searched by image (retrieval.backend index or demo, mode retrieve). Give it a name or "
+            "sentences of its own (prompts:)."
+        )
+    aliases = plan.dataset.aliases
+    if aliases and not plan.captioned:
+        note = "Aliases are left aside: no captions of a pool are at hand to count them in."
+        return dataclasses.replace(plan, notes=(*plan.notes, note))
+    left = [
+        f"'{alias}' (of '{name}')" for name, words in aliases.items() for alias in words if alias not in plan.aliases.get(name, {})
+    ]  # fmt: skip
+    if left:
+        note = (
+            f"Aliases that name another class, or a class that is unnamed, are left aside: {', '.join(left)}."
+        )
+        return dataclasses.replace(plan, notes=(*plan.notes, note))
+    return plan
 
 
 def _splits(dataset: DatasetConfig, root: Path | None) -> dict[str, Json]:

@@ -56,10 +56,11 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     retrieved = [encoded[images.name] for images in done.all(fetch.STAGE).values()]
     inputs = done.all(pool.STAGE).values() if whole else retrieved
     searched = [hint.search_name for hint in plan.dataset.hints.values() if hint.search_name]
+    aliases = [alias for said in plan.aliases.values() for alias in said]
     captioned = whole and Delivers.CAPTIONS in plan.retrieval.delivers
     params = _Params(
         encoder=plan.encoder, whole=whole, backend=plan.backend if whole else None,
-        named=tuple(sorted({*plan.classes, *searched})) if captioned else (),
+        named=tuple(sorted({*plan.classes, *searched, *aliases})) if captioned else (),
     )  # fmt: skip
     return [
         STAGE.job(plan, [done.one(text_classifier.STAGE), *inputs], params=params, execution=retrieving(plan))

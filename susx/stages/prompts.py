@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from susx.stages.build_plan import BuildPlan
-from susx.stages.done import Done
+from susx.stages import words
+from susx.stages.build_plan import BuildPlan, Sentences
+from susx.stages.done import Artefacts, Done
 from susx.stages.parameters import Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
@@ -22,20 +23,36 @@ __all__ = ["STAGE", "jobs", "run"]
 class _Params(Params):
     sentences: dict[str, dict[str, list[str]]]
     """Class -> ``images`` and ``classify`` -> sentences."""
+    aliases: dict[str, dict[str, dict[str, list[str]]]]
+    """Class -> alias -> the same."""
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job for all classes."""
-    sentences = {
-        name: {"images": [prompt.text for prompt in of.images], "classify": list(of.classify)}
-        for name, of in plan.sentences.items()
-    }
-    return [STAGE.job(plan, params=_Params(sentences=sentences))]
+    sentences = {name: _listed(of) for name, of in plan.sentences.items()}
+    aliases = {name: {a: _listed(of) for a, of in said.items()} for name, said in plan.aliases.items()}
+    return [
+        STAGE.job(
+            plan, done.all(words.STAGE).values(), params=_Params(sentences=sentences, aliases=aliases)
+        )
+    ]  # fmt: skip
+
+
+def _listed(of: Sentences) -> dict[str, list[str]]:
+    return {"images": [prompt.text for prompt in of.images], "classify": list(of.classify)}
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``prompts.json``: class -> {"images": [...], "classify": [...]}."""
-    sentences = _Params.of(job).sentences
+    params, inputs = _Params.of(job), Artefacts.of(job)
+    sentences = dict(params.sentences)
+    for name in sentences:
+        if (said := words.read(store, inputs, name)) is None:
+            continue
+        if said.sentences:
+            sentences[name] = {"images": list(said.sentences), "classify": list(said.sentences)}
+        elif said.name in params.aliases.get(name, {}):
+            sentences[name] = params.aliases[name][said.name]
     (out / "prompts.json").write_text(json.dumps(sentences, indent=1, ensure_ascii=False), encoding="utf-8")
     return {
         "classes": len(sentences),

@@ -18,8 +18,10 @@ from susx.stages import (
     prompts,
     report,
     search,
+    seeds,
     target,
     text_classifier,
+    words,
 )
 from susx.stages.stage import Stage
 
@@ -28,10 +30,12 @@ __all__ = ["STAGES"]
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
+        pool.STAGE,
+        seeds.STAGE,
+        words.STAGE,
         prompts.STAGE,
         encode_texts.STAGE,
         text_classifier.STAGE,
-        pool.STAGE,
         search.STAGE,
         assign.STAGE,
         download.STAGE,

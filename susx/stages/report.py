@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.config import ProfileConfig
-from susx.stages import classify, curate, fit, pool_statistics, prompts, target, text_classifier
+from susx.stages import classify, curate, fit, pool_statistics, prompts, target, text_classifier, words
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
 from susx.stages.report_params import Reporting, ReportParams
@@ -17,7 +17,7 @@ from susx.types import Json
 __all__ = ["STAGE", "jobs", "run"]
 
 _INPUTS = (
-    prompts.STAGE, text_classifier.STAGE, curate.STAGE, pool_statistics.STAGE, target.STAGE, fit.STAGE, classify.STAGE,
+    words.STAGE, prompts.STAGE, text_classifier.STAGE, curate.STAGE, pool_statistics.STAGE, target.STAGE, fit.STAGE, classify.STAGE,
 )  # fmt: skip
 
 
@@ -51,4 +51,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"methods": len(data.methods), "images shown": len(data.support)}
 
 
-STAGE = Stage("report", 7, run, "Write the report", jobs)
+STAGE = Stage("report", 8, run, "Write the report", jobs)

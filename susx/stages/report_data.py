@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from typing import Any
 import susx
 from susx.config import DatasetConfig
 from susx.datasets import read_split
-from susx.report import MethodRow, QueryImage, ReportData, RunIdentity, StageRow, SupportImage
+from susx.evaluation import compare
+from susx.methods import Evidence
+from susx.report import ClassWords, MethodRow, QueryImage, ReportData, RunIdentity, StageRow, SupportImage
 from susx.report.measured import confidence, measured_row
-from susx.stages import classify, curate, fit, pool_statistics, prompts, target, text_classifier
+from susx.stages import classify, curate, fit, pool_statistics, prompts, target, text_classifier, words
 from susx.stages.done import Artefacts
-from susx.stages.evidence import load_evidence
+from susx.stages.evidence import load_evidence, load_target
 from susx.stages.report_figures import figures
 from susx.stages.report_params import Reporting, ReportParams
 from susx.store import ArtefactStore, Job, Ref
@@ -57,9 +60,12 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
         ),
         confidence=confidence(evidence, params.classes),
         support=tuple(_support(inputs.one(curate.STAGE), store)),
+        words=tuple(_words(params.classes, inputs, store)),
+        words_gain=_words_gain(params.classes, inputs, store),
         no_accuracy="" if rows else _why_no_accuracy(params.evaluate, params.labelled),
         notes=(
             *params.notes,
+            *_contradicted(evidence, inputs.one(curate.STAGE), store),
             *_notes(rows, {split: labels["unreadable"] for split, labels in split_labels.items()}),
         ),
         **(figures(params, inputs, store, rows, evidence, test_image) if rows else {}),
@@ -116,6 +122,52 @@ def _file(store: ArtefactStore, source: str | None) -> Path | None:
 @functools.lru_cache(maxsize=1)
 def _split(dataset: str, data_root: Path | None) -> Any:
     return read_split(DatasetConfig.model_validate_json(dataset), data_root, "test")
+
+
+def _words(classes: Sequence[str], inputs: Artefacts, store: ArtefactStore) -> Iterator[ClassWords]:
+    for name in classes:
+        if (said := words.read(store, inputs, name)) is not None:
+            yield ClassWords(name, said.name, said.counts, said.captions, said.sentences)
+
+
+def _words_gain(classes: Sequence[str], inputs: Artefacts, store: ArtefactStore) -> str:
+    """Say what the words did to zero-shot accuracy, where the target's labelled images tell."""
+
+    text = inputs.one(text_classifier.STAGE)
+    given = text_classifier.load_given(store, text, classes)
+    if given is None:
+        return "" if inputs.find(words.STAGE) is None else "None of them changed a sentence."
+    test = inputs.all(target.STAGE).get("test")
+    if test is None:
+        return ""
+    said, _ = text_classifier.load(store, text, classes)
+    features, labels = load_target(store, test, classes)
+    before, now = ((features.pooled @ rows.T).argmax(dim=1) == labels for rows in (given, said))
+    change = compare(before, now)
+    low, high = (f"{100 * end:+.1f}" for end in (change.low, change.high))
+    return (
+        f"Zero-shot on {len(labels):,} test images: {100 * float(before.float().mean()):.1f} % with the names as given, "
+        f"{100 * float(now.float().mean()):.1f} % with these words ({100 * change.gain:+.1f} points, 95 % interval {low} to {high})."
+    )
+
+
+def _contradicted(evidence: Evidence, support: Ref, store: ArtefactStore) -> Iterator[str]:
+    """Name classes most of whose seeds are more like the text of one other class than like their own."""
+    kept = [row for row in read_support(store.path(support, curate.TABLE)) if row.kept]
+    own = [at for at, row in enumerate(kept) if row.origin == "provided"]
+    if not own or evidence.support_features is None or evidence.class_names is None:
+        return
+    nearest = (evidence.support_features[own] @ evidence.text_classifier.T).argmax(dim=1).tolist()
+    found: dict[str, Counter[str]] = {}
+    for at, place in zip(own, nearest, strict=True):
+        found.setdefault(kept[at].class_name, Counter())[evidence.class_names[place]] += 1
+    for name, votes in found.items():
+        rival, count = votes.most_common(1)[0]
+        if rival != name and 2 * count > votes.total():
+            yield (
+                f"The seeds of '{name}' contradict its name: {count} of {votes.total()} look more like '{rival}'. They are used; see "
+                "that they lie in the right folder."
+            )
 
 
 def _test_image(reporting: Reporting, places: Sequence[int], row: int) -> QueryImage:

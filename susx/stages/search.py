@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from susx.images.retrieve.queries import Query, queries_for
-from susx.stages import pool
-from susx.stages.build_plan import BuildPlan
+from susx.config import ClassHints
+from susx.images.retrieve.queries import Query, queries_for, reworded
+from susx.images.retrieve.similarity import on_scale_of
+from susx.stages import pool, seeds, words
+from susx.stages.build_plan import BuildPlan, Sentences
 from susx.stages.done import Artefacts, Done
 from susx.stages.parameters import EncoderKey, Params
 from susx.stages.retrieval import Retrieving, open_backend, retrieving
@@ -25,8 +28,16 @@ __all__ = ["FILE", "STAGE", "jobs", "run"]
 FILE = "candidates.parquet"
 
 
+_LIKE = "images like those provided"
+"""In place of the sentence of a search by image."""
+
+
 class _Params(Params):
     queries: tuple[Query, ...]
+    aliases: dict[str, tuple[Query, ...]]
+    """Queries by each alias of the class; which one is used, the stage ``words`` tells."""
+    by_image: int
+    """Images asked for that are like the seeds of the class; 0 where there are none."""
     backend: Json
     """Identity of the index, list or service."""
     encoder: EncoderKey
@@ -36,32 +47,58 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job a class; its queries together ask for ``per_class`` times ``over_fetch`` images."""
     if "retrieve" not in plan.sources:
         return []
-    profile, hints, execution = plan.profile, plan.dataset.hints, retrieving(plan)
+    profile, execution = plan.profile, retrieving(plan)
+    asked = math.ceil(profile.per_class * profile.retrieval.over_fetch)
+    shown = done.all(seeds.STAGE) if plan.retrieval.takes_features else {}
     found = []
     for name, sentences in plan.sentences.items():
-        queries = queries_for(
-            name, sentences.images, hints.get(name), profile.per_class, over_fetch=profile.retrieval.over_fetch,
-            max_sentences=profile.prompts.sentences, seed=profile.seed,
+        params = _Params(
+            queries=_queries(plan, name, sentences), backend=plan.backend, encoder=plan.encoder,
+            aliases={alias: _queries(plan, name, said, alias) for alias, said in plan.aliases.get(name, {}).items()},
+            by_image=asked if name in shown else 0,
         )  # fmt: skip
-        params = _Params(queries=tuple(queries), backend=plan.backend, encoder=plan.encoder)
-        inputs = done.all(pool.STAGE).values()
+        inputs = [
+            *done.all(pool.STAGE).values(),
+            *words.of_class(name, plan, done),
+            *([shown[name]] if name in shown else []),
+        ]
         found.append(STAGE.job(plan, inputs, subject=name, params=params, execution=execution))
     return found
 
 
+def _queries(plan: BuildPlan, name: str, sentences: Sentences, alias: str | None = None) -> tuple[Query, ...]:
+    profile, hints = plan.profile, plan.dataset.hints.get(name)
+    if alias is not None:
+        hints = (hints or ClassHints()).model_copy(update={"search_name": alias})
+    return tuple(
+        queries_for(
+            name, sentences.images, hints, profile.per_class, over_fetch=profile.retrieval.over_fetch,
+            max_sentences=profile.prompts.sentences, seed=profile.seed,
+        )
+    )  # fmt: skip
+
+
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``candidates.parquet``: the results of all queries of the class."""
+    """Write ``candidates.parquet``: the results of all queries of the class, and of its seeds."""
     from susx.images.retrieve.backends import search
     from susx.images.retrieve.candidates import write_candidates
 
-    pooled, queries = Artefacts.of(job).find(pool.STAGE), _Params.of(job).queries
+    inputs, params = Artefacts.of(job), _Params.of(job)
+    pooled, shown = inputs.find(pool.STAGE), inputs.find(seeds.STAGE)
+    queries, said = params.queries, words.read(store, inputs, job.subject)
+    if said is not None:
+        named = params.aliases.get(said.name, queries)
+        queries = reworded(queries, said.sentences) if said.sentences else named
     backend = open_backend(Retrieving.of(job), store, pooled)
     folder = store.folder(pooled) if pooled else None
-    candidates = [
-        _portable(candidate, folder) for results in search(backend, queries) for candidate in results
-    ]
+    found = [candidate for results in search(backend, queries) for candidate in results]
+    if shown is not None and (vector := seeds.mean_image(store, shown)) is not None:
+        query = dataclasses.replace(queries[0], text=_LIKE, prompt=_LIKE, wanted=params.by_image)
+        like = backend.search_vectors([query], vector.numpy())[0]
+        found += on_scale_of(found, [candidate for candidate in like if query.admits(candidate.caption)])
+    candidates = [_portable(candidate, folder) for candidate in found]
     write_candidates(out / FILE, candidates)
-    return {"queries": len(queries), "candidates": len(candidates)}
+    return {"queries": len(queries) + (shown is not None), "candidates": len(candidates)}
 
 
 def _portable(candidate: Candidate, folder: Path | None) -> Candidate:

@@ -66,10 +66,7 @@ def curate(
         raise InputError("Hashes and features of the target's images must be of the same images.")
     features = features.float()
     agreement = _agreement(rows, features, texts)
-    scores = [
-        row.similarity if row.similarity is not None else own
-        for row, own in zip(rows, agreement, strict=True)
-    ]
+    scores = [_score(row, own) for row, own in zip(rows, agreement, strict=True)]
     result = [_by_facts(row, config) if row.kept else row for row in rows]
     if config.clip_safety:
         if safety is None:
@@ -88,11 +85,18 @@ def curate(
     if config.min_similarity is not None:
         least = config.min_similarity
         result = _reject(
-            result, "disagrees", lambda at: agreement[at] < least,
+            result, "disagrees", lambda at: agreement[at] < least and rows[at].origin != "provided",
             lambda at: f"Cosine to the class's text is {agreement[at]:.3f}; at least {least} is asked for.",
         )  # fmt: skip
     result = _duplicates(result, scores, likeness, rule)
     return select(result, scores, per_class, config.balance, tuple(texts))
+
+
+def _score(row: SupportRow, agreement: float) -> float:
+    """Return what images are ranked by: a person's own, of which no search doubts that they are of the class, come first."""
+    if row.origin == "provided":
+        return 2 + agreement
+    return agreement if row.similarity is None else row.similarity
 
 
 def _by_facts(row: SupportRow, config: CurationConfig) -> SupportRow:

@@ -20,7 +20,7 @@ def select(
 ) -> list[SupportRow]:
     """Keep at most ``per_class`` images of every class; the others are rejected as ``surplus`` or ``unbalanced``.
 
-    A class's sources (drawn, retrieved) take turns, and within a source its sentences, each giving its best remaining
+    Images that a person provided come first and are never surplus. A class's other sources (drawn, retrieved) take turns, and within a source its sentences, each giving its best remaining
     image. So the budget stays split over them, whatever the scores of one source are beside the other's, and what one
     lost to other rules is made up for by the others.
 
@@ -38,6 +38,8 @@ def select(
     result = list(rows)
     for name, places in ranked.items():
         for rank, place in enumerate(places):
+            if rows[place].origin == "provided" and (balance == "none" or rank < quota):
+                continue
             if rank >= per_class:
                 result[place] = rows[place].reject("surplus", f"{per_class} images of '{name}' came first.")
             elif rank >= quota:
@@ -58,4 +60,7 @@ def _ranked(rows: Sequence[SupportRow], scores: Sequence[float]) -> Mapping[str,
     ranked: dict[str, list[tuple[int, str, int]]] = defaultdict(list)
     for (name, origin), entries in turns.items():
         ranked[name] += [(turn, origin, entry[-1]) for turn, entry in enumerate(sorted(entries))]
-    return {name: [place for _, _, place in sorted(entries)] for name, entries in ranked.items()}
+    return {
+        name: [place for _, _, place in sorted(entries, key=lambda e: (rows[e[2]].origin != "provided", *e))]
+        for name, entries in ranked.items()
+    }

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from susx.config import ClassHints
 from susx.errors import InputError
-from susx.images.retrieve import queries_for
-from susx.images.retrieve.queries import split_budget
+from susx.images.retrieve import Candidate, queries_for
+from susx.images.retrieve.queries import reworded, split_budget
+from susx.images.retrieve.similarity import on_scale_of
 from susx.records import Prompt
 
 
@@ -60,3 +61,32 @@ def test_a_class_without_sentences_is_named():
         queries_for("dog", prompts("cat", "A cat."), None, 4)
     with pytest.raises(InputError, match="'cat'"):
         queries_for("cat", prompts("cat", "A cat."), None, 0)
+
+
+def test_other_sentences_share_the_same_budget():
+    """As many images as before, over the sentences given; more sentences than images are cut."""
+    before = queries_for("cat", prompts("cat", "one", "two"), None, 5, over_fetch=2)
+    after = reworded(before, ["a", "b", "c"])
+    assert sum(query.wanted for query in after) == sum(query.wanted for query in before)
+    assert [query.text for query in after] == ["a", "b", "c"]
+    assert {query.class_name for query in after} == {"cat"}
+    assert len(reworded(before, [str(n) for n in range(99)])) == sum(query.wanted for query in before)
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1), st.lists(st.floats(-1, 1), min_size=1))
+def test_similarities_move_together(reference, found):
+    """The mean is that of the reference; order and distances stay."""
+    moved = on_scale_of([like(value) for value in reference], [like(value) for value in found])
+    values = [one.similarity for one in moved]
+    assert sum(values) / len(values) == pytest.approx(sum(reference) / len(reference), abs=1e-9)
+    assert [b - values[0] for b in values] == pytest.approx([b - found[0] for b in found], abs=1e-9)
+
+
+def like(similarity):
+    return Candidate("cat", "", "", "item", similarity)
+
+
+def test_nothing_to_compare_with():
+    """Without candidates found by text similarities stay as they are."""
+    assert on_scale_of([], [like(0.8)]) == [like(0.8)]
+    assert on_scale_of([like(0.8)], []) == []

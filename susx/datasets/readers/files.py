@@ -9,11 +9,10 @@ from pathlib import Path
 from susx.config import ReaderConfig
 from susx.datasets.labels import LabelMap
 from susx.datasets.split import ImageSource, TargetSplit
+from susx.image_files import IMAGE_SUFFIXES
 from susx.seeds import derive_seed
 
-__all__ = ["IMAGE_SUFFIXES", "assemble", "ignored", "image_files", "in_share"]
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".gif"})
+__all__ = ["assemble", "ignored", "image_files", "in_share"]
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,10 @@ from pathlib import Path, PurePosixPath
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import IMAGE_SUFFIXES, assemble
+from susx.datasets.readers.files import assemble
 from susx.datasets.split import ImageSource, StoredImage, TargetSplit
 from susx.errors import ConfigError
+from susx.image_files import IMAGE_SUFFIXES
 
 __all__ = ["CLASS_NAMES", "TEMPLATES", "read_class_names", "read_webdataset"]
 

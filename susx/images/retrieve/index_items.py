@@ -17,15 +17,13 @@ from typing import Any
 
 from susx.config import DownloadConfig
 from susx.errors import InputError
-from susx.image_files import BadImage, ImageLimits, open_image, save_upright
+from susx.image_files import IMAGE_SUFFIXES, BadImage, ImageLimits, open_image, save_upright
 from susx.images.retrieve.download import download, download_folder
 from susx.images.retrieve.link_list import read_link_list
 
 __all__ = ["IndexItem", "items_of_folder", "items_of_links", "items_of_tars"]
 
 logger = logging.getLogger(__name__)
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,11 @@ def items_of_folder(folder: Path) -> list[IndexItem]:
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder} to index.")
     root = folder.resolve()
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    files = sorted(
+        path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    )
     if not files:
-        raise InputError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))}).")
+        raise InputError(f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
     return [IndexItem(str(path), _caption(path)) for path in files]
 
 

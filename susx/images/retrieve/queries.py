@@ -6,6 +6,7 @@ most ten of them [Udandarao et al., ICCV 2023, section 4 and the released code].
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from susx.errors import InputError
 from susx.records import Prompt
 from susx.seeds import derive_seed
 
-__all__ = ["Query", "queries_for", "split_budget"]
+__all__ = ["Query", "queries_for", "reworded", "split_budget"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,16 @@ def queries_for(
         )
         for text, share in zip(texts, split_budget(budget, len(texts)), strict=True)
     ]
+
+
+def reworded(queries: Sequence[Query], sentences: Sequence[str]) -> tuple[Query, ...]:
+    """Return queries for as many images in all, with other sentences, as they stand: at most one for each image wanted."""
+    budget = sum(query.wanted for query in queries)
+    texts = list(sentences)[:budget]
+    return tuple(
+        dataclasses.replace(queries[0], text=text, prompt=text, subject=text, wanted=share)
+        for text, share in zip(texts, split_budget(budget, len(texts)), strict=True)
+    )
 
 
 def _disambiguate(text: str, class_name: str, hints: ClassHints) -> str:

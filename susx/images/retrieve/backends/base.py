@@ -22,7 +22,16 @@ if TYPE_CHECKING:  # the processes that fetch import this package and need no to
     from jaxtyping import Float
     from torch import Tensor
 
-__all__ = ["Backend", "BackendSettings", "Delivers", "Opening", "TextEncoder", "existing_path", "search"]
+__all__ = [
+    "Backend",
+    "BackendSettings",
+    "Delivers",
+    "Opening",
+    "TextEncoder",
+    "existing_path",
+    "sample_places",
+    "search",
+]
 
 
 class Delivers(Enum):
@@ -35,7 +44,7 @@ class Delivers(Enum):
     WHOLE = "whole"
     """The features of its whole source (``Backend.feature_parts``)."""
     CAPTIONS = "captions"
-    """Captions beside features (``Backend.captioned_sample``)."""
+    """Captions (``Backend.captions``); beside features (``Backend.captioned_sample``) where it delivers its whole source."""
 
 
 @runtime_checkable
@@ -94,6 +103,11 @@ class BackendSettings(BaseModel, ABC):
     backend: str
     over_fetch: PositiveFloat = 3.0
 
+    @property
+    def takes_features(self) -> bool:
+        """Whether images are searched by features too (``Backend.search_vectors``): by image."""
+        return False
+
     @abstractmethod
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return what tells the source's content from another's, without opening it; it goes into stage keys.
@@ -131,6 +145,12 @@ def existing_path(backend: str, key: str, value: str | None) -> Path:
             f"The backend '{backend}' is told to use {path} (retrieval.{key}), which is not there."
         )
     return path
+
+
+def sample_places(total: int, blocks: int = 64, rows: int = 1024) -> list[int]:
+    """Return places of blocks of rows, evenly spread over ``total``; all of them where there are no more."""
+    step = max(rows, total // blocks)
+    return [place for first in range(0, total, step) for place in range(first, min(first + rows, total))]
 
 
 def search(backend: Backend, queries: Sequence[Query]) -> list[list[Candidate]]:

@@ -23,6 +23,11 @@ class DemoSettings(BackendSettings):
     pool_size: PositiveInt = 8000
     """Images in the pool."""
 
+    @property
+    def takes_features(self) -> bool:
+        """Features are what it searches."""
+        return True
+
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return the digest of the code that draws the pool: nothing else of it is stored that could tell."""
         from susx.demo.drawing import drawing_digest

@@ -22,6 +22,7 @@ from susx.images.retrieve.backends.base import (
     Opening,
     TextEncoder,
     existing_path,
+    sample_places,
 )
 from susx.images.retrieve.backends.index import files_identity
 from susx.images.retrieve.candidates import Candidate, candidate_from_metadata
@@ -41,11 +42,18 @@ logger = logging.getLogger(__name__)
 class FeaturesSettings(BackendSettings):
     """A folder with ``features.npy``."""
 
-    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.FEATURES, Delivers.WHOLE})
+    delivers: ClassVar[frozenset[Delivers]] = frozenset(
+        {Delivers.FEATURES, Delivers.WHOLE, Delivers.CAPTIONS}
+    )
 
     backend: Literal["features"] = "features"
     folder: str | None = None
     """Holds ``features.npy`` and perhaps ``rows.csv`` or ``rows.parquet``."""
+
+    @property
+    def takes_features(self) -> bool:
+        """Features are what it searches."""
+        return True
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return a digest of the folder's files."""
@@ -96,7 +104,15 @@ class FeaturePoolBackend:
         """
         if not queries:
             return []
-        vectors = self.encoder.encode_texts([query.text for query in queries])
+        return self.search_vectors(queries, self.encoder.encode_texts([q.text for q in queries]).numpy())
+
+    def search_vectors(self, queries: Sequence[Query], vectors: np.ndarray) -> list[list[Candidate]]:
+        """Search with unit rows, shape [queries, dim], in place of the queries' texts.
+
+        Raises:
+            MismatchError: they have another width.
+            InputError: a row of the pool is NaN, infinite or zero.
+        """
         if vectors.shape[1] != self.pool.shape[1]:
             raise MismatchError(
                 f"The pool {self.folder} holds features of width {self.pool.shape[1]}; the encoder "
@@ -120,12 +136,26 @@ class FeaturePoolBackend:
         """Yield all features of the source as memory maps [images, dim]."""
         yield self.pool
 
-    def _top(self, vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    def captioned_sample(self) -> tuple[np.ndarray, list[str | None]]:
+        """Return features [sample, dim] in float32 and captions of rows evenly spread over the pool."""
+        places = sample_places(len(self.pool))
+        return np.asarray(self.pool[places], np.float32), [self._caption(place) for place in places]
+
+    def captions(self, most: int) -> list[str | None]:
+        """Return captions, of more than ``most`` images those of an even sample; None where there is none."""
+        step = max(1, len(self.pool) // most)
+        return [self._caption(place) for place in range(0, len(self.pool), step)]
+
+    def _caption(self, place: int) -> str | None:
+        return self._candidate(Query("", "", "", 1), place, 0.0).caption
+
+    def _top(self, vectors: np.ndarray, k: int) -> tuple[Tensor, Tensor]:
         import torch
 
         from susx.features.pool_search import nearest_rows
 
-        return nearest_rows(vectors, torch.from_numpy(self.pool), min(k, len(self.pool)))
+        asked = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
+        return nearest_rows(asked, torch.from_numpy(self.pool), min(k, len(self.pool)))
 
     def _candidate(self, query: Query, place: int, score: float) -> Candidate:
         row = self.rows[place] if self.rows else {}

@@ -21,6 +21,7 @@ from susx.images.retrieve.backends.base import (
     Opening,
     TextEncoder,
     existing_path,
+    sample_places,
 )
 from susx.images.retrieve.backends.exact_index import ExactIndex, feature_files
 from susx.images.retrieve.backends.metadata import IndexMetadata
@@ -45,6 +46,11 @@ class IndexSettings(BackendSettings):
     backend: Literal["index"] = "index"
     folder: str | None = None
     """Holds ``image.index``, ``metadata/`` and, for statistics of the whole, ``img_emb/``."""
+
+    @property
+    def takes_features(self) -> bool:
+        """Features are what it searches."""
+        return True
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return the content that the index says it has; of a foreign index, a digest of its files."""
@@ -197,17 +203,13 @@ class IndexBackend:
         for file in files:
             yield np.load(file, mmap_mode="r", allow_pickle=False)
 
-    def captioned_sample(self, blocks: int = 64, rows: int = 1024) -> tuple[np.ndarray, list[str | None]]:
+    def captioned_sample(self) -> tuple[np.ndarray, list[str | None]]:
         """Return features [sample, dim] in float32 and captions of blocks of rows, evenly spread over the source.
 
         Raises:
             RetrievalError: see :meth:`feature_parts`.
         """
-        total = self.metadata.rows
-        step = max(rows, total // blocks)
-        places = [
-            place for first in range(0, total, step) for place in range(first, min(first + rows, total))
-        ]
+        places = sample_places(self.metadata.rows)
         parts, start, chosen = [], 0, np.asarray(places, dtype=np.int64)
         for part in self.feature_parts():
             parts.append(
@@ -215,6 +217,11 @@ class IndexBackend:
             )
             start += len(part)
         return np.concatenate(parts), self.metadata.get(places).caption
+
+    def captions(self, most: int) -> list[str | None]:
+        """Return captions, of more than ``most`` images those of an even sample; None where there is none."""
+        step = max(1, self.metadata.rows // most)
+        return self.metadata.get(range(0, self.metadata.rows, step)).caption
 
     def _describe(
         self, queries: Sequence[Query], similarities: np.ndarray, positions: np.ndarray

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import requests
 import tenacity
 from pydantic import PositiveFloat, PositiveInt
@@ -61,6 +62,12 @@ class ServiceSettings(BackendSettings):
     """Name of the index at that service; its only one when not given."""
     query: Literal["text", "embedding"] = "embedding"
     """Whether the service encodes the sentences, or the profile's encoder does."""
+
+    @property
+    def takes_features(self) -> bool:
+        """Features are sent where the profile's encoder makes them."""
+        return self.query == "embedding"
+
     timeout: PositiveFloat = 30.0
     """Seconds for one answer."""
     attempts: PositiveInt = 4
@@ -128,14 +135,21 @@ class ServiceBackend:
         """
         if not queries:
             return []
-        if known := self.breaker.diagnosis():
-            raise RetrievalError(f"{known} (It failed a moment ago and was not asked again.)")
-        name = self._prepare()
         vectors: list[Any] = [None] * len(queries)
         if self.query == "embedding":
             if self.encoder is None:
                 raise ConfigError("Embedding queries need an encoder; set retrieval.query=text or give one.")
             vectors = self.encoder.encode_texts([query.text for query in queries]).tolist()
+        return self._search(queries, vectors)
+
+    def search_vectors(self, queries: Sequence[Query], vectors: np.ndarray) -> list[list[Candidate]]:
+        """Search with unit rows, shape [queries, dim], in place of the queries' texts; fails as :meth:`search` does."""
+        return self._search(queries, vectors.tolist())
+
+    def _search(self, queries: Sequence[Query], vectors: Sequence[Any]) -> list[list[Candidate]]:
+        if known := self.breaker.diagnosis():
+            raise RetrievalError(f"{known} (It failed a moment ago and was not asked again.)")
+        name = self._prepare()
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             answers = list(pool.map(lambda q, v: self._answer(q, v, name), queries, vectors))
         self.breaker.succeeded()

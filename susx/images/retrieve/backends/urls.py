@@ -41,13 +41,18 @@ _file_digests = FileDigests()
 class UrlsSettings(BackendSettings):
     """A list of links and captions."""
 
-    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS})
+    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS, Delivers.CAPTIONS})
 
     backend: Literal["urls"] = "urls"
     urls: str | None = None
     """Parquet or CSV with columns url and caption."""
     rank: Literal["caption", "embedding"] = "caption"
     """By words of the caption, or by embedding after the download."""
+
+    @property
+    def takes_features(self) -> bool:
+        """Features are searched where they rank."""
+        return self.rank == "embedding"
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return the digest of the file."""
@@ -104,7 +109,22 @@ class UrlListBackend:
         """
         if not queries:
             return []
-        scores = self._by_caption(queries) if self.rank == "caption" else self._by_embedding(queries)
+        if self.rank == "caption":
+            return self._best(queries, self._by_caption(queries))
+        assert self.encoder is not None
+        return self.search_vectors(
+            queries, np.asarray(self.encoder.encode_texts([query.text for query in queries]))
+        )
+
+    def search_vectors(self, queries: Sequence[Query], vectors: np.ndarray) -> list[list[Candidate]]:
+        """Search with unit rows, shape [queries, dim], in place of the queries' texts; ranks by embedding only."""
+        return self._best(queries, self._by_embedding(vectors))
+
+    def captions(self, most: int) -> list[str | None]:
+        """Return captions, of more than ``most`` links those of an even sample; None where there is none."""
+        return [link.caption or None for link in self.links[:: max(1, len(self.links) // most)]]
+
+    def _best(self, queries: Sequence[Query], scores: np.ndarray) -> list[list[Candidate]]:
         results: list[list[Candidate]] = []
         for query, row in zip(queries, scores, strict=True):
             # A stable sort: equal scores keep the order of the list.
@@ -146,7 +166,7 @@ class UrlListBackend:
         columns = sorted(known[form] for form in forms if form in known)
         return np.asarray(self._matrix[:, columns].sum(axis=1)).ravel() > 0
 
-    def _by_embedding(self, queries: Sequence[Query]) -> np.ndarray:
+    def _by_embedding(self, asked: np.ndarray) -> np.ndarray:
         from susx.images.retrieve.download import check_any_fetched, download, download_folder
 
         if self._matrix is None:
@@ -158,8 +178,6 @@ class UrlListBackend:
             self._places = [at for at, link in enumerate(self.links) if not fates[link.url].reason]
             files = [folder / fates[self.links[at].url].file for at in self._places]
             self._matrix = np.asarray(self.encoder.encode_images(files))  # type: ignore[attr-defined]
-        assert self.encoder is not None
-        asked = np.asarray(self.encoder.encode_texts([query.text for query in queries]))
         return np.asarray(asked @ self._matrix.T)
 
     def _candidate(self, query: Query, link: Link, score: float) -> Candidate:

@@ -1,0 +1,103 @@
+"""Stage ``seeds``: the images that a class brings of its own, decoded, measured and encoded."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from susx.config import DownloadConfig
+from susx.experiment import needs_of
+from susx.methods import Need
+from susx.stages.build_plan import BuildPlan
+from susx.stages.done import Done
+from susx.stages.fetch import FEATURES
+from susx.stages.images import write_rows
+from susx.stages.parameters import EncoderKey, Encoding, Params
+from susx.stages.stage import Stage
+from susx.store import ArtefactStore, Job, Ref
+from susx.types import Digest, Json
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+__all__ = ["STAGE", "jobs", "mean_image", "run"]
+
+
+class _Params(Params):
+    files: dict[str, Digest]
+    """File, relative to the folder of seeds -> sha256."""
+    image_size: int
+    encoder: EncoderKey
+    patches: bool
+
+
+class _Reading(Encoding):
+    folder: Path
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job a class that has seeds."""
+    if not plan.seeds or plan.dataset.seeds is None:
+        return []
+    execution = _Reading(encoder=plan.profile.encoder, folder=Path(plan.dataset.seeds))
+    return [
+        STAGE.job(
+            plan,
+            subject=name,
+            params=_Params(
+                files=dict(files),
+                image_size=plan.profile.download.image_size,
+                encoder=plan.encoder,
+                patches=Need.PATCHES in needs_of(plan.trials),
+            ),
+            execution=execution,
+        )
+        for name, files in plan.seeds.items()
+    ]
+
+
+def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
+    """Write ``images/``, ``rows.jsonl`` and the features; a file that cannot be decoded is a row with its reason."""
+    from safetensors.torch import save_file
+
+    from susx.features.encoder import load_encoder
+    from susx.image_files import LOCAL
+    from susx.images.retrieve import Candidate, materialise
+
+    params, reading = _Params.of(job), _Reading.of(job)
+    candidates = [
+        Candidate(job.subject, "", "", name, 1.0, path=str(reading.folder / name)) for name in params.files
+    ]
+    limits = DownloadConfig(
+        image_size=params.image_size, max_bytes=LOCAL.max_bytes, max_pixels=LOCAL.max_pixels
+    )
+    rows = [
+        dataclasses.replace(row, origin="provided", similarity=None)
+        for row in materialise(candidates, out, out, limits)
+    ]
+    write_rows(out, rows)
+    encoder = load_encoder(reading.encoder)
+    paths = [out / row.file for row in rows if row.kept]
+    tensors = {"image": encoder.encode_images(paths)}
+    if params.patches:
+        tensors["patches"] = encoder.encode_patches(paths)
+    save_file(tensors, out / FEATURES)
+    return {"images": len(paths), "unreadable": len(rows) - len(paths)}
+
+
+def mean_image(store: ArtefactStore, ref: Ref) -> Float[Tensor, "1 dim"] | None:
+    """Return the unit mean of a class's seeds; None where none could be decoded."""
+    import torch
+    from safetensors.torch import load_file
+
+    features = load_file(store.path(ref, FEATURES))["image"]
+    if not len(features):
+        return None
+    return torch.nn.functional.normalize(features.float().mean(dim=0, keepdim=True), dim=-1)
+
+
+STAGE = Stage("seeds", 1, run, "Read seed images", jobs, device=True)
+"""One job a class; it reads the folder that the data set's ``seeds`` names."""

@@ -1,0 +1,180 @@
+"""Words for the classes: aliases counted in captions, classes without a name, and what becomes stale with them."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from susx.errors import ConfigError, InputError
+from susx.stages import text_classifier, words
+from susx.stages.done import Artefacts
+from susx.stages.plan import plan_build
+from susx.testing.world import CLASSES, new_world
+
+ALIASES = {"woven": ["weave", "basket weave"], "dotted": ["spotted"]}
+
+
+def said(world, name):
+    [ref] = [o.ref for o in world.build() if o.ref.stage == "words"]
+    return words.read(world.store, Artefacts((ref,)), name)
+
+
+def report_of(world):
+    return json.loads((world.store.folder(world.result.report) / "metrics.json").read_text())
+
+
+def captions_of(world):
+    (metadata,) = world.artefact("pool", "").glob("metadata/*.parquet")
+    return [caption.lower() for caption in pd.read_parquet(metadata)["caption"]]
+
+
+def test_the_word_of_most_captions_is_said(world):
+    """Prompts, text and queries of a class use the most frequent of its words; the report gives counts and the change."""
+    world.write(aliases=ALIASES)
+    found = said(world, "woven")
+    counted = {name: sum(name in caption for caption in captions_of(world)) for name in found.counts}
+    assert dict(found.counts) == counted
+    assert found.captions == 240
+    assert found.name == max(counted, key=counted.get) != "woven"
+    prompts = json.loads((world.artefact("prompts", "") / "prompts.json").read_text())
+    assert all(found.name in sentence for kind in prompts["woven"].values() for sentence in kind)
+    searched = pd.read_parquet(world.artefact("search", "woven") / "candidates.parquet")
+    assert set(searched["query"]) == {f"{found.name} texture."}
+    shown = report_of(world)
+    assert {w["class_name"]: w["said"] for w in shown["words"]}["woven"] == found.name
+    assert "with the names as given" in shown["words_gain"]
+    page = (world.store.folder(world.result.report) / "report.html").read_text()
+    assert "Words for the classes" in page
+    text = world.result.text
+    given, used = (
+        text_classifier.load_given(world.store, text, CLASSES),
+        text_classifier.load(world.store, text, CLASSES)[0],
+    )
+    assert [bool((a == b).all()) for a, b in zip(given, used, strict=True)] == [
+        name not in ALIASES or said(world, name).name == name for name in CLASSES
+    ]  # fmt: skip
+
+
+def test_aliases_touch_their_class_alone(world):
+    """Other classes keep their sentences and searches; an alias that loses leaves its class as it was, but for its key."""
+    world.change(evaluate=False)
+    world.build()
+    world.write(aliases={"grid": ["no caption says this"]})
+    computed = world.computed()
+    assert {subject for stage, subject in computed if stage in {"encode-texts", "search"}} == {"grid"}
+    assert not {stage for stage, _ in computed} & {
+        "assign",
+        "fetch",
+        "encode-images",
+        "curate",
+        "fit",
+        "package",
+    }
+    world.write(aliases=ALIASES)
+    computed = world.computed()
+    assert {subject for stage, subject in computed if stage == "encode-texts"} >= {"woven"}
+    assert {subject for stage, subject in computed if stage == "encode-texts"} <= {"woven", "dotted", "grid"}
+
+
+def test_an_alias_that_names_another_class_is_left_aside(tmp_path):
+    """However frequent it is; the plan says so."""
+    world = new_world(tmp_path)
+    world.write(aliases={"dotted": ["Woven", "spotted"]})
+    plan = plan_build(world.options)
+    assert list(plan.aliases["dotted"]) == ["spotted"]
+    assert "'Woven' (of 'dotted')" in plan.notes[-1]
+
+
+def test_without_captions_names_stay(tmp_path):
+    """A backend without captions, or no pool at all: aliases are left aside and a note says so."""
+    world = new_world(tmp_path)
+    world.write(aliases=ALIASES)
+    plan = plan_build(world.options)
+    assert plan.aliases
+    world.change("retrieval.backend=service", "retrieval.url=http://127.0.0.1:9/knn-service")
+    other = plan_build(world.options)
+    assert not other.aliases
+    assert "Aliases are left aside" in other.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("aliases", "message"),
+    [
+        ({"woven": ["mesh"], "grid": ["Mesh"]}, "stands for 'woven' and for 'grid'"),
+        ({"wovn": ["mesh"]}, "aliases names 'wovn'"),
+        ({"woven": [" "]}, "empty name"),
+        ({"woven": ["a\nb"]}, "control character"),
+        ({"woven": ["x" * 300]}, "300 characters"),
+    ],
+)
+def test_aliases_that_cannot_be(tmp_path, aliases, message):
+    """Two classes with one alias, unknown classes, words that no prompt can hold: one sentence before any work."""
+    world = new_world(tmp_path)
+    world.write(aliases=aliases)
+    with pytest.raises(ConfigError, match=message):
+        plan_build(world.options)
+
+
+def test_a_name_that_is_a_word_of_the_template(tmp_path):
+    """A class called 'photo' is said by its alias where its name stands, not wherever the word occurs."""
+    world = new_world(tmp_path)
+    world.write(
+        classes=["photo", "grid"],
+        photo_prompt="A photo of a {}.",
+        aliases={"photo": ["snapshot"]},
+        reader=None,
+    )
+    world.change(prompts="photo")
+    spoken = plan_build(world.options).aliases["photo"]["snapshot"]
+    assert spoken.classify == ("A photo of a snapshot.",)
+    assert [prompt.text for prompt in spoken.images] == ["A photo of a snapshot."]
+
+
+def test_an_index_without_captions_keeps_names(tmp_path):
+    """Counts of nothing choose nothing: the first of equals is the name itself."""
+    from susx.config.spelling import NameFinder
+
+    assert NameFinder(["weave"]).names_in("") == set()
+    names = ("woven", "weave")
+    assert max(names, key=lambda name: {}.get(name, 0)) == "woven"
+
+
+def test_an_unnamed_class_needs_something_to_be_known_by(tmp_path):
+    """No seeds, an empty folder of seeds, or a backend without captions: refused before any work."""
+    world = new_world(tmp_path)
+    hints = {"grid": {"unnamed": True}}
+    world.write(hints=hints)
+    with pytest.raises(ConfigError, match="no seeds to know it by"):
+        plan_build(world.options)
+    (tmp_path / "seeds" / "grid").mkdir(parents=True)
+    world.write(seeds="seeds")
+    with pytest.raises(ConfigError, match="has no images"):
+        plan_build(world.options)
+
+
+def test_captions_must_be_there(tmp_path):
+    """An unnamed class whose neighbours have no captions stops with the class named."""
+    from susx.stages.words import _described
+
+    class Pool:
+        def search_vectors(self, queries, vectors):
+            return [[]]
+
+    import torch
+    from safetensors.torch import save_file
+
+    from susx.stages.fetch import FEATURES
+    from susx.stages.stage import Stage, execute
+    from susx.store import ArtefactStore, Job
+
+    store = ArtefactStore(tmp_path)
+
+    def write(job, store, out):
+        save_file({"image": torch.eye(1, 8)}, out / FEATURES)
+        return {}
+
+    ref = execute(Stage("seeds", 1, write, ""), Job("seeds", 1, "d", "x"), store).ref
+    with pytest.raises(InputError, match="'x' is unnamed, and none"):
+        _described("x", store, ref, Pool())
