@@ -11,7 +11,7 @@ from susx.methods import Need
 from susx.stages import fetch, generate, seeds
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
-from susx.stages.images import read_rows
+from susx.stages.images import FEATURES, read_rows
 from susx.stages.parameters import EncoderKey, Encoding, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
@@ -51,7 +51,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.features.encoder import load_encoder
 
     (images,) = image_sets(Artefacts.of(job)).values()
-    ready = store.path(images, fetch.FEATURES)
+    ready = store.path(images, FEATURES)
     if ready.is_file():
         shutil.copyfile(ready, out / FILE)
         return {"images": sum(row.kept for row in read_rows(store, images))}

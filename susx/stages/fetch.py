@@ -10,7 +10,7 @@ from susx.images.retrieve.backends import Delivers, backend_settings
 from susx.stages import assign, pool
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
-from susx.stages.images import write_rows
+from susx.stages.images import FEATURES, write_rows
 from susx.stages.retrieval import (
     DownloadParams,
     Retrieving,
@@ -23,10 +23,7 @@ from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
-__all__ = ["FEATURES", "STAGE", "jobs", "run"]
-
-FEATURES = "features.safetensors"
-"""Features that came with images or in place of them; ``encode-images`` takes them over."""
+__all__ = ["STAGE", "jobs", "run"]
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:

@@ -8,9 +8,11 @@ from pathlib import Path
 from susx.records import SupportRow, decode_rows, encode_rows
 from susx.store import ArtefactStore, Ref
 
-__all__ = ["TABLE", "read_rows", "write_rows"]
+__all__ = ["FEATURES", "TABLE", "read_rows", "write_rows"]
 
 TABLE = "rows.jsonl"
+FEATURES = "features.safetensors"
+"""Features that came with images or in place of them; ``encode-images`` takes them over."""
 
 
 def write_rows(folder: Path, rows: Sequence[SupportRow], name: str = TABLE) -> None:

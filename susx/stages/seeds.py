@@ -12,8 +12,7 @@ from susx.experiment import needs_of
 from susx.methods import Need
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
-from susx.stages.fetch import FEATURES
-from susx.stages.images import write_rows
+from susx.stages.images import FEATURES, write_rows
 from susx.stages.parameters import EncoderKey, Encoding, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
