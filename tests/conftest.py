@@ -1,8 +1,10 @@
-"""What every test gets: real data where it is set, and no telemetry."""
+"""What every test gets: real data where it is set, no telemetry, and a store of the session that all its stores share."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,24 @@ import jaxtyping
 import pytest
 
 from susx.flows.settings import prepare_environment
+from susx.store.user_cache import SHARED
 
 prepare_environment()
+
+_OURS = "SUSX_TEST_SHARED"
+"""Names the folder that this session made: set where tests are collected, inherited by the processes that run them."""
+
+if _OURS not in os.environ:
+    # What the embedded pool is to a user: drawn once a session, never taken from the home of who runs the tests.
+    os.environ[_OURS] = tempfile.mkdtemp(prefix="susx-tests-")
+os.environ[SHARED] = os.environ[_OURS]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the session's store, in the process that made it."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(_OURS), ignore_errors=True)
+
 
 LONGEST = (
     "docs/test_commands_run",

@@ -32,6 +32,11 @@ from susx.store import digest_file
 
 __all__ = ["ClassifierFacts", "StoredClassifier", "check_shapes", "save_classifier"]
 
+TOY = (
+    "The encoder is the embedded toy. It knows procedural textures alone: of anything else, a cat or a dog, its answers mean "
+    "nothing. For real ones build with a profile of real weights ('susx profiles list', for instance --profile clip-vit-b16)."
+)
+
 
 @dataclass(frozen=True)
 class ClassifierFacts:
@@ -108,14 +113,14 @@ class StoredClassifier:
         return self.method.gives_zero_shot(self.state)
 
     @property
+    def warning(self) -> str:
+        """Why no answer may be believed; "" where there is no such reason."""
+        return TOY if self.facts.toy else ""
+
+    @property
     def notes(self) -> list[str]:
         """What whoever reads an answer should know, a sentence or two each."""
-        notes = []
-        if self.facts.toy:
-            notes.append(
-                "The encoder is the embedded toy: its answers show how susx works, not what is in a picture. For real ones "
-                "build with a profile of real weights ('susx profiles list', for instance --profile clip-vit-b16)."
-            )
+        notes = [self.warning] if self.warning else []
         if self.gives_zero_shot:
             values = ", ".join(f"{name} = {value:g}" for name, value in self.method.values().items())
             notes.append(

@@ -156,4 +156,5 @@ def as_record(prediction: Prediction, stored: StoredClassifier) -> dict[str, Any
         **({} if prediction.none_of_these is None else {"none_of_these": prediction.none_of_these}),
         "gives_zero_shot": stored.gives_zero_shot,
         "toy": stored.facts.toy,
+        **({"warning": stored.warning} if stored.warning else {}),
     }

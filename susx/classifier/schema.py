@@ -53,6 +53,8 @@ class Answer(BaseModel):
     """Whether the support images have no say."""
     toy: bool
     """Whether the encoder is the embedded one, whose answers mean nothing."""
+    warning: str | None = None
+    """Why the answer may not be believed, and what to do about it."""
 
 
 class Unreadable(BaseModel):

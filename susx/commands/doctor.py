@@ -64,7 +64,7 @@ def doctor(
 def findings(store: str, profile: str) -> Iterator[Finding]:
     """Look at everything, one finding after the other; a check that fails is a finding, never a traceback."""
     checks: list[Callable[[], Finding]] = [
-        _python, _backport, _torchvision, _fastapi, _setuptools, _gpu, lambda: _store(store), _prefect,
+        _python, _backport, _torchvision, _fastapi, _setuptools, _gpu, lambda: _store(store), _shared, _prefect,
         lambda: _weights(profile),
     ]  # fmt: skip
     for package in PACKAGES:
@@ -164,6 +164,28 @@ def _store(store: str) -> Finding:
         f"{Path(store).absolute()}, {free:.0f} GiB free",
         "" if free > 2 else "Free some space.",
     )
+
+
+def _shared() -> Finding:
+    from susx.commands.store import human_size
+    from susx.errors import StoreError
+    from susx.store.user_cache import SHARED, shared_store
+
+    what = "what stores share"
+    shared = shared_store()
+    if shared is None:
+        return Finding(what, "note", f"nothing: {SHARED} is off", "The embedded pool is drawn once a store.")
+    try:
+        shared.check_writable()
+    except StoreError as error:
+        return Finding(
+            what,
+            "note",
+            str(error),
+            f"The embedded pool is drawn once a store; {SHARED} names another folder.",
+        )
+    sizes = [size for _, _, size in shared.entries()]
+    return Finding(what, "ok", f"{shared.root}, {len(sizes)} artefacts, {human_size(sum(sizes))}")
 
 
 def _prefect() -> Finding:

@@ -24,11 +24,13 @@ def ls(
     """List artefacts by stage: how many, how large, for which subjects."""
     import dataclasses
     from collections import defaultdict
+    from pathlib import Path
 
     from rich.table import Table
 
     from susx.commands.console import escape, output, write_json
     from susx.store.inventory import Entry, inventory
+    from susx.store.user_cache import shared_store
 
     chosen = [entry for entry in inventory(_open(store)) if stage in (None, entry.stage)]
     if as_json:
@@ -44,7 +46,15 @@ def ls(
         subjects = sorted({entry.subject for entry in entries if entry.subject})
         shown = ", ".join(subjects[:5]) + (", ..." if len(subjects) > 5 else "")
         table.add_row(name, str(len(entries)), human_size(sum(e.size for e in entries)), escape(shown))
-    output().print(table)
+    console = output()
+    console.print(table)
+    shared = shared_store()
+    if shared is not None and shared.root.is_dir() and shared.root != Path(store).absolute():
+        sizes = [size for _, _, size in shared.entries()]
+        console.print(
+            f"What all your stores share ({len(sizes)} artefacts, {human_size(sum(sizes))}): susx store ls --store {escape(str(shared.root))}",
+            soft_wrap=True,
+        )
 
 
 @app.command("verify")

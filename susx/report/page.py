@@ -23,7 +23,9 @@ _LEAST_SURE = 12
 
 _TOY = (
     "Embedded toy models: these numbers show that the pipeline works, they say nothing about real CLIP models. "
-    "Their text tower names the textures nearly as well as pictures show them, so that a support set has little to add."
+    "They know procedural textures alone: for names of anything else the answers mean nothing. Their text tower names the textures "
+    "nearly as well as pictures show them, so that a support set has little to add. For real weights: susx profiles list, then for "
+    "instance susx build --profile clip-vit-b16."
 )
 
 
@@ -54,6 +56,7 @@ def render(data: ReportData) -> str:
         confusions=confusion_views(data.confusions),
         stages=_stage_views(data.stages),
         figures=drawn,
+        unchanged=bool(data.changes) and all(change.after == change.before for change in data.changes),
         plotly=_packed_plotly() if drawn else "",
         specs={figure.key: json.loads(figure.spec) for figure in drawn},
     )

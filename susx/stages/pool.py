@@ -1,4 +1,4 @@
-"""Stage ``pool``: the embedded captioned pool, drawn, encoded and indexed in clip-retrieval's layout."""
+"""Stage ``pool``: the embedded captioned pool, drawn, encoded and indexed in clip-retrieval's layout; once a user."""
 
 from __future__ import annotations
 
@@ -46,4 +46,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"images": params.size}
 
 
-STAGE = Stage("pool", 1, run, "Draw and index the embedded pool", jobs, device=True)
+STAGE = Stage("pool", 1, run, "Draw and index the embedded pool", jobs, device=True, shared=True)

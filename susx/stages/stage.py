@@ -17,6 +17,7 @@ from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
 from susx.stages.parameters import Execution, Params
 from susx.store import ArtefactStore, Job, Outcome, Ref
+from susx.store.user_cache import copy_artefact, shared_store, tidy
 from susx.types import Json
 
 __all__ = ["Jobs", "Run", "Stage", "execute", "lookup"]
@@ -47,6 +48,7 @@ class Stage:
         resumable: whether ``run`` takes up files that an interrupted run left in its folder.
         network: whether it talks to other machines (and is worth a retry).
         device: whether it wants the accelerator.
+        shared: whether its artefacts are made once a user and copied to each store: they depend on nothing of anybody's.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Stage:
     resumable: bool = False
     network: bool = False
     device: bool = False
+    shared: bool = False
 
     def job(
         self,
@@ -118,7 +121,9 @@ def execute(stage: Stage, job: Job, store: ArtefactStore) -> Outcome:
         started = time.perf_counter()
         work = store.workspace(job, resume=stage.resumable)
         try:
-            counts = stage.run(job, store, work)
+            counts = _from_shared(stage, job, store, work)
+            if counts is None:
+                counts = stage.run(job, store, work)
         except BaseException as error:
             if not stage.resumable:
                 shutil.rmtree(work, ignore_errors=True)
@@ -129,6 +134,31 @@ def execute(stage: Stage, job: Job, store: ArtefactStore) -> Outcome:
         ref = store.commit(job, seconds=seconds, counts=counts)
     store.remember(job)
     return Outcome(ref, "computed", seconds, counts, damage)
+
+
+def _from_shared(stage: Stage, job: Job, store: ArtefactStore, work: Path) -> Mapping[str, Json] | None:
+    """Have the work done, or found done, in the store that all of a user's stores share, and copy it.
+
+    Returns:
+        The counts; None where the stage shares nothing or that store cannot be used: then the work is done here.
+    """
+    shared = shared_store() if stage.shared and not job.inputs else None
+    if shared is None or shared.root == store.root:
+        return None
+    try:
+        done = execute(stage, job, shared)
+        copy_artefact(shared, done.ref, work)
+        tidy(shared)
+    except (StoreError, DamagedArtefact, OSError) as error:
+        logger.warning(
+            "%s: the store that others share cannot be used (%s); it is done for this one alone",
+            stage.title,
+            error,
+        )
+        for path in work.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return None
+    return done.counts
 
 
 def _say(error: Exception, stage: Stage, job: Job, store: ArtefactStore, work: Path) -> None:

@@ -32,6 +32,7 @@ from susx.store.fingerprint import digest_bytes, digest_json
 from susx.store.job import Job, Ref
 from susx.store.lease import LEASE_SECONDS, Lease
 from susx.store.manifest import MANIFEST, Manifest, parse_manifest
+from susx.store.user_cache import user_cache
 from susx.types import Json
 
 __all__ = ["RemoteStore"]
@@ -58,8 +59,7 @@ class RemoteStore(ArtefactStore):
     def __init__(self, url: str, cache: Path | None = None) -> None:
         self.bucket = Bucket(url)
         self.url = self.bucket.url
-        base = cache or Path(os.environ.get("SUSX_CACHE") or Path.home() / ".cache" / "susx")
-        super().__init__(Path(base) / f"store-{digest_bytes(self.url.encode())[:16]}")
+        super().__init__(Path(cache or user_cache()) / f"store-{digest_bytes(self.url.encode())[:16]}")
 
     @property
     def address(self) -> str:

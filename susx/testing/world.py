@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import yaml
 from susx.stages.executors import InlineExecutor, PlanExecutor, PlannedJob
 from susx.stages.graph import build
 from susx.stages.plan import BuildOptions, plan_build
-from susx.store import ArtefactStore, Outcome
+from susx.stages.stage import Stage, execute
+from susx.store import ArtefactStore, Job, Outcome
+from susx.store.user_cache import SHARED
 
-__all__ = ["CLASSES", "SETTINGS", "World", "build_world", "new_world"]
+__all__ = ["CLASSES", "SETTINGS", "World", "build_world", "execute_shared", "new_world"]
 
 CLASSES = ["banded", "dotted", "grid", "woven"]
 SETTINGS = ("retrieval.pool_size=240", "retrieval.over_fetch=2")
@@ -91,5 +94,12 @@ def new_world(folder: Path) -> World:
 
 
 def build_world(world: World) -> None:
-    """Build a world; a function of a module, so that another process can be asked for it."""
+    """Build a world that shares nothing, in a process that is asked for it (a function of a module)."""
+    os.environ[SHARED] = "off"
     world.build()
+
+
+def execute_shared(shared: str, stage: Stage, job: Job, store: ArtefactStore) -> None:
+    """Do a job in a process that is asked for it, with this shared store."""
+    os.environ[SHARED] = shared
+    execute(stage, job, store)

@@ -166,9 +166,13 @@ def test_the_command_writes_json_lines_and_its_exit_code_tells(classifier_folder
         "nearest",
         "gives_zero_shot",
         "toy",
+        "warning",
     }
     assert records[0]["toy"] is True
-    assert "the embedded toy" in good.stderr
+    for said in (records[0]["warning"], good.stderr):
+        assert "the embedded toy" in said
+        assert "answers mean nothing" in said
+        assert "--profile clip-vit-b16" in said
     assert "not calibrated" in good.stderr
     assert len(records[0]["top"]) == 2
     some = run(folder / "grid.png", folder / "notes.txt", "--classifier", classifier_folder)

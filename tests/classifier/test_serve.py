@@ -267,6 +267,8 @@ def test_the_page_describes_the_service(client):
     assert "POST /predict/batch" in page
     assert "Nearest support images." in page
     assert "the embedded toy" in page
+    assert "answers mean nothing" in page
+    assert "--profile clip-vit-b16" in page
     # Without the network: nothing is loaded from elsewhere.
     assert not re.findall(r"(?:src|href)=\W?(?:https?:)?//", page)
     assert "<script" not in page

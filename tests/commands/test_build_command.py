@@ -211,3 +211,17 @@ def test_odd_class_names(tmp_path):
     assert not [name for name in files if "etc" in name.split("/") or "CON" in name.split("/")]
     rows = executor.store.path(result.support, "support.parquet")
     assert rows.is_file()
+
+
+def test_names_that_the_toys_do_not_know_are_said(tmp_path, capsys):
+    """Before anything is built: cats and dogs are no textures; close words of textures are known."""
+    from susx.commands.console import foreign_to_toys
+
+    assert foreign_to_toys(["cat", "dog", "polka dots", "Knitted wool", "spider web"]) == ["cat", "dog"]
+    file = dataset(
+        tmp_path, {"name": "pets", "photo_prompt": "A photo of a {}.", "classes": ["cat", "dog", "striped"]}
+    )
+    main(["build", "--dataset", file, "--store", str(tmp_path / "store"), "--dry-run"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "not cat, dog: answers for these 2 names will mean nothing" in said
+    assert "--profile clip-vit-b16" in said

@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from susx.store.user_cache import SHARED
 from susx.testing.http_chat import ScriptedChat
 from susx.testing.http_images import ImageServer, encoded, random_picture
 from tests.docs.reader import bring
@@ -139,7 +140,8 @@ def pool(tmp_path_factory: pytest.TempPathFactory, forks: Path | None) -> Path:
 
 def environment(folder: Path, forks: Path | None = None) -> dict[str, str]:
     """Return the environment of a newcomer without network: nothing of susx or Prefect set, an empty home."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SUSX_"))}
+    drop = ("PREFECT_", "SUSX_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop) or name == SHARED}
     home = folder.parent / f"{folder.name}-home"
     home.mkdir(exist_ok=True)
     return kept | {

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from susx.store.user_cache import SHARED
+
 ROOT = Path(__file__).parents[2]
 SETTINGS = ["retrieval.pool_size=240", "retrieval.over_fetch=2"]
 
@@ -98,7 +100,7 @@ def small(tmp_path: Path) -> Path:
 def env(tmp_path: Path) -> dict[str, str]:
     """An environment with a Prefect home of its own and no telemetry."""
     drop = ("PREFECT_", "SUSX_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop) or name == SHARED}
     return kept | {
         "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
         "PREFECT_CLIENT_MAX_RETRIES": "1", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "400",

@@ -145,7 +145,7 @@ def test_theme_follows_the_system_then_the_reader(report: Path, open_page: Open)
     page = open_page(report, color_scheme="dark")
     background = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(background)
-    assert page.locator("#theme").get_attribute("aria-pressed") == "true"
+    assert page.locator("#theme").inner_text() == "Light theme"
     page.locator("#classes .plot").first.scroll_into_view_if_needed()
     page.wait_for_function("document.querySelector('#classes .plot').dataset.drawn === 'dark'")
     page.locator("#theme").click()
@@ -154,7 +154,16 @@ def test_theme_follows_the_system_then_the_reader(report: Path, open_page: Open)
     page.wait_for_function("document.querySelector('#classes .plot').dataset.drawn === 'light'")
     page.reload()
     assert page.evaluate(background) == light
-    assert page.locator("#theme").get_attribute("aria-pressed") == "false"
+    assert page.locator("#theme").inner_text() == "Dark theme"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_without_script_there_is_no_button_that_does_nothing(
+    report: Path, open_page: Open, scheme: str
+) -> None:
+    """The page follows the system; a button could not turn it, and its label might be wrong."""
+    page = open_page(report, color_scheme=scheme, java_script_enabled=False)
+    assert not page.locator("#theme").is_visible()
 
 
 def test_classes_can_be_found(report: Path, open_page: Open) -> None:
@@ -273,3 +282,34 @@ def test_narrow_screen_does_not_scroll_sideways(report: Path, open_page: Open) -
     page.wait_for_function(
         "() => [...document.querySelectorAll('.plot .main-svg')].every(s => s.getBoundingClientRect().width <= 360)"
     )
+
+
+@pytest.mark.parametrize("classes", [12, 47])
+def test_names_under_a_figure_have_room_on_a_telephone(tmp_path: Path, open_page: Open, classes: int) -> None:
+    """Those that have none are left out; they come back on a wide screen."""
+    page = open_page(write_report(sample_report(classes=classes, per_class=1), tmp_path))
+    page.set_viewport_size({"width": 390, "height": 844})
+    _draw_all(page)
+    gaps = """() => [...document.querySelectorAll('.plot')].flatMap(plot => ['x', 'y'].map(side => {
+        const key = side === 'x' ? 'left' : 'top';
+        const at = [...plot.querySelectorAll(`.${side}tick text`)].map(t => t.getBoundingClientRect())
+          .map(r => side === 'x' ? r.right : (r.top + r.bottom) / 2).sort((a, b) => a - b);
+        return at.length < 4 ? 99 : Math.min(...at.slice(1).map((v, i) => v - at[i]));
+    }))"""
+    named = "document.querySelectorAll('#classes .plot:first-of-type .xtick').length"
+    page.wait_for_function(f"Math.min(...({gaps})()) >= 13")
+    few = page.evaluate(named)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.wait_for_function(f"{named} >= {classes} && {named} > {few if classes > 20 else 0}")
+
+
+def test_a_method_that_changes_nothing_has_words_in_place_of_an_empty_frame(
+    tmp_path: Path, open_page: Open
+) -> None:
+    """Where the headline equals zero-shot the section of classes says so."""
+    full = sample_report(classes=4, per_class=1)
+    same = tuple(dataclasses.replace(change, after=change.before) for change in full.changes)
+    page = open_page(write_report(dataclasses.replace(full, changes=same), tmp_path))
+    assert "No class gains and none loses" in page.locator("#classes").inner_text()
+    assert page.locator("#classes h3", has_text="Gain and loss").count() == 0
+    assert page.locator("nav a[href='#classes']").count() == 1

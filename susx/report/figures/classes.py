@@ -22,8 +22,8 @@ _LONGEST = 24
 
 
 def change_figure(changes: Sequence[ClassChange]) -> Figure | None:
-    """Draw the change of each class's accuracy against zero-shot, sorted."""
-    if not changes:
+    """Draw the change of each class's accuracy against zero-shot, sorted; None where no class changes: the page says so in words."""
+    if all(change.after == change.before for change in changes):
         return None
     ranked = sorted(changes, key=lambda c: c.after - c.before)
     gains = [c.after - c.before for c in ranked]

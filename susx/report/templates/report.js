@@ -7,7 +7,7 @@
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
-  const showTheme = () => $("theme").setAttribute("aria-pressed", String(isDark()));
+  const showTheme = () => { $("theme").textContent = isDark() ? "Light theme" : "Dark theme"; }; // what a press gives
   $("theme").addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
     try { localStorage.setItem("susx-theme", root.dataset.theme); } catch { /* storage is off */ }
@@ -16,6 +16,7 @@
   });
   system.addEventListener("change", () => { showTheme(); redraw(); });
   showTheme();
+  $("theme").hidden = false; // without this script it would do nothing
 
   // sortable tables: unknown values stay at the bottom whichever way
   for (const table of all("table.sortable")) {
@@ -160,6 +161,13 @@
     if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, coloured(v, style)]));
     return value;
   };
+  // names of classes that have no room beside each other: every other one, every third ...; hover and table have them all
+  const thinned = (axis, pixels, each) => {
+    const count = axis.tickvals && axis.showticklabels !== false ? axis.tickvals.length : 0;
+    const step = Math.ceil((count * each) / Math.max(pixels, each));
+    const kept = (list) => list.filter((_, i) => i % step === 0);
+    return step < 2 ? axis : { ...axis, tickvals: kept(axis.tickvals), ticktext: kept(axis.ticktext) };
+  };
   const draw = async (node) => {
     await loadLibrary();
     const style = getComputedStyle(root);
@@ -176,12 +184,22 @@
     if (!drawn.has(node)) node.replaceChildren();
     drawn.add(node);
     // only these buttons: Plotly's own set has one that sends the figure to its makers' site
-    await window.Plotly.react(node, spec.data, layout, { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] });
+    const buttons = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
+    await window.Plotly.react(node, spec.data, layout, buttons);
+    const area = node.querySelector(".nsewdrag").getBoundingClientRect();
+    const axes = { xaxis: thinned(layout.xaxis, area.width, 17), yaxis: thinned(layout.yaxis, area.height, 15) };
+    if (axes.xaxis !== layout.xaxis || axes.yaxis !== layout.yaxis) await window.Plotly.react(node, spec.data, { ...layout, ...axes }, buttons);
     node.dataset.drawn = isDark() ? "dark" : "light";
   };
   const failed = (node) => (error) => {
     node.textContent = `This figure could not be drawn (${error.message}); its numbers are in the table below.`;
   };
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (width === innerWidth) return; // a telephone's bars come and go
+    width = innerWidth;
+    requestAnimationFrame(redraw);
+  });
   function redraw() { for (const node of drawn) draw(node).catch(failed(node)); }
   const watcher = new IntersectionObserver((entries) => {
     for (const entry of entries) {
