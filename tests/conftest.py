@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import pytest
@@ -31,6 +32,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(os.environ.pop(_OURS), ignore_errors=True)
 
 
+ALONE = ("tests/docs/test_commands_run.py::", "tests/flows/test_server.py::")
+"""Of these files each test may run in another process: they share little, and whole they are longer than the rest can wait for."""
+
 LONGEST = (
     "docs/test_commands_run",
     "flows/test_server",
@@ -39,6 +43,18 @@ LONGEST = (
     "stages/test_staleness",
 )
 """Files of a minute and more: begun first, so that the last of two processes does not end alone with them."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a process a file at a time (its fixtures are made once), of ``ALONE`` a test at a time."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Files(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid if nodeid.startswith(ALONE) else super()._split_scope(nodeid)
+
+    return Files(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -29,11 +29,11 @@ def generalise(
     import dataclasses
     from json import dumps
 
-    from rich.console import Console
     from rich.table import Table
 
     from susx.classifier import load_classifier
     from susx.classifier.generalise import generalise as measure
+    from susx.commands.console import output
     from susx.config import load_dataset
     from susx.datasets import read_split
     from susx.errors import InputError
@@ -63,7 +63,6 @@ def generalise(
             )
         )  # fmt: skip
         table.add_row(row.dataset, str(row.classes), str(row.n), plain, ours, gain)
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=120)).print(table)
+    output().print(table)
     if json is not None:
         json.write_text(dumps([dataclasses.asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")

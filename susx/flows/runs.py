@@ -20,9 +20,9 @@ _EXECUTION = {"device", "batch_size", "workers", "processes", "threads"}
 
 
 def run_name(plan: BuildPlan, result: BuildResult) -> str:
-    """Return the name of a build's folder: data set, sources, profile, and a digest of all else a person chose.
+    """Return the name of a build's folder: data set, sources, profile, prompts, seed, and a digest of all else a person chose.
 
-    Its sentences are in it, those of images and those of the text classifier, and the encoder; where the work is done is
+    Its sentences are in the digest, those of images and those of the text classifier, and the encoder; where the work is done is
     not.
     """
     sentences = [[[prompt.text for prompt in of.images], list(of.classify)] for of in plan.sentences.values()]
@@ -31,7 +31,15 @@ def run_name(plan: BuildPlan, result: BuildResult) -> str:
     )
     chosen = [profile, list(plan.classes), sentences, result.text.key, bool(plan.run.get("evaluate", True))]
     what = digest_json([*chosen, plan.seeds] if plan.seeds else chosen)[:8]
-    return f"{plan.dataset.name}-{'+'.join(plan.sources)}-{plan.profile.name}-{what}"
+    words = (
+        plan.dataset.name,
+        "+".join(plan.sources),
+        plan.profile.name,
+        f"{plan.profile.prompts.images}-{plan.profile.prompts.classify}",
+        f"seed{plan.profile.seed}",
+        what,
+    )
+    return "-".join(words)
 
 
 def finish_run(

@@ -25,6 +25,31 @@ HEAVY = (
     "sklearn.linear_model",
     "numba",
     "PIL.Image",
+    "faiss",
+    "plotly.graph_objects",
+    "fastapi",
+    "uvicorn",
+    # What Prefect and susx import; neither of them reads the environment.
+    "pydantic_settings",
+    "httpx",
+    "h2.connection",
+    "websockets",
+    "griffe",
+    "pendulum",
+    "jsonschema",
+    "fsspec",
+    "prometheus_client",
+    "opentelemetry.trace",
+)
+"""Of ours, what no variable changes."""
+OURS = (
+    "susx.cli",
+    "susx.stages.registry",
+    "susx.stages.graph",
+    "susx.report",
+    "susx.classifier",
+    "susx.tuning",
+    "susx.support",
 )
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -38,6 +63,8 @@ def serve(path: str) -> None:
     from susx.features.open_clip_import import import_open_clip
 
     import_open_clip()
+    for name in OURS:
+        importlib.import_module(name)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(path)
     listening.listen(64)

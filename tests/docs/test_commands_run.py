@@ -146,6 +146,8 @@ def environment(folder: Path, forks: Path | None = None) -> dict[str, str]:
     home.mkdir(exist_ok=True)
     return kept | {
         "PATH": f"{f'{forks}:' if forks else ''}{BINARIES}:{kept['PATH']}", "HOME": str(home), "PWD": str(folder), "HF_HUB_OFFLINE": "1",
+        # Empty for the first page only: a new database takes Prefect's server ten seconds, each time.
+        **({"XDG_CACHE_HOME": str(forks.parent / "cache")} if forks else {}),
         "OPENAI_API_KEY": "no-secret", "NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1", "COLUMNS": "80",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "400",
     }  # fmt: skip

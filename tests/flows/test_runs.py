@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def test_gc_keeps_what_a_run_shows(world: World) -> None:
 
 
 def test_the_name_tells_prompts_apart_and_not_machines(world: World, tmp_path: Path) -> None:
-    """Other prompts or no measuring is another run; another batch size or number of workers is the same."""
+    """Other prompts, seed or no measuring is another run, and its name says which; another batch size or number of workers is the same."""
 
     def name() -> str:
         plan = plan_build(world.options)
@@ -82,6 +83,10 @@ def test_the_name_tells_prompts_apart_and_not_machines(world: World, tmp_path: P
 
     known = world.options
     before = name()
+    assert re.fullmatch(r"small-retrieve-demo-photo-ensemble-seed0-[0-9a-f]{8}", before)
+    world.change("prompts.classify=cupl+ensemble", seed=3)
+    assert name().startswith("small-retrieve-demo-photo-cupl+ensemble-seed3-")
+    world.options = known
     world.change("encoder.batch_size=3")
     assert name() == before
     world.options = known

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import random
 import time
 from pathlib import Path
 
 import pytest
 
+from susx.testing.forks import FORKS
 from susx.testing.world import CLASSES, build_world, new_world
 
 STAGES_COMPARED = (
@@ -33,13 +33,6 @@ def content(store) -> dict[str, str]:
         if path.parent.parent.parent.name in STAGES_COMPARED:
             found[path.parent.name] = json.loads(path.read_text())["digest"]
     return found
-
-
-# A server process that has imported the libraries, but run nothing, forks the builders: killing one costs no start-up.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["torch", "open_clip", "faiss", "pandas", "susx.testing.world", "susx.report", "susx.tuning"]
-)
 
 
 def builder(world):

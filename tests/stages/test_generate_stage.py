@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 from collections import Counter
@@ -10,6 +9,7 @@ from collections import Counter
 import pytest
 
 from susx.stages.images import read_rows
+from susx.testing.forks import FORKS
 from susx.testing.world import World, build_world, new_world
 
 CLASSES = ["banded", "grid"]
@@ -116,11 +116,9 @@ def test_exactness_is_an_ingredient(copy):
 def test_killed_twice(drawn, tmp_path):
     """Two kills while drawing: the table and every image come out as in an undisturbed run."""
     world = generating(tmp_path)
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(["torch", "open_clip", "diffusers", "susx.testing.world"])
     rng = random.Random(2)
     for _ in range(2):
-        process = forks.Process(target=build_world, args=(world,))
+        process = FORKS.Process(target=build_world, args=(world,))
         process.start()
         process.join(rng.uniform(3.0, 8.0))
         process.kill()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import time
 from collections import Counter
 from dataclasses import replace
@@ -23,6 +22,7 @@ from susx.stages.retry import forget_passing_failures
 from susx.stages.stage import Stage, execute
 from susx.store import ArtefactStore, Job
 from susx.support import read_support
+from susx.testing.forks import FORKS
 from susx.testing.http_images import ImageServer, encoded
 from susx.testing.world import World, build_world, new_world
 
@@ -93,9 +93,7 @@ def test_four_links_in_ten_are_broken(server: ImageServer, tmp_path: Path) -> No
 def test_killed_in_the_middle_of_the_download(server: ImageServer, tmp_path: Path) -> None:
     """No image that was complete is fetched twice, and the table is that of an undisturbed run."""
     world = world_of(tmp_path / "killed", server, BROKEN, good="slow/0.4")
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(["torch", "open_clip", "susx.testing.world"])
-    process = forks.Process(target=build_world, args=(world,))
+    process = FORKS.Process(target=build_world, args=(world,))
     process.start()
     end = time.monotonic() + 300
     while sum(server.completed.values()) < 6 and time.monotonic() < end:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import time
@@ -14,10 +13,8 @@ from susx.stages import pool
 from susx.stages.stage import Stage, execute
 from susx.store import ArtefactStore, Job, Outcome
 from susx.store.user_cache import SHARED, shared_store, tidy
+from susx.testing.forks import FORKS
 from susx.testing.world import execute_shared, new_world
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["torch", "open_clip", "faiss", "pandas", "susx.testing.world"])
 
 
 @pytest.fixture

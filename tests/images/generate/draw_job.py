@@ -15,7 +15,7 @@ def main(model: Path, out: Path, table: Path) -> None:
     requests = [
         r for name in ("woven", "polka-dotted") for r in plan_requests(name, [f"{name} texture."], 12)
     ]
-    settings = DrawSettings(steps=20, guidance=3.0)
+    settings = DrawSettings(steps=8, guidance=3.0)
     drawn = draw(load_pipeline(model, device="cpu"), requests, out, settings=settings, batch_size=2)
     table.write_text(json.dumps([dataclasses.asdict(row) for row in drawn], indent=1))
 
