@@ -41,6 +41,15 @@ LONGEST = (
     "flows/test_runners",
     "stages/test_retrieve_stage",
     "stages/test_staleness",
+    "flows/test_temporary",
+    "stages/test_crashes",
+    "stages/test_generate_stage",
+    "images/generate/test_draw",
+    "packaging/test_wheel",
+    "demo/test_train_clip",
+    "stages/test_shared",
+    "report/test_browser",
+    "classifier/test_serve",
 )
 """Files of a minute and more: begun first, so that the last of two processes does not end alone with them."""
 

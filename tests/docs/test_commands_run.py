@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -128,19 +127,10 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
         serving.wait()
 
 
-@pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory, forks: Path | None) -> Path:
-    """Return a store that holds the embedded pool: drawn once here, not once a page."""
-    folder = tmp_path_factory.mktemp("pool")
-    bring(folder, "http://127.0.0.1:9/")
-    command = ["susx", "build", "--dataset", "fabrics.yaml", "--per-class", "1"]
-    run_script(shlex.join(command), folder, environment(folder, forks))
-    return folder / "susx-store" / "artefacts" / "pool"
-
-
 def environment(folder: Path, forks: Path | None = None) -> dict[str, str]:
     """Return the environment of a newcomer without network: nothing of susx or Prefect set, an empty home."""
     drop = ("PREFECT_", "SUSX_")
+    # The embedded pool is drawn once for all pages, as for a user who has built before.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(drop) or name == SHARED}
     home = folder.parent / f"{folder.name}-home"
     home.mkdir(exist_ok=True)
@@ -205,7 +195,7 @@ def as_script(page_steps: list[Step], folder: Path, ports: dict[str, int]) -> tu
 
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_commands_of_a_page_run(page: Path, tmp_path: Path, pool: Path, forks: Path | None) -> None:
+def test_commands_of_a_page_run(page: Path, tmp_path: Path, forks: Path | None) -> None:
     """Each command ends as the page lets one expect, after those before it."""
     folder = tmp_path / "reader"
     folder.mkdir()
@@ -223,7 +213,6 @@ def test_commands_of_a_page_run(page: Path, tmp_path: Path, pool: Path, forks: P
             clone(folder, forks)
         if not any("susx encode" in step.text for step in here):
             encoded_once(folder, forks)
-        shutil.copytree(pool, folder / "susx-store" / "artefacts" / "pool", copy_function=os.link)
         ports = {"4200": free_port(), "1234": free_port(), "8000": free_port(), "8080": model.port}
         env = environment(folder, forks) | {"PREFECT_SERVER_API_PORT": str(ports["4200"])}
         script, commands = as_script(here, folder, ports)

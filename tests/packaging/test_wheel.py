@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,10 +12,13 @@ import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from susx.demo.textures import render
+from tests.flows.conftest import free_port, process, wait_for
 
 ROOT = Path(__file__).parents[2]
 PACKED = ("susx", "configs", "benchmarks", "flows", "pyproject.toml", "setup.py", "README.md", "LICENSE")
@@ -176,6 +180,28 @@ def test_build_predict_and_report_in_an_empty_folder(environment: Path, folder: 
     table = susx(environment, folder, "report", "table", str(run))
     assert table.returncode == 0, table.stderr
     assert "tip_x" in table.stdout
+    answer = served(environment, folder, run / "classifier")
+    assert answer["class"] in {"banded", "dotted", "cracked"}
+    assert "answers mean nothing" in answer["warning"]
+
+
+def served(environment: Path, folder: Path, classifier: Path) -> dict[str, Any]:
+    """Return what the installed service answers for the picture."""
+    port = free_port()
+    command = [environment / BINARIES / "susx", "serve", "--classifier", classifier, "--port", str(port)]
+    url, log = f"http://127.0.0.1:{port}", folder / "serve.log"
+    with process([str(word) for word in command], inherited(), log) as service:
+
+        def healthy() -> bool:
+            assert service.poll() is None, log.read_text()
+            with contextlib.suppress(httpx.TransportError):
+                return httpx.get(url + "/healthz").is_success
+            return False
+
+        wait_for(healthy, 200, "the service did not start")
+        answer = httpx.post(url + "/predict", content=picture())
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
 
 
 @pytest.mark.parametrize("package", ["autofaiss", "clip_retrieval", "img2dataset"])

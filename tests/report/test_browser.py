@@ -147,11 +147,11 @@ def test_theme_follows_the_system_then_the_reader(report: Path, open_page: Open)
     dark = page.evaluate(background)
     assert page.locator("#theme").inner_text() == "Light theme"
     page.locator("#classes .plot").first.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('#classes .plot').dataset.drawn === 'dark'")
+    page.wait_for_function("() => document.querySelector('#classes .plot').dataset.drawn === 'dark'")
     page.locator("#theme").click()
     light = page.evaluate(background)
     assert light != dark
-    page.wait_for_function("document.querySelector('#classes .plot').dataset.drawn === 'light'")
+    page.wait_for_function("() => document.querySelector('#classes .plot').dataset.drawn === 'light'")
     page.reload()
     assert page.evaluate(background) == light
     assert page.locator("#theme").inner_text() == "Dark theme"
@@ -179,7 +179,7 @@ def test_command_is_copied_or_selected(report: Path, open_page: Open) -> None:
     """The button leaves the whole command on the clipboard or selected."""
     page = open_page(report)
     page.locator("#copy").click()
-    page.wait_for_function("document.getElementById('copied').textContent !== ''")
+    page.wait_for_function("() => document.getElementById('copied').textContent !== ''")
     assert "susx build --dataset dtd" in page.locator("#command").inner_text()
 
 
@@ -297,10 +297,10 @@ def test_names_under_a_figure_have_room_on_a_telephone(tmp_path: Path, open_page
         return at.length < 4 ? 99 : Math.min(...at.slice(1).map((v, i) => v - at[i]));
     }))"""
     named = "document.querySelectorAll('#classes .plot:first-of-type .xtick').length"
-    page.wait_for_function(f"Math.min(...({gaps})()) >= 13")
+    page.wait_for_function(f"() => Math.min(...({gaps})()) >= 13")
     few = page.evaluate(named)
     page.set_viewport_size({"width": 1280, "height": 900})
-    page.wait_for_function(f"{named} >= {classes} && {named} > {few if classes > 20 else 0}")
+    page.wait_for_function(f"() => {named} >= {classes} && {named} > {few if classes > 20 else 0}")
 
 
 def test_a_method_that_changes_nothing_has_words_in_place_of_an_empty_frame(
