@@ -186,6 +186,7 @@
     // only these buttons: Plotly's own set has one that sends the figure to its makers' site
     const buttons = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
     await window.Plotly.react(node, spec.data, layout, buttons);
+    if (node.dataset.drawn && node.offsetParent) await window.Plotly.Plots.resize(node); // at once, not when Plotly's own timer ends
     const area = node.querySelector(".nsewdrag").getBoundingClientRect();
     const axes = { xaxis: thinned(layout.xaxis, area.width, 17), yaxis: thinned(layout.yaxis, area.height, 15) };
     if (axes.xaxis !== layout.xaxis || axes.yaxis !== layout.yaxis) await window.Plotly.react(node, spec.data, { ...layout, ...axes }, buttons);
