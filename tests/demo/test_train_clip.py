@@ -17,7 +17,7 @@ from training_set import augment
 
 from susx.demo.encoder import register
 
-SHORT = Recipe(images=96, epochs=2, batch=48)
+SHORT = Recipe(images=32, epochs=2, batch=16)
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_an_interrupted_run_ends_in_the_same_weights(tmp_path: Path, monkeypatch
     name, checkpoint = register(tmp_path / "parts")
     model = open_clip.create_model(name, pretrained=checkpoint)
     assert sum(p.numel() for p in model.parameters()) == parts["parameters"]
-    assert json.loads((tmp_path / "parts" / "training.json").read_text())["recipe"]["images"] == 96
+    assert json.loads((tmp_path / "parts" / "training.json").read_text())["recipe"]["images"] == 32
 
 
 def test_augmentation_keeps_shape_and_follows_its_generator() -> None:

@@ -188,7 +188,7 @@
     await window.Plotly.react(node, spec.data, layout, buttons);
     if (node.dataset.drawn && node.offsetParent) await window.Plotly.Plots.resize(node); // at once, not when Plotly's own timer ends
     const area = node.querySelector(".nsewdrag").getBoundingClientRect();
-    const axes = { xaxis: thinned(layout.xaxis, area.width, 17), yaxis: thinned(layout.yaxis, area.height, 15) };
+    const axes = { xaxis: thinned(layout.xaxis, area.width, 17), yaxis: thinned(layout.yaxis, area.height, 14) };
     if (axes.xaxis !== layout.xaxis || axes.yaxis !== layout.yaxis) await window.Plotly.react(node, spec.data, { ...layout, ...axes }, buttons);
     node.dataset.drawn = isDark() ? "dark" : "light";
   };
