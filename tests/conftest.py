@@ -17,19 +17,19 @@ from susx.store.user_cache import SHARED
 
 prepare_environment()
 
-_OURS = "SUSX_TEST_SHARED"
-"""Names the folder that this session made: set where tests are collected, inherited by the processes that run them."""
+SESSION = "SUSX_TEST_SESSION"
+"""Names the folder of what a session makes once: set where tests are collected, inherited by the processes that run them."""
 
-if _OURS not in os.environ:
+if SESSION not in os.environ:
     # What the embedded pool is to a user: drawn once a session, never taken from the home of who runs the tests.
-    os.environ[_OURS] = tempfile.mkdtemp(prefix="susx-tests-")
-os.environ[SHARED] = os.environ[_OURS]
+    os.environ[SESSION] = tempfile.mkdtemp(prefix="susx-tests-")
+os.environ[SHARED] = os.path.join(os.environ[SESSION], "shared")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the session's store, in the process that made it."""
     if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ.pop(_OURS), ignore_errors=True)
+        shutil.rmtree(os.environ.pop(SESSION), ignore_errors=True)
 
 
 ALONE = ("tests/docs/test_commands_run.py::", "tests/flows/test_server.py::")

@@ -8,6 +8,7 @@ import pytest
 
 from susx.cli import main
 from susx.commands.doctor import Finding, findings
+from susx.store.user_cache import SHARED
 from tests.flows.conftest import free_port
 
 
@@ -77,3 +78,21 @@ def test_weights_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found("weights of 'mine'", tmp_path, "mine").state == "bad"
     assert found("weights of 'absent'", tmp_path, "absent").state == "bad"
     assert found("weights of 'demo'", tmp_path).state == "ok"
+
+
+def test_what_stores_share_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it lies and how large it is; switched off or in no place that can be written: what that means."""
+    what = "what stores share"
+    monkeypatch.setenv(SHARED, str(tmp_path / "shared"))
+    finding = found(what, tmp_path)
+    assert (finding.state, finding.found) == ("ok", f"{tmp_path / 'shared'}, 0 artefacts, 0 B")
+    (tmp_path / "file").write_text("no folder")
+    for value, said in (
+        ("off", "SUSX_SHARED_STORE is off"),
+        (str(tmp_path / "file" / "shared"), str(tmp_path)),
+    ):
+        monkeypatch.setenv(SHARED, value)
+        finding = found(what, tmp_path)
+        assert finding.state == "note"
+        assert said in finding.found
+        assert "drawn once a store" in finding.todo

@@ -55,7 +55,7 @@ def wait_for(ready: Callable[[], bool], seconds: float, what: str) -> None:
 
 def prepared_database(env: dict[str, str]) -> None:
     """Copy an empty database of Prefect's to where its server looks for one: making it takes ten seconds, and is done once a session."""
-    home, session = Path(env["PREFECT_HOME"]), Path(os.environ[SHARED]) / "prefect"
+    home, session = Path(env["PREFECT_HOME"]), Path(os.environ["SUSX_TEST_SESSION"]) / "prefect"
     session.mkdir(parents=True, exist_ok=True)
     with FileLock(session / "lock"):
         if not (session / "done").exists():

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from susx.testing.world import World, new_world
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A world that was built once; do not change it."""
-    world = new_world(tmp_path_factory.mktemp("built"))
-    world.build()
+def built() -> World:
+    """A world that one process of the session builds and the others find built; do not change it."""
+    folder = Path(os.environ["SUSX_TEST_SESSION"]) / "world"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"):
+        world = new_world(folder)
+        world.build()
     return world
 
 

@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from susx.commands.store import app
 from susx.stages import pool
 from susx.stages.stage import Stage, execute
 from susx.store import ArtefactStore, Job, Outcome
@@ -59,6 +61,9 @@ def test_the_pool_is_drawn_once_for_all_stores(shared, job, drawn, tmp_path):
     file = ArtefactStore(tmp_path / "two").path(two.ref, "image.index")
     assert file.stat().st_nlink == 1
     assert pool_in(tmp_path / "two", job).status == "cached"
+    listed = CliRunner().invoke(app, ["ls", "--store", str(tmp_path / "one")])
+    assert "What all your stores share (1 artefacts" in listed.output
+    assert CliRunner().invoke(app, ["verify", "--store", str(shared)]).exit_code == 0
     # Without the shared store, the stores still have all they need.
     shutil.rmtree(shared)
     assert pool_in(tmp_path / "one", job).status == "cached"
