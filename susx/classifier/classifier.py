@@ -17,7 +17,9 @@ from susx.classifier.hub import locate_classifier
 from susx.classifier.read import read_classifier
 from susx.errors import InputError, MismatchError
 from susx.features.encoder import Encoder, load_encoder
+from susx.features.text_tower import TextTower
 from susx.methods import ImageFeatures, Need
+from susx.methods.state import Fitted
 from susx.records import SupportRow
 
 __all__ = ["Classifier", "Neighbour", "Prediction", "Scored", "load_classifier"]
@@ -86,6 +88,7 @@ class Classifier:
         self.threshold = None if reject is None else stored.threshold(reject)
         self._settings = {"device": device, "batch_size": batch_size, "workers": workers}
         self._encoder: Encoder | None = None
+        self._fitted: Fitted | None = None
 
     @property
     def facts(self) -> ClassifierFacts:
@@ -122,7 +125,9 @@ class Classifier:
         Raises:
             MismatchError: features of another width.
         """
-        return self.stored.method.logits(self.stored.state, features)
+        if self._fitted is None:
+            self._fitted = self.stored.fitted.bound(lambda: TextTower(self.encoder))
+        return self._fitted.logits(features)
 
     def probabilities(self, features: ImageFeatures) -> Float[Tensor, "query classes"]:
         """Return softmax(logits / temperature) with the stored temperature (1 when not calibrated)."""

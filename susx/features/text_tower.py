@@ -82,10 +82,11 @@ class TextTower:
         return self._table(tokens)[0, at : at + words].detach().cpu()  # type: ignore[no-any-return]
 
     def encode(
-        self, tokens: Int64[Tensor, "classes length"], context: Float[Tensor, "words width"]
+        self, tokens: Int64[Tensor, "classes length"], context: Float[Tensor, "*classes words width"]
     ) -> Float[Tensor, "classes dim"]:
-        """Return unit rows of sentences whose placeholders are ``context``; gradients flow to it alone."""
-        at, words = self._first, len(context)
+        """Return unit rows of sentences whose placeholders are ``context``, the same for all or one for each of them; gradients
+        flow to it alone."""
+        at, words = self._first, context.shape[-2]
 
         def fill(module: Any, inputs: Any, vectors: Tensor) -> Tensor:
             middle = context.to(vectors.dtype).expand(len(vectors), -1, -1)

@@ -4,6 +4,7 @@ from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState, parameters
 from susx.methods.calip import Calip
 from susx.methods.clip_adapter import ClipAdapter
+from susx.methods.cocoop import CoCoOp
 from susx.methods.coop import CoOp
 from susx.methods.evidence import Evidence, ImageFeatures
 from susx.methods.linear_probe import LinearProbe
@@ -22,6 +23,7 @@ __all__ = [
     "Axis",
     "Calip",
     "ClipAdapter",
+    "CoCoOp",
     "CoOp",
     "Evidence",
     "ImageFeatures",

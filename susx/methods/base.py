@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int64
     from torch import Tensor, nn
 
-    from susx.methods.evidence import Evidence, ImageFeatures
+    from susx.methods.evidence import Evidence, ImageFeatures, PromptEncoder
     from susx.search import Optimum
 
 __all__ = ["Method", "Need", "Run", "TextState", "parameters"]
@@ -45,6 +45,8 @@ class Need(Enum):
     """Weights that were trained elsewhere, named by path."""
     TEXT_TOWER = "text tower"
     """The text encoder itself, to be differentiated through."""
+    QUERY_TEXT = "text tower at query"
+    """The text encoder also when an image is classified: the class prompts depend on the image."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Run:
 
 @dataclass(frozen=True)
 class TextState:
-    """The least a fitted state holds. Fields are tensors, or numbers, strings and tuples that JSON can say.
+    """The least a fitted state holds. Fields are tensors, or numbers, strings and tuples that JSON can say; one that is neither
+    is no part of a file (metadata ``kept``: False) and is given again after reading (``Method.bound``).
 
     Attributes:
         text: the text classifier that the method uses, one unit row a class. Not always zero-shot's: a method may
@@ -172,6 +175,14 @@ class Method(ABC, Generic[State]):
 
         return search_exhaustively(self, evidence, query, labels, grid, fold, run)
 
+    def bound(self, state: State, tower: PromptEncoder) -> State:
+        """Return the state with the text encoder that classifying needs; the state itself where it needs none.
+
+        Raises:
+            MismatchError: the state was fitted with another text encoder.
+        """
+        return state
+
     def linear_head(self, state: State) -> Float[Tensor, "classes dim"] | None:
         """Return the weight of an equal linear layer on unit rows (scale included), None where there is none."""
         return None
@@ -180,7 +191,7 @@ class Method(ABC, Generic[State]):
         """Return a module from image features of any norm to logits; what ONNX is exported from.
 
         Raises:
-            ConfigError: the method looks at patches, or mixes the rows of a batch.
+            ConfigError: the method looks at more than one image's features, or mixes the rows of a batch.
         """
         from susx.methods.module import LogitsModule
 

@@ -11,12 +11,62 @@ from susx.methods.base import Method, Need, Run, TextState
 
 if TYPE_CHECKING:
     import torch
-    from jaxtyping import Float
+    from jaxtyping import Float, Int64
     from torch import Tensor
 
-    from susx.methods.evidence import Evidence
+    from susx.methods.evidence import Evidence, PromptEncoder
 
-__all__ = ["CoOp", "CoOpState"]
+__all__ = ["CoOp", "CoOpState", "Lesson", "lesson"]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What words are learned from: support images and tokens on the text encoder's device, in an order of their own.
+
+    Attributes:
+        features, truth: support rows, and the places of their classes among ``sentences``.
+        sentences: tokens of the placeholders followed by each name, classes in the order of their names.
+        rank: place of each class of the list among them: what is learned does not depend on the list's order.
+        tower: the text encoder.
+        known: of what, for the name of a checkpoint.
+    """
+
+    features: Float[Tensor, "support dim"]
+    truth: Int64[Tensor, " support"]
+    sentences: Int64[Tensor, "classes length"]
+    rank: Int64[Tensor, " classes"]
+    tower: PromptEncoder
+    known: str
+
+
+def lesson(method: str, evidence: Evidence, words: int) -> Lesson:
+    """Return what a method that learns words learns from.
+
+    Raises:
+        NoSupportError: no support images.
+        InputError: features alone, without the text encoder that made the prompts or without class names.
+    """
+    import torch
+
+    from susx.methods.training import digest_tensors, stable_order
+
+    features, labels = evidence.support(method)
+    tower, names = evidence.text_tower, evidence.class_names
+    if tower is None or names is None:
+        raise InputError(
+            f"{method} learns words through the text encoder, and there are only features here. Use it in a "
+            f"build (methods: {{{method}: {{}}}}), or choose a method that works on features: tip_adapter_f, clip_adapter."
+        )
+    text, scale = evidence.text_classifier, float(evidence.logit_scale)
+    order = stable_order(features, labels, text)
+    features, labels = features[order], labels[order]
+    place = sorted(range(len(names)), key=names.__getitem__)
+    rank = torch.tensor(place).argsort()
+    known = f"{digest_tensors(features, labels, text)} {scale} {tower.digest} {sorted(names)}"
+    return Lesson(
+        features.to(tower.device), rank[labels].to(tower.device), tower.tokens([names[at] for at in place], words),
+        rank, tower, known,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,43 +116,30 @@ class CoOp(Method[CoOpState]):
         """
         import torch
 
-        from susx.methods.training import Recipe, digest_tensors, stable_order, train
+        from susx.methods.training import Recipe, train
         from susx.seeds import derive_seed
 
-        features, labels = evidence.support(self.name)
-        tower, names = evidence.text_tower, evidence.class_names
-        if tower is None or names is None:
-            raise InputError(
-                f"{self.name} learns words through the text encoder, and there are only features here. Use it in a "
-                "build (methods: {coop: {}}), or choose a method that works on features: tip_adapter_f, clip_adapter."
-            )
-        text, scale = evidence.text_classifier, float(evidence.logit_scale)
-        order = stable_order(features, labels, text)
-        features, labels = features[order], labels[order]
+        given = lesson(self.name, evidence, self.words)
+        tower, scale = given.tower, float(evidence.logit_scale)
         generator = torch.Generator().manual_seed(derive_seed(run.seed, self.name, "context"))
         drawn = 0.02 * torch.randn(self.words, tower.width, generator=generator)
         start = {"context": tower.word_vectors(self.begin, self.words) if self.begin else drawn}
-        # Classes in the order of their names: what is learned does not depend on that of the list.
-        place = sorted(range(len(names)), key=names.__getitem__)
-        rank = torch.tensor(place).argsort()
-        sentences = tower.tokens([names[at] for at in place], self.words)
-        seen, truth = features.to(tower.device), rank[labels].to(tower.device)
 
         def loss(now: Mapping[str, Tensor], rows: Tensor, generator: torch.Generator) -> Tensor:
-            prompts = tower.encode(sentences, now["context"])
-            return torch.nn.functional.cross_entropy(scale * (seen[rows] @ prompts.T), truth[rows])
+            prompts = tower.encode(given.sentences, now["context"])
+            return torch.nn.functional.cross_entropy(
+                scale * (given.features[rows] @ prompts.T), given.truth[rows]
+            )
 
         recipe = Recipe(
             self.epochs, self.batch, self.rate, optimizer="sgd", weight_decay=5e-4, warm_up=1
         )  # fmt: skip
-        known = (
-            f"{digest_tensors(features, labels, text)} {scale} {tower.digest} {sorted(names)} {self.begin}"
-        )
         how = Run(run.seed, str(tower.device), run.folder, run.progress)
-        trained = train(self.name, start, len(features), loss, recipe, how, evidence=known)
+        known = f"{given.known} {self.begin}"
+        trained = train(self.name, start, len(given.features), loss, recipe, how, evidence=known)
         context = trained.parameters["context"]
         with torch.no_grad():
-            learned = tower.encode(sentences, context.to(tower.device)).cpu()[rank]
+            learned = tower.encode(given.sentences, context.to(tower.device)).cpu()[given.rank]
         return CoOpState(learned, scale, context=context, losses=trained.losses)
 
     def scores(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from susx.methods.pool_statistics import PoolStatistics
 
-__all__ = ["Evidence", "ImageFeatures"]
+__all__ = ["Evidence", "ImageFeatures", "PromptEncoder"]
 
 Result = TypeVar("Result")
 
@@ -37,9 +37,9 @@ class PromptEncoder(Protocol):
         """Return the vectors of a sentence's first words."""
 
     def encode(
-        self, tokens: Int64[Tensor, "classes length"], context: Float[Tensor, "words width"]
+        self, tokens: Int64[Tensor, "classes length"], context: Float[Tensor, "*classes words width"]
     ) -> Float[Tensor, "classes dim"]:
-        """Return unit rows of the sentences whose placeholders are ``context``."""
+        """Return unit rows of the sentences whose placeholders are ``context``: one for all, or one for each."""
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,27 @@ from susx.methods.base import Method, Need
 __all__ = ["LogitsModule"]
 
 
+_BEYOND = {
+    Need.PATCHES: "looks at patch features",
+    Need.QUERY_TEXT: "encodes the class prompts anew for every image",
+}
+"""Needs of which no features of one image are the whole input."""
+
+
 class LogitsModule(nn.Module):
     """Brings rows to unit norm and computes the method's scores; the tensors of the state are its buffers.
 
     Raises:
-        ConfigError: the method looks at patches, or mixes the rows of a batch.
+        ConfigError: the method looks at more than an image's own features, or mixes the rows of a batch.
     """
 
     def __init__(self, method: Method[Any], state: Any) -> None:
         super().__init__()
-        if Need.PATCHES in method.needs or not method.row_wise:
-            why = "looks at patch features" if Need.PATCHES in method.needs else "mixes the rows of a batch"
+        reasons = [why for need, why in _BEYOND.items() if need in method.needs]
+        if not method.row_wise:
+            reasons.append("mixes the rows of a batch")
+        if reasons:
+            why = " and ".join(reasons)
             raise ConfigError(
                 f"The method '{method.name}' {why}, so it is no function from one image's features to its logits. Use "
                 "susx predict or susx serve for it."

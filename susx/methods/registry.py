@@ -11,6 +11,7 @@ from susx.errors import ConfigError, did_you_mean
 from susx.methods.base import Method
 from susx.methods.calip import Calip
 from susx.methods.clip_adapter import ClipAdapter
+from susx.methods.cocoop import CoCoOp
 from susx.methods.coop import CoOp
 from susx.methods.linear_probe import LinearProbe
 from susx.methods.meta_adapter import MetaAdapter
@@ -32,6 +33,7 @@ METHODS: dict[str, type[Method[Any]]] = {
     "tip_adapter_f": TipAdapterF,
     "clip_adapter": ClipAdapter,
     "coop": CoOp,
+    "cocoop": CoCoOp,
     "meta_adapter": MetaAdapter,
     "tip_x": TipX,
     "tip_x_published": TipXPublished,

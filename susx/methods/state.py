@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from susx.errors import InputError
-from susx.methods.base import Method, Run, parameters
-from susx.methods.evidence import Evidence, ImageFeatures
+from susx.methods.base import Method, Need, Run, parameters
+from susx.methods.evidence import Evidence, ImageFeatures, PromptEncoder
 from susx.methods.registry import find_method
 from susx.methods.zero_shot import ZeroShot, ZeroShotState
 
@@ -36,6 +37,16 @@ class Fitted:
         """Return the method fitted on the evidence."""
         return cls(method, method.fit(evidence, run), ZeroShot().fit(evidence))
 
+    def bound(self, tower: Callable[[], PromptEncoder]) -> Fitted:
+        """Return it with the text encoder where classifying needs one; ``tower`` is called only then.
+
+        Raises:
+            MismatchError: the method was fitted with another text encoder.
+        """
+        if Need.QUERY_TEXT not in self.method.needs:
+            return self
+        return dataclasses.replace(self, state=self.method.bound(self.state, tower()))
+
     def logits(self, query: ImageFeatures) -> Float[Tensor, "query classes"]:
         """Return the method's scores (see ``Method.logits``)."""
         return self.method.logits(self.state, query)
@@ -47,6 +58,8 @@ def save_fitted(path: Path, fitted: Fitted) -> None:
     tensors: dict[str, Tensor] = {}
     values: dict[str, Any] = {}
     for field in dataclasses.fields(state):
+        if not field.metadata.get("kept", True):
+            continue
         value = getattr(state, field.name)
         if isinstance(value, Tensor):
             tensors[f"state.{field.name}"] = value.contiguous()

@@ -8,7 +8,7 @@ from pathlib import Path
 from susx.stages import fit, target
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
-from susx.stages.parameters import Params
+from susx.stages.parameters import Encoding, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
@@ -25,10 +25,11 @@ class _Params(Params):
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job a fitted trial where there is a test split."""
     splits, params = done.all(target.STAGE), _Params(classes=plan.classes)
+    execution = Encoding(encoder=plan.profile.encoder)
     if "test" not in splits:
         return []
     return [
-        STAGE.job(plan, [fitted, *splits.values()], subject=name, params=params)
+        STAGE.job(plan, [fitted, *splits.values()], subject=name, params=params, execution=execution)
         for name, fitted in done.all(fit.STAGE).items()
     ]
 
@@ -37,11 +38,14 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``logits.safetensors``: ``<split> [query classes]`` and ``<split>_labels [query]`` for val and test."""
     from safetensors.torch import save_file
 
+    from susx.features.encoder import load_encoder
+    from susx.features.text_tower import TextTower
     from susx.methods.state import load_fitted
     from susx.stages.evidence import load_target
 
-    inputs, classes = Artefacts.of(job), _Params.of(job).classes
+    inputs, classes, encoder = Artefacts.of(job), _Params.of(job).classes, Encoding.of(job).encoder
     fitted = load_fitted(store.path(inputs.one(fit.STAGE), fit.FILE))
+    fitted = fitted.bound(lambda: TextTower(load_encoder(encoder)))
     tensors = {}
     for split, ref in inputs.all(target.STAGE).items():
         features, labels = load_target(store, ref, classes)
