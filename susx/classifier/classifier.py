@@ -16,6 +16,7 @@ from susx.classifier.artefact import ClassifierFacts, StoredClassifier
 from susx.classifier.hub import locate_classifier
 from susx.classifier.read import read_classifier
 from susx.errors import InputError, MismatchError
+from susx.features.adapted import encode_adapted
 from susx.features.encoder import Encoder, load_encoder
 from susx.features.text_tower import TextTower
 from susx.methods import ImageFeatures, Need
@@ -134,11 +135,20 @@ class Classifier:
         return torch.softmax(self.logits(features).double() / self.facts.temperature, dim=1).float()
 
     def encode(self, images: Iterable[Image.Image | Path | Tensor]) -> ImageFeatures:
-        """Return features of readable images, with patch tokens where the method needs them."""
-        if Need.PATCHES in self.stored.method.needs:
-            pictures = list(images)
-            return ImageFeatures(self.encoder.encode_images(pictures), self.encoder.encode_patches(pictures))
-        return ImageFeatures(self.encoder.encode_images(images))
+        """Return features of readable images, with patch tokens and adapted features where the method needs them.
+
+        Raises:
+            MismatchError: the method's adapters are another encoder's.
+        """
+        method, adapted = self.stored.method, self.stored.method.adapters(self.stored.state)
+        if Need.PATCHES not in method.needs and adapted is None:
+            return ImageFeatures(self.encoder.encode_images(images))
+        pictures = list(images)
+        return ImageFeatures(
+            self.encoder.encode_images(pictures),
+            self.encoder.encode_patches(pictures) if Need.PATCHES in method.needs else None,
+            None if adapted is None else encode_adapted(self.encoder, adapted, pictures),
+        )
 
     def predict(
         self, images: Iterable[str | Path | Image.Image], top_k: int = 5, explain: int = 3

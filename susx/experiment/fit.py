@@ -45,7 +45,8 @@ def fit_trial(
 
     if trial.tuning != "val":
         evidence = dataclasses.replace(
-            evidence, validation_features=None, validation_labels=None, validation_patches=None
-        )
+            evidence, validation_features=None, validation_labels=None, validation_patches=None,
+            validation_adapted=None,
+        )  # fmt: skip
     method, choice = tune(trial.method, evidence, trial.tuning, dataset=dataset, shrinkage=shrinkage, run=run)
     return FittedTrial(Fitted.of(method, evidence, run), choice)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from susx.errors import ConfigError
-from susx.methods.base import Method, Need
+from susx.methods.base import AdapterFile, Method, Need
 from susx.methods.registry import DEFAULTS, REFERENCE, find_method
 
-__all__ = ["NAME_ONLY", "Trial", "choose_headline", "method_of", "needs_of", "trials_of"]
+__all__ = ["NAME_ONLY", "Trial", "adapters_of", "choose_headline", "method_of", "needs_of", "trials_of"]
 
 NAME_ONLY = ("fixed", "support")
 """Protocols that use no labelled image of the target, the headline's preference first: ``support`` judges images by labels
@@ -93,6 +93,22 @@ def _name_only(trials: Sequence[Trial]) -> Trial:
     """Return the trial of the first name-only protocol, else whatever there is."""
     order = {protocol: place for place, protocol in enumerate(NAME_ONLY)}
     return min(trials, key=lambda trial: order.get(trial.tuning, len(order)))
+
+
+def adapters_of(trials: Iterable[Trial]) -> AdapterFile | None:
+    """Return the adapters that all images are encoded with beside the encoder itself, None where no method asks for some.
+
+    Raises:
+        ConfigError: a method names none, or two methods name different ones.
+    """
+    named = {trial.method.name: file for trial in trials if (file := trial.method.adapter_file())}
+    found = {file.digest: file for file in named.values()}
+    if len(found) > 1:
+        told = ", ".join(f"{method}: {file.path} ({file.digest[:12]})" for method, file in named.items())
+        raise ConfigError(
+            f"The methods of one build name different adapters ({told}), and its images are encoded with one. Name one file for all."
+        )
+    return next(iter(found.values()), None)
 
 
 def needs_of(trials: Iterable[Trial]) -> frozenset[Need]:

@@ -102,6 +102,16 @@ class Encoder:
                 rows.append(self._normalise(out["image_intermediates"][-1] @ visual.proj))
         return torch.cat(rows) if rows else torch.zeros(0, 0, self.dim)
 
+    def pixels(
+        self, images: Iterable[Image.Image | Path | Tensor]
+    ) -> Float[Tensor, "query channels height width"]:
+        """Return the model's input for a batch of images, on its device.
+
+        Raises:
+            InputError: a path cannot be decoded.
+        """
+        return self._stack([self.prepare(image) for image in images])
+
     def encode_texts(self, texts: Sequence[str]) -> Float[Tensor, "prompts dim"]:
         """Return unit rows for sentences, in their order."""
         rows = []

@@ -12,7 +12,9 @@ from susx.methods.meta_adapter import MetaAdapter
 from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
+from susx.methods.tip_adapter_pp import TipAdapterPP
 from susx.methods.tip_x import TipX
+from susx.methods.tip_x_pp import TipXPP
 from susx.methods.tip_x_published import TipXPublished
 from susx.methods.whitened_prototypes import WhitenedPrototypes
 from susx.methods.zero_shot import ZeroShot
@@ -35,7 +37,9 @@ __all__ = [
     "TextState",
     "TipAdapter",
     "TipAdapterF",
+    "TipAdapterPP",
     "TipX",
+    "TipXPP",
     "TipXPublished",
     "WhitenedPrototypes",
     "ZeroShot",

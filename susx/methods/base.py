@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int64
     from torch import Tensor, nn
 
+    from susx.methods.adapters import Adapters
     from susx.methods.evidence import Evidence, ImageFeatures, PromptEncoder
     from susx.search import Optimum
 
-__all__ = ["Method", "Need", "Run", "TextState", "parameters"]
+__all__ = ["AdapterFile", "Method", "Need", "Run", "TextState", "parameters"]
 
 
 class Need(Enum):
@@ -45,8 +46,18 @@ class Need(Enum):
     """Weights that were trained elsewhere, named by path."""
     TEXT_TOWER = "text tower"
     """The text encoder itself, to be differentiated through."""
+    ADAPTED = "adapted features"
+    """Every image's features by the encoder with adapters in its visual blocks, beside its own."""
     QUERY_TEXT = "text tower at query"
     """The text encoder also when an image is classified: the class prompts depend on the image."""
+
+
+@dataclass(frozen=True)
+class AdapterFile:
+    """A file of adapters and its sha256."""
+
+    path: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -145,6 +156,10 @@ class Method(ABC, Generic[State]):
 
         return logits_in_blocks(self, state, query)
 
+    def scores_of(self, state: State, query: ImageFeatures) -> Float[Tensor, "query classes"]:
+        """Return class scores of encoded images, by whatever of their features the method looks at."""
+        return self.scores(state, query.pooled, query.patches)
+
     def numbers_per_row(self, state: State, patches: int) -> int:
         """Return how many numbers ``scores`` holds per image, for the size of a block; ``patches`` tokens an image."""
         from torch import Tensor
@@ -174,6 +189,18 @@ class Method(ABC, Generic[State]):
         from susx.methods.exhaustive import search_exhaustively
 
         return search_exhaustively(self, evidence, query, labels, grid, fold, run)
+
+    def adapter_file(self) -> AdapterFile | None:
+        """Return the adapters that images are encoded with (ADAPTED), None where the method needs none.
+
+        Raises:
+            ConfigError: it needs some and names none.
+        """
+        return None
+
+    def adapters(self, state: State) -> Adapters | None:
+        """Return the adapters of a fitted state, None where the method needs none."""
+        return None
 
     def bound(self, state: State, tower: PromptEncoder) -> State:
         """Return the state with the text encoder that classifying needs; the state itself where it needs none.

@@ -40,12 +40,12 @@ def logits_in_blocks(method: Method[Any], state: Any, query: ImageFeatures) -> F
                 f"{method.name}: expected patch features of width {text.shape[1]} for every image, found {shape}. "
                 "Encode with an encoder that yields patch tokens, or use another method."
             )
+    if Need.ADAPTED in method.needs and query.adapted is None:
+        raise InputError(
+            f"{method.name}: expected adapted features of every image, found none. Encode the images with the method's adapters "
+            "(susx.features.adapted), or use another method."
+        )
     columns = method.numbers_per_row(state, 0 if patches is None else patches.shape[1])
     step = max(1, _BLOCK_NUMBERS // max(1, columns)) if method.row_wise else max(1, len(query))
-    parts = [
-        method.scores(
-            state, query.pooled[at : at + step], None if patches is None else patches[at : at + step]
-        )
-        for at in range(0, len(query), step)
-    ]
+    parts = [method.scores_of(state, query.rows(at, at + step)) for at in range(0, len(query), step)]
     return torch.cat(parts).float() if parts else text.new_zeros((0, text.shape[0]))

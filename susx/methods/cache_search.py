@@ -38,14 +38,14 @@ def search_cache_method(
     fold: Int64[Tensor, " support"] | None = None,
     divergence: Callable[[Any, Evidence, ImageFeatures], Tensor] | None = None,
 ) -> Optimum:
-    """Return the exact optimum of a method with fields ``alpha``, ``beta``, ``weighting`` and ``nominal``.
+    """Return the exact optimum of a method with ``CacheRows`` and fields ``alpha``, ``beta``, ``weighting`` and ``nominal``.
 
     Args:
         method: its switches are kept.
         evidence, query, labels, grid, fold: as in ``Method.search``.
         divergence: for a method with ``gamma``, its class divergences of images by a part of the evidence, float64.
     """
-    support, support_labels = evidence.support(method.name)
+    _, support_labels = evidence.support(method.name)
     method = pinned_nominal(method, evidence)
     terms = None
     if divergence is not None:
@@ -55,8 +55,8 @@ def search_cache_method(
     gammas = grid.get("gamma", (0.0,))
     counts = search_cache(
         float(evidence.logit_scale) * (query.pooled @ evidence.text_classifier.T),
-        query.pooled,
-        support,
+        method.query_rows(query),
+        method.support_rows(evidence),
         support_labels,
         labels,
         grid=Grid(np.array(grid["alpha"]), np.array(grid["beta"]), np.array(gammas)),

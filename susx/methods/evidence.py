@@ -52,10 +52,12 @@ class ImageFeatures:
     Attributes:
         pooled: one row per image.
         patches: the image's patch tokens in the same space, for methods that need PATCHES.
+        adapted: one row per image by the encoder with adapters, for methods that need ADAPTED.
     """
 
     pooled: Float[Tensor, "query dim"]
     patches: Float[Tensor, "query patches dim"] | None = None
+    adapted: Float[Tensor, "query dim"] | None = None
 
     def __post_init__(self) -> None:
         from susx.methods.rows import checked_unit_rows
@@ -64,6 +66,9 @@ class ImageFeatures:
         if self.patches is not None:
             object.__setattr__(self, "patches", checked_unit_rows(self.patches, "query patches"))
             _same("query patches", len(self.patches), "query features", len(self.pooled), "rows")
+        if self.adapted is not None:
+            object.__setattr__(self, "adapted", checked_unit_rows(self.adapted, "adapted query features"))
+            _same("adapted query features", len(self.adapted), "query features", len(self.pooled), "rows")
 
     def __len__(self) -> int:
         return self.pooled.shape[0]
@@ -74,7 +79,8 @@ class ImageFeatures:
 
     def take(self, rows: slice | Int64[Tensor, " part"]) -> ImageFeatures:
         """Return some of the images."""
-        return _trusted(self.pooled[rows], None if self.patches is None else self.patches[rows])
+        patches, adapted = (None if t is None else t[rows] for t in (self.patches, self.adapted))
+        return _trusted(self.pooled[rows], patches, adapted)
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ class Evidence:
         logit_scale: the encoder's own scale of the cosines, 100 for OpenAI CLIP.
         support_features, support_labels: unit rows and their class; a class may have none.
         support_patches: patch tokens of the support images.
+        support_adapted, validation_adapted: rows of the same images by the encoder with adapters, for the methods that need ADAPTED.
         validation_features, validation_labels, validation_patches: labelled images of the target's validation
             split; read by tuning alone.
         pool: statistics of the pool that the support was chosen from, for the methods that need POOL.
@@ -115,6 +122,8 @@ class Evidence:
     _derived: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     encoder: str = ""
     encoder_digest: str = ""
+    support_adapted: Float[Tensor, "support dim"] | None = None
+    validation_adapted: Float[Tensor, "validation dim"] | None = None
 
     def __post_init__(self) -> None:
         from susx.methods.rows import checked_unit_rows
@@ -181,10 +190,13 @@ class Evidence:
         features, labels = self.support("Taking a part")
         if not bool(keep.any()):
             raise NoSupportError("One fold holds every support row; use more folds or no folds.")
-        patches = None if self.support_patches is None else self.support_patches[keep]
-        return dataclasses.replace(
-            self, support_features=features[keep], support_labels=labels[keep], support_patches=patches
+        patches, adapted = (
+            None if t is None else t[keep] for t in (self.support_patches, self.support_adapted)
         )
+        return dataclasses.replace(
+            self, support_features=features[keep], support_labels=labels[keep], support_patches=patches,
+            support_adapted=adapted,
+        )  # fmt: skip
 
     def _check_split(self, split: str) -> None:
         from susx.methods.rows import checked_labels, checked_unit_rows
@@ -205,13 +217,20 @@ class Evidence:
         if patches is not None:
             _same(f"{split} patches", len(patches), f"{split} features", len(rows), "rows")
             object.__setattr__(self, f"{split}_patches", checked_unit_rows(patches, f"{split} patches"))
+        adapted = getattr(self, f"{split}_adapted")
+        if adapted is not None:
+            _same(f"adapted {split} features", len(adapted), f"{split} features", len(rows), "rows")
+            object.__setattr__(
+                self, f"{split}_adapted", checked_unit_rows(adapted, f"adapted {split} features")
+            )
 
 
-def _trusted(pooled: Tensor, patches: Tensor | None) -> ImageFeatures:
+def _trusted(pooled: Tensor, patches: Tensor | None, adapted: Tensor | None) -> ImageFeatures:
     """Build features from rows that were checked before, without reading them again."""
     features = object.__new__(ImageFeatures)
     object.__setattr__(features, "pooled", pooled)
     object.__setattr__(features, "patches", patches)
+    object.__setattr__(features, "adapted", adapted)
     return features
 
 

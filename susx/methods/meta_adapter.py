@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from susx.errors import ConfigError, InputError, MismatchError
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState
+from susx.methods.weights import check_encoder, name_weights, read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,19 +94,11 @@ class MetaAdapter(Method[MetaAdapterState]):
     )
 
     def __post_init__(self) -> None:
-        from susx.store.fingerprint import digest_file
-
         self._check(non_negative=("strength",))
         if self.weights and not self.digest:
-            path = Path(self.weights).expanduser().resolve()
-            try:
-                object.__setattr__(self, "digest", digest_file(path))
-            except OSError as error:
-                raise ConfigError(
-                    f"{self.name}: weights must name a file that meta_train wrote; {path} cannot be read "
-                    f"({error.strerror}). Correct the path."
-                ) from error
-            object.__setattr__(self, "weights", str(path))
+            path, digest = name_weights(self.name, self.weights, "meta_train")
+            object.__setattr__(self, "weights", path)
+            object.__setattr__(self, "digest", digest)
 
     def fit(self, evidence: Evidence, run: Run = Run()) -> MetaAdapterState:
         """Refine the text classifier by the support images.
@@ -134,28 +126,12 @@ class MetaAdapter(Method[MetaAdapterState]):
         return state.logit_scale * state.text
 
     def _read(self, evidence: Evidence) -> dict[str, Tensor]:
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
-        from susx.store.fingerprint import digest_bytes
-
         if not self.weights:
             raise ConfigError(
                 f"{self.name} needs weights that were trained on other classes, and none are named. Give their file as "
                 "'weights', or make one with susx.methods.meta_training.meta_train."
             )
-        try:
-            data = Path(self.weights).read_bytes()
-            tensors = load(data)
-        except (OSError, SafetensorError) as error:
-            raise InputError(
-                f"{self.weights}: cannot be read as weights of {self.title} ({error}). Train again."
-            ) from error
-        if digest_bytes(data) != self.digest:
-            raise InputError(
-                f"{self.weights}: the file is not the one that was named (expected sha256 {self.digest[:12]}, found "
-                f"{digest_bytes(data)[:12]}). Name it again without a digest."
-            )
+        tensors, record = read_weights(self.weights, self.digest, self.title)
         found = {name: tuple(value.shape) for name, value in tensors.items()}
         of = found.get("query", (0,))[0]
         if found != {"query": (of, of), "key": (of, of), "gate": (1, of), "bias": (1,)}:
@@ -168,37 +144,6 @@ class MetaAdapter(Method[MetaAdapterState]):
                 f"{self.weights}: trained for features of width {of}, and these have {width}: they come from different "
                 "encoders. Use weights trained with the encoder of these features."
             )
-        self._check_encoder(evidence)
+        trained = str(record.get("encoder", "")), str(record.get("encoder_digest", ""))
+        check_encoder(self.weights, trained, (evidence.encoder, evidence.encoder_digest))
         return tensors
-
-    def _check_encoder(self, evidence: Evidence) -> None:
-        """Refuse weights of another encoder: by digests, or by names where no digest is known on either side."""
-        import json
-
-        from safetensors import safe_open
-
-        with safe_open(self.weights, "pt") as file:
-            facts = file.metadata() or {}
-        try:
-            known = json.loads(facts.get("susx", "{}"))
-            name, digest = str(known.get("encoder", "")), str(known.get("encoder_digest", ""))
-        except (ValueError, AttributeError) as error:
-            raise InputError(
-                f"{self.weights}: the record in the file cannot be read ({error}). Train again."
-            ) from error
-        if digest or evidence.encoder_digest:
-            differ = bool(digest and evidence.encoder_digest) and digest != evidence.encoder_digest
-        else:
-            differ = bool(name and evidence.encoder) and _plain(name) != _plain(evidence.encoder)
-        if differ:
-            trained = f"{name or 'an encoder'} {digest[:12]}".strip()
-            present = f"{evidence.encoder or 'an encoder'} {evidence.encoder_digest[:12]}".strip()
-            raise MismatchError(
-                f"{self.weights}: trained with the encoder {trained}, and these features come from {present}. Use weights "
-                "trained with the encoder of these features."
-            )
-
-
-def _plain(name: str) -> str:
-    """Return a name without what spellings differ in: ViT-B/32 and vit_b_32 are one."""
-    return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -15,6 +15,7 @@ __all__ = ["LogitsModule"]
 
 _BEYOND = {
     Need.PATCHES: "looks at patch features",
+    Need.ADAPTED: "compares features of an adapted encoder",
     Need.QUERY_TEXT: "encodes the class prompts anew for every image",
 }
 """Needs of which no features of one image are the whole input."""

@@ -17,7 +17,9 @@ from susx.methods.linear_probe import LinearProbe
 from susx.methods.meta_adapter import MetaAdapter
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
+from susx.methods.tip_adapter_pp import TipAdapterPP
 from susx.methods.tip_x import TipX
+from susx.methods.tip_x_pp import TipXPP
 from susx.methods.tip_x_published import TipXPublished
 from susx.methods.whitened_prototypes import WhitenedPrototypes
 from susx.methods.zero_shot import ZeroShot
@@ -30,12 +32,14 @@ METHODS: dict[str, type[Method[Any]]] = {
     "calip": Calip,
     "linear_probe": LinearProbe,
     "tip_adapter": TipAdapter,
+    "tip_adapter_pp": TipAdapterPP,
     "tip_adapter_f": TipAdapterF,
     "clip_adapter": ClipAdapter,
     "coop": CoOp,
     "cocoop": CoCoOp,
     "meta_adapter": MetaAdapter,
     "tip_x": TipX,
+    "tip_x_pp": TipXPP,
     "tip_x_published": TipXPublished,
 }
 """Constructors by name, in the order of tables; called with hyper-parameters, or with none for the fixed ones."""

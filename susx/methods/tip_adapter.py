@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from susx.methods.functional.weights import Weighting
     from susx.search import Optimum
 
-__all__ = ["FINE_ALPHAS", "FINE_BETAS", "CacheState", "TipAdapter", "steps", "tip_scores"]
+__all__ = ["FINE_ALPHAS", "FINE_BETAS", "CacheRows", "CacheState", "TipAdapter", "steps", "tip_scores"]
 
 
 def steps(first: float, scale: float, count: int) -> tuple[float, ...]:
@@ -62,20 +62,48 @@ class CacheState(TextState):
     weights: Float[Tensor, " support"]
 
 
+class CacheRows:
+    """Which rows of images a method with a cache compares with each other: here the encoder's own."""
+
+    name: ClassVar[str]
+
+    def support_rows(self, evidence: Evidence) -> Float[Tensor, "support dim"]:
+        """Return the support rows.
+
+        Raises:
+            NoSupportError: no support images.
+        """
+        return evidence.support(self.name)[0]
+
+    def query_rows(self, query: ImageFeatures) -> Float[Tensor, "query dim"]:
+        """Return the rows of queries."""
+        return query.pooled
+
+
 def tip_scores(
-    state: CacheState, pooled: Float[Tensor, "query dim"], alpha: float, beta: float
+    state: CacheState,
+    pooled: Float[Tensor, "query dim"],
+    alpha: float,
+    beta: float,
+    compared: Float[Tensor, "query dim"] | None = None,
 ) -> Float[Tensor, "query classes"]:
-    """Return s f.W + alpha exp(-beta (1 - f.F^T)) L of unit rows."""
+    """Return s f.W + alpha exp(-beta (1 - g.F^T)) L of unit rows; g are the rows ``compared`` with the keys, by default f."""
     from susx.methods.functional.affinity import affinity
     from susx.methods.functional.cache_logits import cache_logits
 
     prompts = state.logit_scale * (pooled @ state.text.T)
-    votes = cache_logits(affinity(pooled, state.keys), state.labels, state.weights, beta, len(state.text))
+    votes = cache_logits(
+        affinity(pooled if compared is None else compared, state.keys),
+        state.labels,
+        state.weights,
+        beta,
+        len(state.text),
+    )
     return prompts + alpha * votes
 
 
 @dataclass(frozen=True)
-class TipAdapter(Method[CacheState]):
+class TipAdapter(CacheRows, Method[CacheState]):
     """logits = s f.W + alpha exp(-beta (1 - f.F^T)) L.
 
     The defaults alpha = 1 and beta = 5.5 are the fixed values of the paper (sec. 4.4, the starred ones of its
@@ -127,7 +155,8 @@ class TipAdapter(Method[CacheState]):
         """
         from susx.methods.functional.weights import support_weights
 
-        keys, labels = evidence.support(self.name)
+        _, labels = evidence.support(self.name)
+        keys = self.support_rows(evidence)
         weights = support_weights(labels, evidence.classes, self.weighting, self.nominal)
         return CacheState(evidence.text_classifier, float(evidence.logit_scale), keys, labels, weights)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run
-from susx.methods.tip_adapter import FINE_ALPHAS, FINE_BETAS, CacheState, steps, tip_scores
+from susx.methods.tip_adapter import FINE_ALPHAS, FINE_BETAS, CacheRows, CacheState, steps, tip_scores
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float64, Int64
@@ -58,7 +58,7 @@ class TipXState(CacheState):
 
 
 @dataclass(frozen=True)
-class TipX(Method[TipXState]):
+class TipX(CacheRows, Method[TipXState]):
     """logits = s f.W + alpha exp(-beta (1 - f.F^T)) L - gamma psi(M) L with M_ij = KL(p(f_i) || p(F_j)).
 
     psi maps divergences affinely onto the range of the affinities. Both ranges are those between *different
@@ -106,13 +106,14 @@ class TipX(Method[TipXState]):
         from susx.methods.functional.rescale import affine_map
         from susx.methods.functional.signature import log_signature
 
-        keys, _ = evidence.support(self.name)
+        images, _ = evidence.support(self.name)
+        keys = self.support_rows(evidence)
 
         def ranges() -> tuple[tuple[float, float], tuple[float, float]]:
-            signatures = log_signature(keys, evidence.text_classifier, self.temperature)
+            signatures = log_signature(images, evidence.text_classifier, self.temperature)
             return support_divergence_range(signatures), support_affinity_range(keys)
 
-        psi = affine_map(*evidence.derived(("TIP-X ranges", self.temperature), ranges))
+        psi = affine_map(*evidence.derived((self.title, "ranges", self.temperature), ranges))
         return self._state(evidence, (psi.scale, psi.offset))
 
     def _state(self, evidence: Evidence, psi: tuple[float, float]) -> TipXState:
@@ -121,14 +122,14 @@ class TipX(Method[TipXState]):
         from susx.methods.functional.signature import log_signature
         from susx.methods.functional.weights import support_weights
 
-        keys, labels = evidence.support(self.name)
+        images, labels = evidence.support(self.name)
         text, classes = evidence.text_classifier, evidence.classes
         weights = support_weights(labels, classes, self.weighting, self.nominal)
-        signatures = log_signature(keys, text, self.temperature)
+        signatures = log_signature(images, text, self.temperature)
         return TipXState(
             text=text,
             logit_scale=float(evidence.logit_scale),
-            keys=keys,
+            keys=self.support_rows(evidence),
             labels=labels,
             weights=weights,
             log_sums=class_log_signatures(signatures, labels, weights, classes),

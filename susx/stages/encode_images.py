@@ -6,13 +6,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from susx.experiment import needs_of
+from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
 from susx.stages import fetch, generate, seeds
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.images import FEATURES, read_rows
-from susx.stages.parameters import EncoderKey, Encoding, Params
+from susx.stages.parameters import AdaptedEncoding, AdaptedParams, EncoderKey
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
@@ -22,7 +22,7 @@ __all__ = ["FILE", "STAGE", "image_sets", "jobs", "run"]
 FILE = "images.safetensors"
 
 
-class _Params(Params):
+class _Params(AdaptedParams):
     encoder: EncoderKey
     patches: bool
     """Whether a method looks at the grid of patch features too."""
@@ -36,8 +36,12 @@ def image_sets(artefacts: Artefacts) -> Mapping[str, Ref]:
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job a source and class."""
-    params = _Params(encoder=plan.encoder, patches=Need.PATCHES in needs_of(plan.trials))
-    execution = Encoding(encoder=plan.profile.encoder)
+    adapters = adapters_of(plan.trials)
+    params = _Params(
+        encoder=plan.encoder, patches=Need.PATCHES in needs_of(plan.trials),
+        adapters=adapters.digest if adapters else None,
+    )  # fmt: skip
+    execution = AdaptedEncoding(encoder=plan.profile.encoder, adapters=adapters.path if adapters else "")
     return [
         STAGE.job(plan, [images], subject=name, params=params, execution=execution)
         for name, images in image_sets(done).items()
@@ -45,10 +49,13 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``images.safetensors``: ``image [support dim]``, one row per decodable image in the table's order."""
+    """Write ``images.safetensors``: ``image [support dim]``, one row per decodable image in the table's order, and ``patches``
+    and ``adapted`` where a method asks for them."""
     from safetensors.torch import save_file
 
+    from susx.features.adapted import encode_adapted
     from susx.features.encoder import load_encoder
+    from susx.methods.adapters import read_adapters
 
     (images,) = image_sets(Artefacts.of(job)).values()
     ready = store.path(images, FEATURES)
@@ -56,10 +63,13 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         shutil.copyfile(ready, out / FILE)
         return {"images": sum(row.kept for row in read_rows(store, images))}
     paths = [store.path(images, row.file) for row in read_rows(store, images) if row.kept]
-    encoder = load_encoder(Encoding.of(job).encoder)
+    params, how = _Params.of(job), AdaptedEncoding.of(job)
+    encoder = load_encoder(how.encoder)
     tensors = {"image": encoder.encode_images(paths)}
-    if _Params.of(job).patches:
+    if params.patches:
         tensors["patches"] = encoder.encode_patches(paths)
+    if params.adapters:
+        tensors["adapted"] = encode_adapted(encoder, read_adapters(how.adapters, params.adapters), paths)
     save_file(tensors, out / FILE)
     return {"images": len(paths)}
 

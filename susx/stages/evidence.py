@@ -44,6 +44,7 @@ def load_evidence(
             "validation_features": features.pooled,
             "validation_labels": labels,
             "validation_patches": features.patches,
+            "validation_adapted": features.adapted,
         }
     return Evidence(
         text_classifier=weights,
@@ -51,6 +52,7 @@ def load_evidence(
         support_features=tensors.get("image"),
         support_labels=torch.tensor([label[row.class_name] for row in kept], dtype=torch.int64),
         support_patches=tensors.get("patches"),
+        support_adapted=tensors.get("adapted"),
         class_names=tuple(classes),
         encoder=encoder.model if encoder else "",
         encoder_digest=encoder.digest if encoder else "",
@@ -67,5 +69,5 @@ def load_target(store: ArtefactStore, ref: Ref, classes: Sequence[str]) -> tuple
     tensors = load_file(store.path(ref, target.FILE))
     names = target.read_labels(store, ref)["labels"]
     label = {name: row for row, name in enumerate(classes)}
-    features = ImageFeatures(tensors["image"], tensors.get("patches"))
+    features = ImageFeatures(tensors["image"], tensors.get("patches"), tensors.get("adapted"))
     return features, torch.tensor([label[name] for name in names], dtype=torch.int64)

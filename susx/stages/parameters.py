@@ -10,7 +10,7 @@ from susx.config import EncoderConfig
 from susx.store import Job
 from susx.types import Digest, Json
 
-__all__ = ["EncoderKey", "Encoding", "Execution", "Params"]
+__all__ = ["AdaptedEncoding", "AdaptedParams", "EncoderKey", "Encoding", "Execution", "Params"]
 
 
 V = TypeVar("V", bound="_Values")
@@ -42,6 +42,20 @@ class Execution(_Values):
         return cls.model_validate(job.execution)
 
 
+class AdaptedParams(Params):
+    """Parameters of a stage that encodes images with adapters too, where a method asks for that."""
+
+    adapters: Digest | None = None
+    """Of the adapters' file; no ingredient of the key where there is none."""
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the values as a job holds them."""
+        values = super().as_json()
+        if self.adapters is None:
+            del values["adapters"]
+        return values
+
+
 class EncoderKey(_Values):
     """What tells an encoder from another: architecture, digest of architecture and weights, precision."""
 
@@ -54,3 +68,9 @@ class Encoding(Execution):
     """How images or texts are encoded: device, batch size, where the weights are."""
 
     encoder: EncoderConfig
+
+
+class AdaptedEncoding(Encoding):
+    """How images are encoded, and where the adapters are that some methods ask for."""
+
+    adapters: str = ""

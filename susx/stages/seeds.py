@@ -1,4 +1,4 @@
-"""Stage ``seeds``: the images that a class brings of its own, decoded, measured and encoded."""
+"""Stage ``seeds``: the images that a class brings of its own, decoded, measured, and encoded to search by."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from susx.config import DownloadConfig
-from susx.experiment import needs_of
-from susx.methods import Need
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
-from susx.stages.images import FEATURES, write_rows
+from susx.stages.images import write_rows
 from susx.stages.parameters import EncoderKey, Encoding, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
@@ -22,7 +20,9 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-__all__ = ["STAGE", "jobs", "mean_image", "run"]
+__all__ = ["FEATURES", "STAGE", "jobs", "mean_image", "run"]
+
+FEATURES = "seeds.safetensors"
 
 
 class _Params(Params):
@@ -30,7 +30,6 @@ class _Params(Params):
     """File, relative to the folder of seeds -> sha256."""
     image_size: int
     encoder: EncoderKey
-    patches: bool
 
 
 class _Reading(Encoding):
@@ -50,7 +49,6 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
                 files=dict(files),
                 image_size=plan.profile.download.image_size,
                 encoder=plan.encoder,
-                patches=Need.PATCHES in needs_of(plan.trials),
             ),
             execution=execution,
         )
@@ -59,7 +57,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``images/``, ``rows.jsonl`` and the features; a file that cannot be decoded is a row with its reason."""
+    """Write ``images/``, ``rows.jsonl`` and features to search by; a file that cannot be decoded is a row with its reason."""
     from safetensors.torch import save_file
 
     from susx.features.encoder import load_encoder
@@ -80,10 +78,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     write_rows(out, rows)
     encoder = load_encoder(reading.encoder)
     paths = [out / row.file for row in rows if row.kept]
-    tensors = {"image": encoder.encode_images(paths)}
-    if params.patches:
-        tensors["patches"] = encoder.encode_patches(paths)
-    save_file(tensors, out / FEATURES)
+    save_file({"image": encoder.encode_images(paths)}, out / FEATURES)
     return {"images": len(paths), "unreadable": len(rows) - len(paths)}
 
 

@@ -11,11 +11,11 @@ from typing import Literal, TypedDict
 from PIL import Image
 
 from susx.config import DatasetConfig
-from susx.experiment import needs_of
+from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
-from susx.stages.parameters import EncoderKey, Encoding, Params
+from susx.stages.parameters import AdaptedEncoding, AdaptedParams, EncoderKey
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
@@ -41,7 +41,7 @@ class Labels(TypedDict):
     """Name -> reason of the images that are left out."""
 
 
-class _Params(Params):
+class _Params(AdaptedParams):
     split: Literal["val", "test"]
     content: Json
     """Identity of the split's images."""
@@ -50,18 +50,25 @@ class _Params(Params):
     """Whether a method looks at the grid of patch features too."""
 
 
-class _Reading(Encoding):
+class _Reading(AdaptedEncoding):
     dataset: DatasetConfig
     data_root: Path | None
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job a split that is there and measured on."""
-    execution = _Reading(encoder=plan.profile.encoder, dataset=plan.dataset, data_root=plan.data_root)
+    adapters = adapters_of(plan.trials)
+    execution = _Reading(
+        encoder=plan.profile.encoder, dataset=plan.dataset, data_root=plan.data_root,
+        adapters=adapters.path if adapters else "",
+    )  # fmt: skip
     patches = Need.PATCHES in needs_of(plan.trials)
     found = []
     for split, content in plan.splits.items():
-        params = _Params(split=split, content=content, encoder=plan.encoder, patches=patches)
+        params = _Params(
+            split=split, content=content, encoder=plan.encoder, patches=patches,
+            adapters=adapters.digest if adapters else None,
+        )  # fmt: skip
         found.append(STAGE.job(plan, subject=split, params=params, execution=execution))
     return found
 
@@ -77,8 +84,10 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from safetensors.torch import save_file
 
     from susx.datasets import ReadableImages, read_split
+    from susx.features.adapted import encode_adapted
     from susx.features.encoder import load_encoder
     from susx.images.inspect import perceptual_hash
+    from susx.methods.adapters import read_adapters
 
     params, reading = _Params.of(job), _Reading.of(job)
     dataset = reading.dataset
@@ -97,6 +106,11 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     tensors = {"image": encoder.encode_images(hashed())}
     if params.patches:
         tensors["patches"] = encoder.encode_patches(split.image(place) for place in readable.places)
+    if params.adapters:
+        pictures = (split.image(place) for place in readable.places)
+        tensors["adapted"] = encode_adapted(
+            encoder, read_adapters(reading.adapters, params.adapters), pictures
+        )
     save_file(tensors, out / FILE)
     labels = Labels(
         labels=[dataset.classes[split.labels[place]] for place in readable.places], places=readable.places,

@@ -75,7 +75,7 @@ def tune_support(
     if Need.PATCHES in method.needs and evidence.support_patches is None:
         note = "The support images come without patch features: fixed values."
         return method, TuningResult(method.name, "support", method.values(), note=note)
-    query = ImageFeatures(features, evidence.support_patches)
+    query = ImageFeatures(features, evidence.support_patches, evidence.support_adapted)
     best = method.search(evidence, query, labels, grid, fold, run)
     values = dict(best.values)
     for axis in method.axes:

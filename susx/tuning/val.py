@@ -36,7 +36,7 @@ def tune_val(
             f"{method.name}: tuning 'val' needs labelled validation images of the target and there are none. "
             "Give a validation split, or tune 'fixed' or 'support'."
         )
-    query = ImageFeatures(features, evidence.validation_patches)
+    query = ImageFeatures(features, evidence.validation_patches, evidence.validation_adapted)
     best = method.search(evidence, query, labels, grid, run=run)
     chosen: Method[Any] = method.with_values(best.values)
     return chosen, TuningResult.of(chosen, "val", best)

@@ -26,11 +26,14 @@ from susx.methods import (
     Need,
     TipAdapter,
     TipAdapterF,
+    TipAdapterPP,
     TipX,
+    TipXPP,
     TipXPublished,
     WhitenedPrototypes,
     ZeroShot,
 )
+from susx.methods.adapters import first_adapters
 from susx.methods.exhaustive import search_exhaustively
 from susx.methods.meta_training import first_weights
 from susx.methods.state import Fitted, load_fitted, save_fitted
@@ -39,6 +42,8 @@ DIM, CLASSES, PATCHES = 16, 5, 6
 FOLDER = tempfile.TemporaryDirectory()
 WEIGHTS = Path(FOLDER.name) / "meta.safetensors"
 save_file(first_weights(DIM), WEIGHTS)
+ADAPTERS = Path(FOLDER.name) / "adapters.safetensors"
+ADAPTERS.write_bytes(first_adapters(2, 8, 4).to_bytes())
 
 WITHOUT_TOWER = {name for name, method in METHODS.items() if Need.TEXT_TOWER not in method.needs}
 CASES = {
@@ -47,11 +52,13 @@ CASES = {
     "linear_probe": LinearProbe(),
     "tip_adapter": TipAdapter(alpha=1.5, beta=3.0),
     "tip_adapter-sum": TipAdapter(alpha=1.5, beta=3.0, weighting="sum"),
+    "tip_adapter_pp": TipAdapterPP(alpha=1.5, beta=3.0, weights=str(ADAPTERS)),
     "tip_adapter_f": TipAdapterF(alpha=1.5, beta=3.0, epochs=5),
     "tip_adapter_f-sum": TipAdapterF(alpha=1.5, beta=3.0, epochs=5, weighting="sum"),
     "clip_adapter": ClipAdapter(ratio=0.6, epochs=5),
     "meta_adapter": MetaAdapter(str(WEIGHTS)),
     "tip_x": TipX(alpha=1.5, beta=3.0, gamma=2.0),
+    "tip_x_pp": TipXPP(alpha=1.5, beta=3.0, gamma=2.0, weights=str(ADAPTERS)),
     "tip_x-sum": TipX(alpha=1.5, beta=3.0, gamma=2.0, weighting="sum"),
     "whitened_prototypes": WhitenedPrototypes(),
     "whitened_prototypes-labelled": WhitenedPrototypes(weight=20.0, labelled=True),
@@ -80,11 +87,15 @@ def evidence(seed: int = 0, *, labels: list[int] | None = None) -> Evidence:
         support_labels=chosen,
         validation_features=unit(9, DIM, seed=seed + 2),
         validation_labels=torch.arange(9) % CLASSES,
+        support_adapted=unit(len(chosen), DIM, seed=seed + 5),
+        validation_adapted=unit(9, DIM, seed=seed + 6),
     )
 
 
 def images(count: int = 7, seed: int = 0) -> ImageFeatures:
-    return ImageFeatures(unit(count, DIM, seed=seed + 3), unit(count, PATCHES, DIM, seed=seed + 4))
+    return ImageFeatures(
+        unit(count, DIM, seed=seed + 3), unit(count, PATCHES, DIM, seed=seed + 4), unit(count, DIM, seed=seed + 7)
+    )
 
 
 def logits(method: Any, given: Evidence, query: ImageFeatures) -> torch.Tensor:
@@ -115,7 +126,7 @@ def test_logits_are_row_wise(method: Any, seed: int, order: list[int], size: int
     query, chosen = images(seed=seed), torch.tensor(order[:size])
     assert query.patches is not None
     together = logits(method, evidence(seed), query)
-    alone = logits(method, evidence(seed), ImageFeatures(query.pooled[chosen], query.patches[chosen]))
+    alone = logits(method, evidence(seed), query.take(chosen))
     torch.testing.assert_close(alone, together[chosen], rtol=1e-5, atol=1e-4)
 
 
@@ -144,8 +155,10 @@ def test_order_of_support_does_not_matter(method: Any, seed: int, order: list[in
     given_ = evidence(seed)
     assert given_.support_features is not None
     assert given_.support_labels is not None
+    assert given_.support_adapted is not None
     shuffled = dataclasses.replace(
         given_,
+        support_adapted=given_.support_adapted[torch.tensor(order)],
         support_features=given_.support_features[torch.tensor(order)],
         support_labels=given_.support_labels[torch.tensor(order)],
     )
@@ -191,7 +204,8 @@ def test_zero_weights_are_zero_shot(name: str) -> None:
 def test_a_class_without_support_is_legal(method: Any) -> None:
     """A class without support images still gets finite logits; by its prompt it can be predicted."""
     given_ = evidence(labels=[0, 1, 3, 4, 4])
-    found = logits(method, given_, ImageFeatures(given_.text_classifier, given_.text_classifier[:, None]))
+    text = given_.text_classifier
+    found = logits(method, given_, ImageFeatures(text, text[:, None], text))
     assert torch.isfinite(found).all()
     prompted = not method.axes or any(axis.term for axis in method.axes)
     assert int(found[2].argmax()) == 2 or not prompted
@@ -215,8 +229,8 @@ def test_state_survives_a_file(method: Any, tmp_path: Any) -> None:
 def test_a_module_computes_the_logits(method: Any) -> None:
     """What is exported gives the library's logits for features of any norm; methods that cannot say so."""
     fitted, query = Fitted.of(method, evidence()), images()
-    if Need.PATCHES in method.needs:
-        with pytest.raises(ConfigError, match="patch"):
+    if method.needs & {Need.PATCHES, Need.ADAPTED}:
+        with pytest.raises(ConfigError, match=rf"'{method.name}' (looks at patch|compares features of an adapted)"):
             method.module(fitted.state)
         return
     found = method.module(fitted.state)(3.0 * query.pooled)
@@ -243,7 +257,8 @@ def test_a_search_counts_what_the_method_reaches(method: Any, folds: int) -> Non
     assert given_.support_labels is not None
     query, labels, fold = images(30), torch.arange(30) % CLASSES, None
     if folds:
-        query, labels = ImageFeatures(given_.support_features, given_.support_patches), given_.support_labels
+        query = ImageFeatures(given_.support_features, given_.support_patches, given_.support_adapted)
+        labels = given_.support_labels
         fold = torch.arange(13) % folds if Need.SUPPORT in method.needs else None
     grid = {axis.name: axis.grid("support")[:40:13] for axis in method.axes}
     found = method.search(given_, query, labels, grid, fold)
@@ -275,7 +290,9 @@ def test_half_precision_is_brought_to_float32(method: Any, dtype: torch.dtype) -
         text_classifier=given_.text_classifier.to(dtype),
         support_features=given_.support_features.to(dtype),
     )
-    found = logits(method, halved, ImageFeatures(query.pooled.to(dtype), query.patches.to(dtype)))
+    found = logits(
+        method, halved, ImageFeatures(query.pooled.to(dtype), query.patches.to(dtype), query.adapted)
+    )
     expected = logits(method, given_, query)
     assert found.dtype == torch.float32
     assert (found - expected).abs().max() < (0.2 if dtype == torch.float16 else 1.5)
@@ -291,8 +308,9 @@ def test_no_images_give_no_rows(method: Any) -> None:
 def test_one_class_is_legal(method: Any) -> None:
     """One class: every image belongs to it, and the logits are finite."""
     given_ = Evidence(
-        unit(1, DIM, seed=0), support_features=unit(3, DIM, seed=1), support_labels=torch.zeros(3).long()
-    )
+        unit(1, DIM, seed=0), support_features=unit(3, DIM, seed=1), support_labels=torch.zeros(3).long(),
+        support_adapted=unit(3, DIM, seed=2),
+    )  # fmt: skip
     found = logits(method, given_, images())
     assert found.shape == (7, 1)
     assert torch.isfinite(found).all()
@@ -302,6 +320,20 @@ def test_one_class_is_legal(method: Any) -> None:
 def test_one_support_image_is_legal(method: Any) -> None:
     """One support image for all classes: no pair fixes a range, and the logits are finite."""
     assert torch.isfinite(logits(method, evidence(labels=[2]), images())).all()
+
+
+@every
+def test_no_target_label_enters_a_fit(method: Any) -> None:
+    """Labelled images of the target are for tuning on val alone: with others, or none, a fit is the same bit for bit."""
+    given_ = evidence()
+    assert given_.validation_labels is not None
+    other = dataclasses.replace(given_, validation_labels=given_.validation_labels.flip(0))
+    none = dataclasses.replace(
+        given_, validation_features=None, validation_labels=None, validation_adapted=None
+    )
+    expected = logits(method, given_, images())
+    assert torch.equal(logits(method, other, images()), expected)
+    assert torch.equal(logits(method, none, images()), expected)
 
 
 @every
@@ -322,3 +354,4 @@ def test_needs_are_declared() -> None:
     assert METHODS["calip"].needs == {Need.PATCHES}
     assert METHODS["whitened_prototypes"].needs == {Need.SUPPORT, Need.POOL}
     assert METHODS["tip_adapter"].needs == METHODS["tip_x"].needs == {Need.SUPPORT}
+    assert METHODS["tip_x_pp"].needs == METHODS["tip_adapter_pp"].needs == {Need.SUPPORT, Need.WEIGHTS, Need.ADAPTED}

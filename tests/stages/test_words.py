@@ -165,7 +165,7 @@ def test_captions_must_be_there(tmp_path):
     import torch
     from safetensors.torch import save_file
 
-    from susx.stages.images import FEATURES
+    from susx.stages.seeds import FEATURES
     from susx.stages.stage import Stage, execute
     from susx.store import ArtefactStore, Job
 

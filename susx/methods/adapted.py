@@ -1,0 +1,112 @@
+"""What methods share that compare images in two feature spaces: adapted features for affinities, the encoder's own for the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from susx.errors import ConfigError, InputError
+from susx.methods.base import AdapterFile
+from susx.methods.weights import name_weights
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from susx.methods.adapters import Adapters
+    from susx.methods.evidence import Evidence, ImageFeatures
+
+__all__ = ["AdaptedSpace", "AdapterFields"]
+
+
+@dataclass(frozen=True)
+class AdapterFields:
+    """The adapters of a fitted state, which every image to be classified goes through: see ``Adapters``."""
+
+    down: Float[Tensor, "blocks hidden width"]
+    down_bias: Float[Tensor, "blocks hidden"]
+    up: Float[Tensor, "blocks width hidden"]
+    up_bias: Float[Tensor, "blocks width"]
+    strength: float
+    encoder: str
+    encoder_digest: str
+
+
+class AdaptedSpace:
+    """Support rows and queries of the affinities are adapted ones; the adapters are read when the method is fitted, and a fitted
+    method does not need their file again."""
+
+    name: ClassVar[str]
+    weights: str
+    digest: str
+
+    def _name_adapters(self) -> None:
+        if self.weights and not self.digest:
+            path, digest = name_weights(self.name, self.weights, "susx adapt")
+            object.__setattr__(self, "weights", path)
+            object.__setattr__(self, "digest", digest)
+
+    def adapter_file(self) -> AdapterFile:
+        """Return the file that the method names.
+
+        Raises:
+            ConfigError: none is named.
+        """
+        if not self.weights:
+            raise ConfigError(
+                f"{self.name} needs adapters of the encoder's visual blocks, and none are named. Give their file as 'weights', or "
+                "make one with susx adapt."
+            )
+        return AdapterFile(self.weights, self.digest)
+
+    def adapters(self, state: Any) -> Adapters:
+        """Return the adapters of a fitted state."""
+        from susx.methods.adapters import Adapters
+
+        names = ("down", "down_bias", "up", "up_bias", "strength", "encoder", "encoder_digest")
+        return Adapters(*(getattr(state, name) for name in names))
+
+    def support_rows(self, evidence: Evidence) -> Float[Tensor, "support dim"]:
+        """Return the adapted support rows.
+
+        Raises:
+            InputError: the support comes without.
+        """
+        if evidence.support_adapted is None:
+            raise InputError(
+                f"{self.name} compares adapted features, and these come without. Use it in a build (methods: "
+                f"{{{self.name}: {{weights: ...}}}}) whose source delivers images, or a method that works on features: tip_adapter, "
+                "tip_x."
+            )
+        return evidence.support_adapted
+
+    def query_rows(self, query: ImageFeatures) -> Float[Tensor, "query dim"]:
+        """Return the adapted rows of queries.
+
+        Raises:
+            InputError: they come without.
+        """
+        if query.adapted is None:
+            raise InputError(
+                f"{self.name} compares adapted features, and the images come without. Encode them with the adapters "
+                "(susx.features.adapted)."
+            )
+        return query.adapted
+
+    def _read_adapters(self, evidence: Evidence) -> dict[str, Any]:
+        """Return the adapters as fields of a state.
+
+        Raises:
+            ConfigError: no weights were named.
+            InputError: the file is no longer the one that was named, or holds something else.
+            MismatchError: the adapters are another encoder's.
+        """
+        from susx.methods.adapters import read_adapters
+
+        file = self.adapter_file()
+        found = evidence.derived(("adapters", file.digest), lambda: read_adapters(file.path, file.digest))
+        found.check(evidence.encoder, evidence.encoder_digest)
+        return {
+            **found.tensors, "strength": found.strength, "encoder": found.encoder,
+            "encoder_digest": found.encoder_digest,
+        }  # fmt: skip

@@ -1,0 +1,93 @@
+"""Weights that were trained elsewhere: a safetensors file that names the encoder it belongs to, found again by its digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from susx.errors import ConfigError, InputError, MismatchError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["check_encoder", "name_weights", "read_weights"]
+
+
+def name_weights(method: str, file: str, maker: str) -> tuple[str, str]:
+    """Return the absolute path of a file and its sha256.
+
+    Raises:
+        ConfigError: it cannot be read; names the method, and ``maker``, what writes such files.
+    """
+    from susx.store.fingerprint import digest_file
+
+    path = Path(file).expanduser().resolve()
+    try:
+        return str(path), digest_file(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{method}: weights must name a file that {maker} wrote; {path} cannot be read ({error.strerror}). Correct the path."
+        ) from error
+
+
+def read_weights(file: str, digest: str, title: str) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """Return the tensors of a file and the record in it, {} where it has none.
+
+    Raises:
+        InputError: it is unreadable, not the one of this digest, or its record is no record.
+    """
+    import json
+
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load
+
+    from susx.store.fingerprint import digest_bytes
+
+    try:
+        data = Path(file).read_bytes()
+        tensors = load(data)
+        with safe_open(file, "pt") as opened:
+            facts = opened.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{file}: cannot be read as weights of {title} ({error}). Train again.") from error
+    if digest_bytes(data) != digest:
+        raise InputError(
+            f"{file}: the file is not the one that was named (expected sha256 {digest[:12]}, found "
+            f"{digest_bytes(data)[:12]}). Name it again without a digest."
+        )
+    try:
+        record = json.loads(facts.get("susx", "{}"))
+        if not isinstance(record, dict):
+            raise ValueError(f"it is no object but {type(record).__name__}")
+    except ValueError as error:
+        raise InputError(f"{file}: the record in the file cannot be read ({error}). Train again.") from error
+    return tensors, record
+
+
+def check_encoder(what: str, trained: tuple[str, str], present: tuple[str, str]) -> None:
+    """Refuse weights of another encoder: by digests, or by names where no digest is known on either side.
+
+    Args:
+        what: the weights, in the message.
+        trained, present: name and digest of the encoder of the weights, and of the features at hand; "" where unknown.
+
+    Raises:
+        MismatchError: names both.
+    """
+    if trained[1] or present[1]:
+        differ = bool(trained[1] and present[1]) and trained[1] != present[1]
+    else:
+        differ = bool(trained[0] and present[0]) and _plain(trained[0]) != _plain(present[0])
+    if differ:
+        theirs, ours = (
+            f"{name or 'an encoder'} {digest[:12]}".strip() for name, digest in (trained, present)
+        )
+        raise MismatchError(
+            f"{what}: trained with the encoder {theirs}, and these features come from {ours}. Use weights trained with the "
+            "encoder of these features."
+        )
+
+
+def _plain(name: str) -> str:
+    """Return a name without what spellings differ in: ViT-B/32 and vit_b_32 are one."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
