@@ -37,6 +37,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "evaluate": ("susx.commands.features", "evaluate", "Run the methods on files of features."),
     "encode": ("susx.commands.encode", "encode", "Encode a folder of images for susx evaluate."),
+    "adapt": (
+        "susx.commands.adapt",
+        "adapt",
+        "Train adapters of an encoder's visual blocks on labelled images.",
+    ),
     "import-features": (
         "susx.commands.features",
         "import_features",

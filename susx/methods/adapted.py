@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from susx.errors import ConfigError, InputError
 from susx.methods.base import AdapterFile
-from susx.methods.weights import name_weights
+from susx.methods.weights import locate_weights, name_weights
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -42,7 +43,7 @@ class AdaptedSpace:
 
     def _name_adapters(self) -> None:
         if self.weights and not self.digest:
-            path, digest = name_weights(self.name, self.weights, "susx adapt")
+            path, digest = name_weights(self.name, self.weights, "adapters", "susx adapt")
             object.__setattr__(self, "weights", path)
             object.__setattr__(self, "digest", digest)
 
@@ -57,7 +58,7 @@ class AdaptedSpace:
                 f"{self.name} needs adapters of the encoder's visual blocks, and none are named. Give their file as 'weights', or "
                 "make one with susx adapt."
             )
-        return AdapterFile(self.weights, self.digest)
+        return AdapterFile(str(locate_weights(self.weights, "adapters")), self.digest)
 
     def adapters(self, state: Any) -> Adapters:
         """Return the adapters of a fitted state."""
@@ -104,7 +105,9 @@ class AdaptedSpace:
         from susx.methods.adapters import read_adapters
 
         file = self.adapter_file()
-        found = evidence.derived(("adapters", file.digest), lambda: read_adapters(file.path, file.digest))
+        found = evidence.derived(
+            ("adapters", file.digest), lambda: read_adapters(Path(file.path), file.digest)
+        )
         found.check(evidence.encoder, evidence.encoder_digest)
         return {
             **found.tensors, "strength": found.strength, "encoder": found.encoder,

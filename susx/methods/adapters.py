@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -138,7 +139,7 @@ def first_adapters(
     )  # fmt: skip
 
 
-def read_adapters(file: str, digest: str) -> Adapters:
+def read_adapters(file: Path, digest: str) -> Adapters:
     """Read what ``imo_train`` wrote.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from susx.errors import ConfigError, InputError, MismatchError
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState
-from susx.methods.weights import check_encoder, name_weights, read_weights
+from susx.methods.weights import check_encoder, locate_weights, name_weights, read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +96,7 @@ class MetaAdapter(Method[MetaAdapterState]):
     def __post_init__(self) -> None:
         self._check(non_negative=("strength",))
         if self.weights and not self.digest:
-            path, digest = name_weights(self.name, self.weights, "meta_train")
+            path, digest = name_weights(self.name, self.weights, "attention", "meta_train")
             object.__setattr__(self, "weights", path)
             object.__setattr__(self, "digest", digest)
 
@@ -131,7 +131,7 @@ class MetaAdapter(Method[MetaAdapterState]):
                 f"{self.name} needs weights that were trained on other classes, and none are named. Give their file as "
                 "'weights', or make one with susx.methods.meta_training.meta_train."
             )
-        tensors, record = read_weights(self.weights, self.digest, self.title)
+        tensors, record = read_weights(locate_weights(self.weights, "attention"), self.digest, self.title)
         found = {name: tuple(value.shape) for name, value in tensors.items()}
         of = found.get("query", (0,))[0]
         if found != {"query": (of, of), "key": (of, of), "gate": (1, of), "bias": (1,)}:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from susx.errors import InputError
 from susx.methods.base import Method, Need, Run
-from susx.methods.tip_adapter import CacheState, tip_scores
+from susx.methods.tip_adapter import CacheRows, CacheState, tip_scores
 from susx.methods.tip_x import TIP_X_AXES
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class TipXPublishedState(CacheState):
 
 
 @dataclass(frozen=True)
-class TipXPublished(Method[TipXPublishedState]):
+class TipXPublished(CacheRows, Method[TipXPublishedState]):
     """logits = s f.W + alpha exp(-beta (1 - f.F^T)) L - gamma psi(M) L, psi fixed by the batch at hand.
 
     The script multiplies in half precision on a GPU; here everything is float32. A class without support gets no

@@ -10,27 +10,37 @@ from susx.errors import ConfigError, InputError, MismatchError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["check_encoder", "name_weights", "read_weights"]
+__all__ = ["EMBEDDED", "check_encoder", "locate_weights", "name_weights", "read_weights"]
+
+EMBEDDED = "demo"
+"""Weights of the embedded world, in place of a path."""
+
+_FOLDER = Path(__file__).parents[1] / "demo" / "trained"
 
 
-def name_weights(method: str, file: str, maker: str) -> tuple[str, str]:
-    """Return the absolute path of a file and its sha256.
+def locate_weights(file: str, kind: str) -> Path:
+    """Return the path of weights; ``kind`` names the embedded ones, for ``EMBEDDED``."""
+    return _FOLDER / f"{kind}.safetensors" if file == EMBEDDED else Path(file).expanduser().resolve()
+
+
+def name_weights(method: str, file: str, kind: str, maker: str) -> tuple[str, str]:
+    """Return the absolute path of a file (``EMBEDDED`` as it is) and its sha256.
 
     Raises:
         ConfigError: it cannot be read; names the method, and ``maker``, what writes such files.
     """
     from susx.store.fingerprint import digest_file
 
-    path = Path(file).expanduser().resolve()
+    path = locate_weights(file, kind)
     try:
-        return str(path), digest_file(path)
+        return file if file == EMBEDDED else str(path), digest_file(path)
     except OSError as error:
         raise ConfigError(
             f"{method}: weights must name a file that {maker} wrote; {path} cannot be read ({error.strerror}). Correct the path."
         ) from error
 
 
-def read_weights(file: str, digest: str, title: str) -> tuple[dict[str, Tensor], dict[str, object]]:
+def read_weights(file: Path, digest: str, title: str) -> tuple[dict[str, Tensor], dict[str, object]]:
     """Return the tensors of a file and the record in it, {} where it has none.
 
     Raises:
@@ -44,7 +54,7 @@ def read_weights(file: str, digest: str, title: str) -> tuple[dict[str, Tensor],
     from susx.store.fingerprint import digest_bytes
 
     try:
-        data = Path(file).read_bytes()
+        data = file.read_bytes()
         tensors = load(data)
         with safe_open(file, "pt") as opened:
             facts = opened.metadata() or {}

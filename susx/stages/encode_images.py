@@ -69,7 +69,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     if params.patches:
         tensors["patches"] = encoder.encode_patches(paths)
     if params.adapters:
-        tensors["adapted"] = encode_adapted(encoder, read_adapters(how.adapters, params.adapters), paths)
+        tensors["adapted"] = encode_adapted(
+            encoder, read_adapters(Path(how.adapters), params.adapters), paths
+        )
     save_file(tensors, out / FILE)
     return {"images": len(paths)}
 

@@ -109,7 +109,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     if params.adapters:
         pictures = (split.image(place) for place in readable.places)
         tensors["adapted"] = encode_adapted(
-            encoder, read_adapters(reading.adapters, params.adapters), pictures
+            encoder, read_adapters(Path(reading.adapters), params.adapters), pictures
         )
     save_file(tensors, out / FILE)
     labels = Labels(

@@ -84,7 +84,8 @@ def test_zeros_on_the_way_up_change_nothing(encoder: Encoder) -> None:
     assert (moved - own).abs().max() > 1e-3
     assert torch.equal(encoder.encode_images(pictures), own)
     for block, norm in visual_blocks(encoder):
-        assert not (block._forward_hooks or norm._forward_pre_hooks)
+        assert not block._forward_hooks
+        assert not norm._forward_pre_hooks
 
 
 def test_they_are_parallel_to_the_mlp() -> None:
@@ -122,7 +123,13 @@ def test_it_learns_sixteen_images(encoder: Encoder, tmp_path: Path) -> None:
     """The head and the adapters learn them by heart; file, record and what is read again are one."""
     file = tmp_path / "adapters.safetensors"
     found = imo_train(
-        encoder, image, LABELS, file, recipe=Recipe(epochs=12, batch=16, rate=8e-3), hidden=8, source="four textures"
+        encoder,
+        image,
+        LABELS,
+        file,
+        recipe=Recipe(epochs=12, batch=16, rate=8e-3),
+        hidden=8,
+        source="four textures",
     )
     record = json.loads(file.with_suffix(".json").read_text())
     assert record["losses"][-1] < 0.5 * record["losses"][0]
@@ -131,7 +138,7 @@ def test_it_learns_sixteen_images(encoder: Encoder, tmp_path: Path) -> None:
         "encoder_digest": encoder.digest, "seed": 0, "images": 16, "classes": 4, "source": "four textures",
         "parameters": 4 * (2 * 128 * 8 + 128 + 8), "weights": digest_file(file),
     }.items() <= record.items()  # fmt: skip
-    again = read_adapters(str(file), digest_file(file))
+    again = read_adapters(file, digest_file(file))
     assert all(torch.equal(again.tensors[name], found.tensors[name]) for name in found.tensors)
     assert (again.encoder, again.encoder_digest) == (encoder.id, encoder.digest)
 
@@ -164,11 +171,15 @@ def test_seed_order_and_interruption(
 def test_what_cannot_be_adapted_is_named(encoder: Encoder, tmp_path: Path) -> None:
     """A residual network, adapters for other blocks or of another encoder, one class, a loss that is no number."""
     resnet = untrained({"layers": [1, 1, 1, 1], "width": 8}, "RN-tiny")
-    with pytest.raises(InputError, match="The encoder RN-tiny has no transformer blocks that adapters go into"):
+    with pytest.raises(
+        InputError, match="The encoder RN-tiny has no transformer blocks that adapters go into"
+    ):
         encode_adapted(resnet, first_adapters(4, 128), [image(0)])
     with pytest.raises(InputError, match="RN-tiny has no transformer blocks"):
         imo_train(resnet, image, LABELS, tmp_path / "a.safetensors")
-    with pytest.raises(MismatchError, match="for 12 blocks of width 768, .* susx-tiny-clip has 4 of width 128"):
+    with pytest.raises(
+        MismatchError, match=r"for 12 blocks of width 768, .* susx-tiny-clip has 4 of width 128"
+    ):
         encode_adapted(encoder, first_adapters(12, 768), [image(0)])
     other = first_adapters(4, 128, encoder="other", encoder_digest="a" * 64)
     with pytest.raises(MismatchError, match=r"trained with the encoder other a{12}, .* from susx-tiny-clip"):
@@ -176,7 +187,9 @@ def test_what_cannot_be_adapted_is_named(encoder: Encoder, tmp_path: Path) -> No
     with pytest.raises(InputError, match="there are 3 images of 1"):
         imo_train(encoder, image, [0, 0, 0], tmp_path / "a.safetensors")
     with pytest.raises(TrainingError, match=r"imo: the loss became .* at step \d of 40 with learning rate"):
-        imo_train(encoder, image, LABELS, tmp_path / "a.safetensors", recipe=Recipe(20, 8, 1e38, "sgd"), hidden=8)
+        imo_train(
+            encoder, image, LABELS, tmp_path / "a.safetensors", recipe=Recipe(20, 8, 1e38, "sgd"), hidden=8
+        )
 
 
 @pytest.mark.parametrize(
@@ -203,13 +216,13 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     digest = digest_file(file)
     file.write_bytes(first_adapters(2, 16, 4, seed=1).to_bytes())
     with pytest.raises(InputError, match="is not the one that was named"):
-        read_adapters(str(file), digest)
+        read_adapters(file, digest)
     save_file({"up": torch.zeros(2)}, file)
-    with pytest.raises(InputError, match="holds no adapters .*found up"):
-        read_adapters(str(file), digest_file(file))
+    with pytest.raises(InputError, match=r"holds no adapters .*found up"):
+        read_adapters(file, digest_file(file))
     file.write_bytes(b"none")
     with pytest.raises(InputError, match="cannot be read as weights of IMO"):
-        read_adapters(str(file), digest_file(file))
+        read_adapters(file, digest_file(file))
 
 
 def test_timm_blocks_are_adapted_too(tmp_path: Path) -> None:
@@ -223,7 +236,13 @@ def test_timm_blocks_are_adapted_too(tmp_path: Path) -> None:
     identity = EncoderIdentity("timm", Path("none"), "0" * 64, "fp32")
     tokens = lambda texts: torch.ones(len(texts), 8, dtype=torch.int64)  # noqa: E731
     encoder = Encoder(
-        identity, model, lambda picture: torch.zeros(3, 224, 224), tokens, device="cpu", batch_size=8, workers=1
+        identity,
+        model,
+        lambda picture: torch.zeros(3, 224, 224),
+        tokens,
+        device="cpu",
+        batch_size=8,
+        workers=1,
     )
     pixels, adapters = [torch.randn(3, 224, 224)], first_adapters(12, 192, 4)
     own = encoder.encode_images(pixels)
@@ -247,7 +266,9 @@ def given(encoder: Encoder) -> tuple[Evidence, list[Image.Image]]:
     [(TipAdapterPP(alpha=2.0), TipAdapter(alpha=2.0)), (TipXPP(gamma=3.0), TipX(gamma=3.0))],
     ids=["tip_adapter_pp", "tip_x_pp"],
 )
-def test_identity_adapters_give_the_method_without(plus, plain, encoder: Encoder, given, tmp_path: Path) -> None:
+def test_identity_adapters_give_the_method_without(
+    plus, plain, encoder: Encoder, given, tmp_path: Path
+) -> None:
     """With zeros on the way up both are their originals bit for bit, searches included; with others only affinities differ."""
     evidence, pictures = given
     support = [image(at) for at in range(16)]

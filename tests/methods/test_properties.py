@@ -94,7 +94,9 @@ def evidence(seed: int = 0, *, labels: list[int] | None = None) -> Evidence:
 
 def images(count: int = 7, seed: int = 0) -> ImageFeatures:
     return ImageFeatures(
-        unit(count, DIM, seed=seed + 3), unit(count, PATCHES, DIM, seed=seed + 4), unit(count, DIM, seed=seed + 7)
+        unit(count, DIM, seed=seed + 3),
+        unit(count, PATCHES, DIM, seed=seed + 4),
+        unit(count, DIM, seed=seed + 7),
     )
 
 
@@ -230,7 +232,9 @@ def test_a_module_computes_the_logits(method: Any) -> None:
     """What is exported gives the library's logits for features of any norm; methods that cannot say so."""
     fitted, query = Fitted.of(method, evidence()), images()
     if method.needs & {Need.PATCHES, Need.ADAPTED}:
-        with pytest.raises(ConfigError, match=rf"'{method.name}' (looks at patch|compares features of an adapted)"):
+        with pytest.raises(
+            ConfigError, match=rf"'{method.name}' (looks at patch|compares features of an adapted)"
+        ):
             method.module(fitted.state)
         return
     found = method.module(fitted.state)(3.0 * query.pooled)
@@ -354,4 +358,8 @@ def test_needs_are_declared() -> None:
     assert METHODS["calip"].needs == {Need.PATCHES}
     assert METHODS["whitened_prototypes"].needs == {Need.SUPPORT, Need.POOL}
     assert METHODS["tip_adapter"].needs == METHODS["tip_x"].needs == {Need.SUPPORT}
-    assert METHODS["tip_x_pp"].needs == METHODS["tip_adapter_pp"].needs == {Need.SUPPORT, Need.WEIGHTS, Need.ADAPTED}
+    assert (
+        METHODS["tip_x_pp"].needs
+        == METHODS["tip_adapter_pp"].needs
+        == {Need.SUPPORT, Need.WEIGHTS, Need.ADAPTED}
+    )
