@@ -97,12 +97,7 @@ def imo_train(
     seen = digest_json([[digests[at], labels[at]] for at in order])
     how = Run(run.seed, str(encoder.device), run.folder, run.progress)
     trained = train("imo", start, len(labels), loss, recipe, how, evidence=f"{encoder.digest} {seen}")
-    found = Adapters(
-        *(trained.parameters[name] for name in first.tensors),
-        first.strength,
-        first.encoder,
-        first.encoder_digest,
-    )
+    found = Adapters.of(trained.parameters, first.strength, first.encoder, first.encoder_digest)
     data = found.to_bytes()
     record = {
         "adapters": "IMO", "weights": digest_bytes(data), "encoder": encoder.id, "encoder_digest": encoder.digest,

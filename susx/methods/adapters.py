@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,14 @@ class Adapters:
         ):
             raise InputError("Adapters: their numbers are not all finite. Train again.")
 
+    @classmethod
+    def of(
+        cls, tensors: Mapping[str, Tensor], strength: float, encoder: str, encoder_digest: str
+    ) -> Adapters:
+        """Return the adapters of tensors by name."""
+        down, down_bias, up, up_bias = (tensors[name] for name in _TENSORS)
+        return cls(down, down_bias, up, up_bias, strength, encoder, encoder_digest)
+
     @property
     def tensors(self) -> dict[str, Tensor]:
         """The trained tensors by name."""
@@ -108,7 +116,8 @@ class Adapters:
             getattr(self, name)[block].to(tokens.device, tokens.dtype) for name in _TENSORS
         )
         hidden = drop((tokens @ down.T + down_bias).relu())
-        return self.strength * (hidden @ up.T + up_bias)
+        found: Tensor = self.strength * (hidden @ up.T + up_bias)
+        return found
 
     def with_tensors(self, **tensors: Tensor) -> Adapters:
         """Return them with other numbers, unchecked: a training under way."""
@@ -150,7 +159,8 @@ def read_adapters(file: Path, digest: str) -> Adapters:
         if set(tensors) != set(_TENSORS):
             raise ValueError(f"expected {', '.join(_TENSORS)}, found {', '.join(sorted(tensors))}")
         strength = float(str(record.get("strength", STRENGTH)))
-        names = (str(record.get(key, "")) for key in ("encoder", "encoder_digest"))
-        return Adapters(*(tensors[name].float() for name in _TENSORS), strength, *names)
+        encoder, encoder_digest = (str(record.get(key, "")) for key in ("encoder", "encoder_digest"))
+        floats = {name: value.float() for name, value in tensors.items()}
+        return Adapters.of(floats, strength, encoder, encoder_digest)
     except (ValueError, TypeError, InputError) as error:
         raise InputError(f"{file}: holds no adapters ({error}). Name another file.") from error

@@ -125,7 +125,7 @@ class TipAdapter(CacheRows, Method[CacheState]):
     name = "tip_adapter"
     title = "Tip-Adapter"
     needs = frozenset({Need.SUPPORT})
-    state_type = CacheState
+    state_type: ClassVar[type[CacheState]] = CacheState
     axes = (
         Axis(
             "alpha",

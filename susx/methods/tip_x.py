@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -86,7 +86,7 @@ class TipX(CacheRows, Method[TipXState]):
     name = "tip_x"
     title = "TIP-X"
     needs = frozenset({Need.SUPPORT})
-    state_type = TipXState
+    state_type: ClassVar[type[TipXState]] = TipXState
     axes = TIP_X_AXES
 
     def __post_init__(self) -> None:
