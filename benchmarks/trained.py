@@ -244,9 +244,9 @@ def sections(folder: Path, out: Path) -> Iterator[str]:
         ("Accuracy", (lambda name: accuracies(folder, name, trained[name], out))),
         ("Cost", (lambda name: costs(folder, name, trained[name][0]))),
     ):
-        yield f"## {title}\n"
+        yield f"### {title}\n"
         yield from map(rows, TITLES)
-    yield f"## Transfer\n\n{transfers(folder, out, Run(folder=out))}"
+    yield f"### Transfer\n\n{transfers(folder, out, Run(folder=out))}"
 
 
 def main() -> None:
