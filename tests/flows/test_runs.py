@@ -84,8 +84,8 @@ def test_the_name_tells_prompts_apart_and_not_machines(world: World, tmp_path: P
     known = world.options
     before = name()
     assert re.fullmatch(r"small-retrieve-demo-photo-ensemble-seed0-[0-9a-f]{8}", before)
-    world.change("prompts.classify=cupl+ensemble", seed=3)
-    assert name().startswith("small-retrieve-demo-photo-cupl+ensemble-seed3-")
+    world.change("prompts.classify=single", seed=3)
+    assert name().startswith("small-retrieve-demo-photo-single-seed3-")
     world.options = known
     world.change("encoder.batch_size=3")
     assert name() == before
