@@ -20,16 +20,17 @@ prepare_environment()
 SESSION = "SUSX_TEST_SESSION"
 """Names the folder of what a session makes once: set where tests are collected, inherited by the processes that run them."""
 
-if SESSION not in os.environ:
+_MADE_HERE = SESSION not in os.environ
+if _MADE_HERE:
     # What the embedded pool is to a user: drawn once a session, never taken from the home of who runs the tests.
     os.environ[SESSION] = tempfile.mkdtemp(prefix="susx-tests-")
 os.environ[SHARED] = os.path.join(os.environ[SESSION], "shared")
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the session's store, in the process that made it."""
-    if not hasattr(config, "workerinput"):
-        shutil.rmtree(os.environ.pop(SESSION), ignore_errors=True)
+def pytest_unconfigure() -> None:
+    """Remove the session's folder, in the process that made it."""
+    if _MADE_HERE:
+        shutil.rmtree(os.environ[SESSION], ignore_errors=True)
 
 
 ALONE = ("tests/docs/test_commands_run.py::", "tests/flows/test_server.py::")
