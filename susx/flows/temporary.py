@@ -112,12 +112,12 @@ class TemporaryServer:
         raise ServerError(f"The temporary Prefect server of this run ended as it started. It said: {said}")
 
     def stop(self, *, discard: bool = False) -> None:
-        """End the server within seconds; with ``discard`` its database goes too."""
+        """End the server within seconds; with ``discard`` its database goes too. A server that has ended may be asked again."""
         self._end()
         _running.discard(self.url)
         if os.environ.get("PREFECT_API_URL") == self.url:
             del os.environ["PREFECT_API_URL"]
-        if discard and not _configured_database():
+        if discard and self._folder is not None and not _configured_database():
             self._discard()
         if self._lock is not None:
             self._lock.release()

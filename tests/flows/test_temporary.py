@@ -114,6 +114,18 @@ def test_a_server_that_dies_says_why_at_once(
     database.close()
 
 
+def test_a_server_that_takes_too_long_is_told_as_that(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a build does afterwards, to end it and throw its database away, hides nothing of the paragraph."""
+    monkeypatch.setattr("susx.flows.temporary.STARTUP_SECONDS", 0.0)
+    server = TemporaryServer(tmp_path)
+    server.start()
+    with pytest.raises(ServerError, match="Wait for a less busy machine"):
+        server.wait()
+    server.stop(discard=True)
+
+
 START = """
 import sys
 from pathlib import Path
