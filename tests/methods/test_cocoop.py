@@ -179,3 +179,16 @@ def test_it_has_a_row_is_packaged_and_not_exported(tmp_path: Path) -> None:
         )
         assert isinstance(told.exception, ConfigError)
         assert words in str(told.exception)
+
+
+@pytest.mark.parametrize("method", [QUICK, CoOp(epochs=1, words=2)], ids=lambda method: method.name)
+def test_no_target_label_enters_a_fit(encoder: Encoder, method: CoCoOp | CoOp) -> None:
+    """Labelled images of the target are for tuning on val alone: with others, or none, a fit is the same bit for bit."""
+    none = evidence_of(encoder)
+    shown, query = none.support_features, ImageFeatures(none.support_features[:2])
+    labels = torch.arange(len(shown)) % len(NAMES)
+    some = dataclasses.replace(none, validation_features=shown, validation_labels=labels)
+    other = dataclasses.replace(some, validation_labels=labels.flip(0))
+    expected = method.logits(method.fit(none), query)
+    assert torch.equal(method.logits(method.fit(some), query), expected)
+    assert torch.equal(method.logits(method.fit(other), query), expected)
