@@ -181,7 +181,7 @@ def test_build_predict_and_report_in_an_empty_folder(environment: Path, folder: 
     assert table.returncode == 0, table.stderr
     assert "tip_x" in table.stdout
     answer = served(environment, folder, run / "classifier")
-    assert answer["class"] in {"banded", "dotted", "cracked"}
+    assert answer["class_name"] in {"banded", "dotted", "cracked"}
     assert "answers mean nothing" in answer["warning"]
 
 
