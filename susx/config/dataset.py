@@ -168,6 +168,11 @@ class DatasetConfig(BaseModel):
             raise ValueError(
                 f"'{self.unnamed[0]}' is unnamed and there are no seeds to know it by; give a folder of images (seeds:)"
             )
+        for name in self.unnamed:
+            if self.prompts.get(name):
+                raise ValueError(
+                    f"'{name}' is unnamed and has sentences of its own (prompts); take one of the two out"
+                )
         return self
 
     @property

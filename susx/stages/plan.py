@@ -139,8 +139,7 @@ def _worded(plan: BuildPlan) -> BuildPlan:
     if plan.unnamed and not (plan.captioned and plan.retrieval.takes_features):
         raise ConfigError(
             f"'{plan.unnamed[0]}' is unnamed: captions of pool images like its seeds speak for it, and this build reads no pool "
-            "with captions that can be searched by image (retrieval.backend index or demo, mode retrieve). Give it a name or "
-            "sentences of its own (prompts:)."
+            "with captions that can be searched by image (retrieval.backend index, features or demo, mode retrieve). Give it a name."
         )
     aliases = plan.dataset.aliases
     if aliases and not plan.captioned:

@@ -68,7 +68,9 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 def _queries(plan: BuildPlan, name: str, sentences: Sentences, alias: str | None = None) -> tuple[Query, ...]:
     profile, hints = plan.profile, plan.dataset.hints.get(name)
-    if alias is not None:
+    if alias is not None and not plan.dataset.prompts.get(
+        name
+    ):  # sentences by hand are searched as they stand
         hints = (hints or ClassHints()).model_copy(update={"search_name": alias})
     return tuple(
         queries_for(

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from susx.config import EncoderConfig
+from susx.demo.textures import render
 from susx.errors import ConfigError, InputError
+from susx.features.encoder import load_encoder
+from susx.images.retrieve.backends.base import even_places
 from susx.stages import text_classifier, words
 from susx.stages.done import Artefacts
 from susx.stages.plan import plan_build
@@ -132,15 +138,6 @@ def test_a_name_that_is_a_word_of_the_template(tmp_path):
     assert [prompt.text for prompt in spoken.images] == ["A photo of a snapshot."]
 
 
-def test_an_index_without_captions_keeps_names(tmp_path):
-    """Counts of nothing choose nothing: the first of equals is the name itself."""
-    from susx.config.spelling import NameFinder
-
-    assert NameFinder(["weave"]).names_in("") == set()
-    names = ("woven", "weave")
-    assert max(names, key=lambda name: {}.get(name, 0)) == "woven"
-
-
 def test_an_unnamed_class_needs_something_to_be_known_by(tmp_path):
     """No seeds, an empty folder of seeds, or a backend without captions: refused before any work."""
     world = new_world(tmp_path)
@@ -154,27 +151,60 @@ def test_an_unnamed_class_needs_something_to_be_known_by(tmp_path):
         plan_build(world.options)
 
 
-def test_captions_must_be_there(tmp_path):
-    """An unnamed class whose neighbours have no captions stops with the class named."""
-    from susx.stages.words import _described
+@pytest.fixture
+def captionless(tmp_path):
+    """A world on a pool of features that has no captions."""
+    encoder = load_encoder(EncoderConfig(model="susx-tiny"))
+    images = [Image.fromarray(render(name, "web", "pool", i)) for name in CLASSES for i in range(4)]
+    (tmp_path / "pool").mkdir()
+    np.save(tmp_path / "pool" / "features.npy", encoder.encode_images(images).numpy())
+    world = new_world(tmp_path)
+    world.change(
+        "retrieval.backend=features",
+        f"retrieval.folder={tmp_path / 'pool'}",
+        "curation.min_side=1",
+        evaluate=False,
+    )
+    return world
 
-    class Pool:
-        def search_vectors(self, queries, vectors):
-            return [[]]
 
-    import torch
-    from safetensors.torch import save_file
+def test_a_pool_without_captions_keeps_names(captionless):
+    """Nothing is counted, and of equals the name itself is said."""
+    captionless.write(aliases=ALIASES)
+    found = said(captionless, "woven")
+    assert (found.name, set(found.counts.values()), found.captions) == ("woven", {0}, 16)
+    assert text_classifier.load_given(captionless.store, captionless.result.text, CLASSES) is None
 
-    from susx.stages.seeds import FEATURES
-    from susx.stages.stage import Stage, execute
-    from susx.store import ArtefactStore, Job
 
-    store = ArtefactStore(tmp_path)
+def test_captions_must_be_there(captionless):
+    """An unnamed class whose neighbours have no captions stops, and is named."""
+    folder = captionless.folder / "seeds" / "grid"
+    folder.mkdir(parents=True)
+    Image.fromarray(render("grid", "web", "train", 0)).save(folder / "own.png")
+    captionless.write(seeds="seeds", hints={"grid": {"unnamed": True}}, reader=None)
+    with pytest.raises(InputError, match=r"'grid' is unnamed, and none of the 16 images"):
+        captionless.build()
 
-    def write(job, store, out):
-        save_file({"image": torch.eye(1, 8)}, out / FEATURES)
-        return {}
 
-    ref = execute(Stage("seeds", 1, write, ""), Job("seeds", 1, "d", "x"), store).ref
-    with pytest.raises(InputError, match="'x' is unnamed, and none"):
-        _described("x", store, ref, Pool())
+def test_sentences_by_hand_are_said_as_they_stand(tmp_path):
+    """An alias changes neither the queries nor the text of a class that has sentences of its own."""
+    world = new_world(tmp_path)
+    world.write(aliases={"grid": ["graph paper"]}, prompts={"grid": ["Lines that cross.", "a grid"]})
+    world.change(prompts="cupl")
+    [job] = [
+        entry.job for entry in world.plan() if (entry.job.stage, entry.job.subject) == ("search", "grid")
+    ]
+    assert [query["text"] for query in job.params["aliases"]["graph paper"]] == [
+        "Lines that cross.",
+        "a grid",
+    ]
+    world.write(hints={"grid": {"unnamed": True}}, seeds="seeds")
+    with pytest.raises(ConfigError, match="is unnamed and has sentences of its own"):
+        plan_build(world.options)
+
+
+@pytest.mark.parametrize("total", [0, 1, 999, 1000, 1001, 1999, 2001, 10**9])
+def test_no_more_places_than_asked_for(total):
+    """Evenly spread from the first on, and all of them where there are few."""
+    places = even_places(total, 1000)
+    assert len(places) == total if total <= 1000 else 334 <= len(places) <= 1000

@@ -16,7 +16,7 @@ from typing import Any
 
 from susx.errors import InputError
 
-__all__ = ["Candidate", "candidate_from_metadata", "read_candidates", "write_candidates"]
+__all__ = ["Candidate", "candidate_from_metadata", "caption_of", "read_candidates", "write_candidates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,17 @@ def candidate_from_metadata(metadata: Mapping[str, Any], **known: Any) -> Candid
     return Candidate(
         url=_text(lower.get("url")),
         path=_text(lower.get("image_path")),
-        caption=_text(lower.get("caption", lower.get("text"))),
+        caption=caption_of(lower),
         licence=next((_text(lower[key]) for key in _LICENCE if key in lower), None),
         nsfw=next((_text(lower[key]) for key in _NSFW if key in lower), None),
         **known,
     )
+
+
+def caption_of(metadata: Mapping[str, Any]) -> str | None:
+    """Return the caption in one row of an index's metadata; None where it has none."""
+    lower = {str(key).lower(): value for key, value in metadata.items()}
+    return _text(lower.get("caption", lower.get("text")))
 
 
 def write_candidates(path: Path, candidates: Iterable[Candidate]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ __all__ = [
     "Delivers",
     "Opening",
     "TextEncoder",
+    "even_places",
     "existing_path",
     "sample_places",
     "search",
@@ -147,9 +149,14 @@ def existing_path(backend: str, key: str, value: str | None) -> Path:
     return path
 
 
+def even_places(total: int, most: int) -> range:
+    """Return at most ``most`` places, evenly spread over ``total``."""
+    return range(0, total, max(1, math.ceil(total / most)))
+
+
 def sample_places(total: int, blocks: int = 64, rows: int = 1024) -> list[int]:
     """Return places of blocks of rows, evenly spread over ``total``; all of them where there are no more."""
-    step = max(rows, total // blocks)
+    step = max(rows, math.ceil(total / blocks))
     return [place for first in range(0, total, step) for place in range(first, min(first + rows, total))]
 
 

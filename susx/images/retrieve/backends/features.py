@@ -21,11 +21,12 @@ from susx.images.retrieve.backends.base import (
     Delivers,
     Opening,
     TextEncoder,
+    even_places,
     existing_path,
     sample_places,
 )
 from susx.images.retrieve.backends.index import files_identity
-from susx.images.retrieve.candidates import Candidate, candidate_from_metadata
+from susx.images.retrieve.candidates import Candidate, candidate_from_metadata, caption_of
 from susx.images.retrieve.manifest import IndexManifest, check_encoder
 from susx.images.retrieve.queries import Query
 from susx.types import Json
@@ -143,11 +144,10 @@ class FeaturePoolBackend:
 
     def captions(self, most: int) -> list[str | None]:
         """Return captions, of more than ``most`` images those of an even sample; None where there is none."""
-        step = max(1, len(self.pool) // most)
-        return [self._caption(place) for place in range(0, len(self.pool), step)]
+        return [self._caption(place) for place in even_places(len(self.pool), most)]
 
     def _caption(self, place: int) -> str | None:
-        return self._candidate(Query("", "", "", 1), place, 0.0).caption
+        return caption_of(self.rows[place]) if self.rows else None
 
     def _top(self, vectors: np.ndarray, k: int) -> tuple[Tensor, Tensor]:
         import torch

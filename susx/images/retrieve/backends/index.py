@@ -20,6 +20,7 @@ from susx.images.retrieve.backends.base import (
     Delivers,
     Opening,
     TextEncoder,
+    even_places,
     existing_path,
     sample_places,
 )
@@ -220,8 +221,7 @@ class IndexBackend:
 
     def captions(self, most: int) -> list[str | None]:
         """Return captions, of more than ``most`` images those of an even sample; None where there is none."""
-        step = max(1, self.metadata.rows // most)
-        return self.metadata.get(range(0, self.metadata.rows, step)).caption
+        return self.metadata.get(even_places(self.metadata.rows, most)).caption
 
     def _describe(
         self, queries: Sequence[Query], similarities: np.ndarray, positions: np.ndarray

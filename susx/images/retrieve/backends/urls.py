@@ -22,6 +22,7 @@ from susx.images.retrieve.backends.base import (
     Delivers,
     Opening,
     TextEncoder,
+    even_places,
     existing_path,
 )
 from susx.images.retrieve.candidates import Candidate
@@ -122,7 +123,7 @@ class UrlListBackend:
 
     def captions(self, most: int) -> list[str | None]:
         """Return captions, of more than ``most`` links those of an even sample; None where there is none."""
-        return [link.caption or None for link in self.links[:: max(1, len(self.links) // most)]]
+        return [self.links[place].caption or None for place in even_places(len(self.links), most)]
 
     def _best(self, queries: Sequence[Query], scores: np.ndarray) -> list[list[Candidate]]:
         results: list[list[Candidate]] = []
