@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,16 +19,12 @@ from susx.stages.build_plan import BuildPlan
 from susx.stages.executors import PlannedJob
 from susx.store import write_atomically
 
-__all__ = ["escape", "foreign_to_toys", "output", "print_banner", "print_plan", "print_summary", "write_json"]
+__all__ = ["escape", "output", "print_banner", "print_plan", "print_summary", "write_json"]
 
 WIDTH = 200
 """Columns of what goes to a file: no row is cut."""
 
 TOY = "The models of this profile are the embedded toys: the numbers show how susx works, not how well CLIP does."
-
-
-_SMALL = frozenset(("with", "of", "a", "the", "and", "print", "drawing", "big", "thin", "hand", "up", "see"))
-"""Words of the embedded vocabulary that say nothing of a texture by themselves."""
 
 
 def escape(text: str) -> str:
@@ -43,20 +38,6 @@ def output(json_file: str | None = None) -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDTH
     return console
-
-
-def foreign_to_toys(classes: Sequence[str]) -> list[str]:
-    """Return the class names of which the embedded models know no word."""
-    from susx.demo.vocabulary import SYNONYMS
-
-    known = {
-        word for name, others in SYNONYMS.items() for phrase in (name, *others) for word in _words(phrase)
-    }
-    return [name for name in classes if not known.intersection(_words(name))]
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in re.findall(r"\w+", text.lower()) if word not in _SMALL]
 
 
 def write_json(file: str | None, value: Any) -> None:
@@ -76,7 +57,9 @@ def print_banner(console: Console, plan: BuildPlan) -> None:
     console.print(f"[bold]susx[/] {escape(plan.dataset.name)}: {what}, profile {escape(plan.profile.name)}")
     if plan.profile.toy:
         console.print(f"[yellow]{TOY}[/]")
-        if foreign := foreign_to_toys(plan.classes):
+        from susx.demo.unknown import unknown_names
+
+        if foreign := unknown_names(plan.classes):
             named = ", ".join(foreign[:5]) + (" ..." if len(foreign) > 5 else "")
             console.print(
                 f"[yellow]They know procedural textures alone, and not {escape(named)}: answers for "

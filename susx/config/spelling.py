@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -29,22 +28,25 @@ class NameFinder:
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._wanted: dict[tuple[str, ...], list[str]] = {}
+        self._wanted: dict[tuple[str, ...], set[str]] = {}
+        self._lengths: dict[str, set[int]] = {}
+        """First word of a name -> numbers of words of the names that begin so: most places of a text begin none."""
         for name in names:
             if words := _words(name):
-                self._wanted.setdefault(words, []).append(name)
-        self._longest = max(map(len, self._wanted), default=0)
+                for end in ("", "s", "es"):
+                    form = (*words[:-1], words[-1] + end)
+                    self._wanted.setdefault(form, set()).add(name)
+                    self._lengths.setdefault(form[0], set()).add(len(form))
 
     def names_in(self, text: str) -> set[str]:
         """Return the names that a text holds."""
         words = _words(text)
-        found: set[str] = set()
-        for start, length in itertools.product(range(len(words)), range(1, self._longest + 1)):
-            part = words[start : start + length]
-            if len(part) == length:
-                for end in ("", "s", "es"):
-                    found.update(self._wanted.get((*part[:-1], part[-1].removesuffix(end)), ()))
-        return found
+        return {
+            name
+            for start, word in enumerate(words)
+            for length in self._lengths.get(word, ())
+            for name in self._wanted.get(words[start : start + length], ())
+        }
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from susx.errors import ConfigError, InputError
-from susx.methods.base import AdapterFile
+from susx.methods.base import AdapterFile, Method, Need, Run
 from susx.methods.weights import locate_weights, name_weights
 
 if TYPE_CHECKING:
@@ -33,19 +34,40 @@ class AdapterFields:
     encoder_digest: str
 
 
-class AdaptedSpace:
-    """Support rows and queries of the affinities are adapted ones; the adapters are read when the method is fitted, and a fitted
-    method does not need their file again."""
+@dataclass(frozen=True)
+class AdaptedSpace(Method[Any]):
+    """A method with a cache, before which it stands in the bases: support rows and queries of its affinities are adapted ones. The
+    adapters are read when the method is fitted, and a fitted method does not need their file again.
 
-    name: ClassVar[str]
-    weights: str
-    digest: str
+    Attributes:
+        weights: file of the adapters (safetensors).
+        digest: sha256 of that file, part of the key of a fit; read from the file where it is not given.
+    """
 
-    def _name_adapters(self) -> None:
+    weights: str = ""
+    digest: str = ""
+
+    needs = frozenset({Need.SUPPORT, Need.WEIGHTS, Need.ADAPTED})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()  # type: ignore[misc]  # the method behind checks its fields
         if self.weights and not self.digest:
             path, digest = name_weights(self.name, self.weights, "adapters", "susx adapt")
             object.__setattr__(self, "weights", path)
             object.__setattr__(self, "digest", digest)
+
+    def fit(self, evidence: Evidence, run: Run = Run()) -> Any:
+        """Fit the method behind on the adapted support rows, and keep the adapters in its state.
+
+        Raises:
+            NoSupportError: no support images.
+            ConfigError: no weights were named.
+            InputError: the support has no adapted features, or the file is no longer the one that was named.
+            MismatchError: the adapters are another encoder's.
+        """
+        found = super().fit(evidence, run)  # type: ignore[safe-super]  # the method behind
+        fields = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
+        return self.state_type(**fields, **self._read_adapters(evidence))
 
     def adapter_file(self) -> AdapterFile:
         """Return the file that the method names.

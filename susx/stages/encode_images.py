@@ -12,17 +12,19 @@ from susx.stages import fetch, generate, seeds
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.images import FEATURES, read_rows
-from susx.stages.parameters import AdaptedEncoding, AdaptedParams, EncoderKey
+from susx.stages.parameters import AdaptedEncoding, EncoderKey, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
-from susx.types import Json
+from susx.types import Digest, Json
 
 __all__ = ["FILE", "STAGE", "image_sets", "jobs", "run"]
 
 FILE = "images.safetensors"
 
 
-class _Params(AdaptedParams):
+class _Params(Params):
+    adapters: Digest | None
+    """Of the adapters that a method asks for."""
     encoder: EncoderKey
     patches: bool
     """Whether a method looks at the grid of patch features too."""

@@ -10,7 +10,7 @@ from susx.config import EncoderConfig
 from susx.store import Job
 from susx.types import Digest, Json
 
-__all__ = ["AdaptedEncoding", "AdaptedParams", "EncoderKey", "Encoding", "Execution", "Params"]
+__all__ = ["AdaptedEncoding", "EncoderKey", "Encoding", "Execution", "Params"]
 
 
 V = TypeVar("V", bound="_Values")
@@ -40,20 +40,6 @@ class Execution(_Values):
     def of(cls: type[V], job: Job) -> V:
         """Read how a job is to be done."""
         return cls.model_validate(job.execution)
-
-
-class AdaptedParams(Params):
-    """Parameters of a stage that encodes images with adapters too, where a method asks for that."""
-
-    adapters: Digest | None = None
-    """Of the adapters' file; no ingredient of the key where there is none."""
-
-    def as_json(self) -> dict[str, Json]:
-        """Return the values as a job holds them."""
-        values = super().as_json()
-        if self.adapters is None:
-            del values["adapters"]
-        return values
 
 
 class EncoderKey(_Values):

@@ -15,10 +15,10 @@ from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
-from susx.stages.parameters import AdaptedEncoding, AdaptedParams, EncoderKey
+from susx.stages.parameters import AdaptedEncoding, EncoderKey, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
-from susx.types import Json
+from susx.types import Digest, Json
 
 __all__ = ["FILE", "STAGE", "Labels", "jobs", "read_labels", "run"]
 
@@ -41,7 +41,9 @@ class Labels(TypedDict):
     """Name -> reason of the images that are left out."""
 
 
-class _Params(AdaptedParams):
+class _Params(Params):
+    adapters: Digest | None
+    """Of the adapters that a method asks for."""
     split: Literal["val", "test"]
     content: Json
     """Identity of the split's images."""

@@ -215,9 +215,9 @@ def test_odd_class_names(tmp_path):
 
 def test_names_that_the_toys_do_not_know_are_said(tmp_path, capsys):
     """Before anything is built: cats and dogs are no textures; close words of textures are known."""
-    from susx.commands.console import foreign_to_toys
+    from susx.demo.unknown import unknown_names
 
-    assert foreign_to_toys(["cat", "dog", "polka dots", "Knitted wool", "spider web"]) == ["cat", "dog"]
+    assert unknown_names(["cat", "dog", "polka dots", "Knitted wool", "spider web"]) == ["cat", "dog"]
     file = dataset(
         tmp_path, {"name": "pets", "photo_prompt": "A photo of a {}.", "classes": ["cat", "dog", "striped"]}
     )
