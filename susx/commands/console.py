@@ -59,7 +59,7 @@ def print_banner(console: Console, plan: BuildPlan) -> None:
         console.print(f"[yellow]{TOY}[/]")
         from susx.demo.unknown import unknown_names
 
-        if foreign := unknown_names(plan.classes):
+        if foreign := unknown_names(name for name in plan.classes if name not in plan.unnamed):
             named = ", ".join(foreign[:5]) + (" ..." if len(foreign) > 5 else "")
             console.print(
                 f"[yellow]They know procedural textures alone, and not {escape(named)}: answers for "

@@ -32,7 +32,7 @@ _MOST_CAPTIONS = 1_000_000
 """Counted in so many captions, spread evenly over a larger source."""
 _NEAREST = 64
 _SENTENCES = 10
-"""Captions that describe an unnamed class: as many sentences as the paper searches with."""
+"""Captions that describe an unnamed class, those that agree best with its seeds: as many sentences as the paper searches with."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,10 @@ def _described(class_name: str, store: ArtefactStore, shown: Ref, backend: Any) 
             f"'{class_name}' is unnamed, and none of the {len(results)} images of the pool that are most like its seeds has a "
             "caption that could speak for it. Give the class a name, or a pool with captions."
         )
-    return Words(class_name, {}, len(results), tuple(sentences[:_SENTENCES]))
+    # Captions say what is like the pictures and what is not ("IMG 1078"): the encoder tells them apart.
+    agreement = (backend.encoder.encode_texts(sentences) @ vector[0]).tolist()
+    best = sorted(range(len(sentences)), key=lambda at: -agreement[at])[:_SENTENCES]
+    return Words(class_name, {}, len(results), tuple(sentences[at] for at in best))
 
 
 STAGE = Stage("words", 1, run, "Choose words", jobs)
