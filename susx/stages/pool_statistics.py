@@ -139,4 +139,4 @@ def load(store: ArtefactStore, ref: Ref, prompts: Ref, classes: Sequence[str]) -
     return statistics.of_classes(torch.tensor([place[name] for name in classes]))
 
 
-STAGE = Stage("pool-statistics", 2, run, "Gather statistics of the pool", jobs)
+STAGE = Stage("pool-statistics", 3, run, "Gather statistics of the pool", jobs)

@@ -149,5 +149,5 @@ def _described(class_name: str, store: ArtefactStore, shown: Ref, backend: Any) 
     return Words(class_name, {}, len(results), tuple(sentences[at] for at in best))
 
 
-STAGE = Stage("words", 1, run, "Choose words", jobs)
+STAGE = Stage("words", 2, run, "Choose words", jobs)
 """One job for all classes; the words of each are a file of their own, so that a change touches that class only."""
