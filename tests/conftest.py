@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -82,6 +83,13 @@ def _types_at_run_time(request: pytest.FixtureRequest) -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", request.node.get_closest_marker("untyped") is not None)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_event_loop_is_left() -> Iterator[None]:
+    """Fail where a file of tests leaves an event loop running in this thread: code of later files could start none."""
+    yield
+    assert asyncio._get_running_loop() is None, "a fixture of this file or of the session keeps an event loop running"
 
 
 @pytest.fixture(scope="session")

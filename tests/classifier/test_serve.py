@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
@@ -28,12 +27,6 @@ from susx.classifier.serve import create_app
 
 HAS_AVIF = features.check("avif")
 LIMITS = Limits(max_bytes=300_000, max_pixels=1_000_000, timeout=120)
-
-
-def finish(coroutine):
-    """Run a coroutine in a thread of its own: a browser that other tests keep open holds this thread's event loop."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
 
 
 def png(image: Image.Image) -> bytes:
@@ -232,7 +225,7 @@ def test_two_hundred_clients_each_get_their_own_answer(service, classifier_folde
         ) as client:
             return await asyncio.gather(*(one(client, number) for number in range(200)))
 
-    results = finish(all_of_them())
+    results = asyncio.run(all_of_them())
     assert len(results) == 200
     assert all(all(r) for r in results)
     metrics = httpx.get(f"{service.url}/metrics", trust_env=False).text
@@ -335,7 +328,7 @@ def test_an_upload_that_does_not_arrive_is_given_up(classifier_folder):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://susx") as client:
             return await client.post("/predict", content=stalled())
 
-    answer = finish(asyncio.wait_for(post(), 300))
+    answer = asyncio.run(asyncio.wait_for(post(), 300))
     assert answer.status_code == 408
     assert "0.2 seconds" in answer.json()["detail"]
 

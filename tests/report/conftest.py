@@ -29,9 +29,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(sample_report(classes=12, per_class=6), tmp_path_factory.mktemp("browser"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, driven by playwright; tests are skipped where there is none."""
+    """Debian's Chromium, driven by playwright; tests are skipped where there is none.
+
+    A module's, not the session's: playwright keeps an event loop running in this thread, in which no other can run.
+    """
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
         pytest.skip("no chromium on the path; on Debian: apt-get install chromium")
