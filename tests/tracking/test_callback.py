@@ -11,7 +11,7 @@ import pytest
 from susx.cli import main
 from susx.errors import ConfigError, SusxError
 from susx.testing.world import new_world
-from susx.tracking import load_callback, metrics_of, notify, wandb
+from susx.tracking import load_callback, metrics_of, mlflow, notify, wandb
 
 SUMMARY = {
     "run": "fabrics-demo", "dataset": "fabrics", "profile": "demo", "mode": "retrieve", "command": "susx build",
@@ -64,11 +64,13 @@ def test_a_failing_callback_says_that_the_build_is_finished():
         notify(fails, SUMMARY)
 
 
-def test_a_library_that_is_not_there_is_named(monkeypatch):
+@pytest.mark.parametrize("tracker", [wandb, mlflow])
+def test_a_library_that_is_not_there_is_named(tracker, monkeypatch):
     """With the command that installs it."""
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(ConfigError, match="pip install wandb"):
-        wandb(SUMMARY)
+    name = tracker.__name__
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigError, match=f"pip install {name}"):
+        tracker(SUMMARY)
 
 
 def test_weights_and_biases_takes_the_run(tmp_path, monkeypatch):
@@ -83,6 +85,22 @@ def test_weights_and_biases_takes_the_run(tmp_path, monkeypatch):
     content = kept.read_bytes()
     for word in (b"fabrics-demo", b"zero_shot/top1", b"runs/x/report.html"):
         assert word in content
+
+
+def test_mlflow_takes_the_run(tmp_path, monkeypatch):
+    """The library itself, on a database in a file: the run is finished, with settings and numbers."""
+    library = pytest.importorskip("mlflow")
+    address = f"sqlite:///{tmp_path / 'runs.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "susx")
+    monkeypatch.chdir(tmp_path)
+    mlflow(SUMMARY)
+    client = library.MlflowClient(address)
+    (run,) = client.search_runs([client.get_experiment_by_name("susx").experiment_id])
+    assert (run.info.run_name, run.info.status) == ("fabrics-demo", "FINISHED")
+    assert run.data.metrics == metrics_of(SUMMARY)
+    assert run.data.params["dataset"] == "fabrics"
+    assert run.data.params["report"] == "runs/x/report.html"
 
 
 def test_a_build_calls_it_with_what_json_writes(tmp_path, monkeypatch):
