@@ -89,7 +89,9 @@ def _types_at_run_time(request: pytest.FixtureRequest) -> Iterator[None]:
 def _no_event_loop_is_left() -> Iterator[None]:
     """Fail where a file of tests leaves an event loop running in this thread: code of later files could start none."""
     yield
-    assert asyncio._get_running_loop() is None, "a fixture of this file or of the session keeps an event loop running"
+    assert asyncio._get_running_loop() is None, (
+        "a fixture of this file or of the session keeps an event loop running"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -82,11 +82,14 @@ def conditional_scores(
     """
     import torch
 
+    from susx.methods.training import full_precision
+
     hidden = (pooled @ weights["down"].T + weights["down_bias"]).relu()
     shift = hidden @ weights["up"].T + weights["up_bias"]
     context = weights["context"] + shift[:, None]
     rows = tower.encode(tokens.repeat(len(pooled), 1), context.repeat_interleave(len(tokens), dim=0))
-    return torch.einsum("qd,qcd->qc", pooled, rows.view(len(pooled), len(tokens), -1))
+    with full_precision(rows.device):
+        return torch.einsum("qd,qcd->qc", pooled, rows.view(len(pooled), len(tokens), -1))
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class CoCoOp(Method[CoCoOpState]):
     The net is D -> D / 16 -> width of the words, with biases and a ReLU between; it begins as torch's linear layers do, the
     words as "a photo of a". Cross-entropy on the support images. As published: 10 epochs, batch 1, and CoOp's SGD (2e-3,
     momentum 0.9, weight decay 5e-4, a cosine after one warm-up epoch at 1e-5), the last step taken. Images are encoded once:
-    no augmentation. Every step, and every image that is classified, encodes all class prompts anew: the text encoder is needed
+    no augmentation. On CUDA the text encoder trains in bfloat16, as CoOp's. Every step, and every image that is classified, encodes all class prompts anew: the text encoder is needed
     for as long as the classifier is.
 
     Attributes:
@@ -113,6 +116,7 @@ class CoCoOp(Method[CoCoOpState]):
     begin: str = "a photo of a"
     reduction: int = 16
 
+    version = 2
     name = "cocoop"
     title = "CoCoOp"
     needs = frozenset({Need.SUPPORT, Need.TRAINING, Need.TEXT_TOWER, Need.QUERY_TEXT})
@@ -143,7 +147,7 @@ class CoCoOp(Method[CoCoOpState]):
             return torch.nn.functional.cross_entropy(scale * cosines, given.truth[rows])
 
         recipe = Recipe(
-            self.epochs, self.batch, self.rate, optimizer="sgd", weight_decay=5e-4, warm_up=1
+            self.epochs, self.batch, self.rate, optimizer="sgd", weight_decay=5e-4, warm_up=1, amp=True
         )  # fmt: skip
         how = Run(run.seed, str(tower.device), run.folder, run.progress)
         start = self._start(tower, given.features.shape[1], run.seed)

@@ -18,7 +18,7 @@ from susx.demo.textures import render
 from susx.errors import ConfigError, InputError, MismatchError
 from susx.features.encoder import Encoder
 from susx.features.text_tower import TextTower
-from susx.methods import CoCoOp, CoOp, ImageFeatures, Run
+from susx.methods import CoCoOp, CoOp, ImageFeatures, Run, training
 from susx.methods.cocoop import CoCoOpState, conditional_scores
 from susx.methods.state import Fitted, load_fitted, save_fitted
 from susx.testing.world import new_world
@@ -95,6 +95,29 @@ def test_it_learns_sixteen_images(encoder: Encoder) -> None:
     ours, same, others = (weights_of(quick.fit(given, Run(seed=seed))) for seed in (0, 0, 1))
     assert all(torch.equal(ours[name], same[name]) for name in ours)
     assert any(not torch.equal(ours[name], others[name]) for name in ours)
+
+
+def test_cosines_keep_their_precision_where_the_encoder_does_not(encoder: Encoder) -> None:
+    """Under autocast to bfloat16 rows come of fewer bits, and their cosines of all: finer than bfloat16 has between 0.5 and 1."""
+    given, method = evidence_of(encoder), CoCoOp(epochs=0)
+    state = method.fit(given)
+    tower, rows = given.text_tower, given.support_features
+    full = conditional_scores(weights_of(state), tower, state.tokens, rows)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = conditional_scores(weights_of(state), tower, state.tokens, rows)
+    assert mixed.dtype is torch.float32
+    assert not torch.equal(mixed, mixed.bfloat16().float())
+    torch.testing.assert_close(mixed, full, rtol=0, atol=0.02)
+
+
+def test_mixed_precision_learns_the_same(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on CUDA, by bfloat16 on the CPU."""
+    given = evidence_of(encoder)
+    full = QUICK.fit(given)
+    monkeypatch.setattr(training, "AMP_DEVICES", frozenset({"cpu"}))
+    mixed = QUICK.fit(given)
+    assert not torch.equal(mixed.context, full.context)
+    assert mixed.losses[-1] == pytest.approx(full.losses[-1], rel=0.1)
 
 
 def test_resumed_equals_uninterrupted(

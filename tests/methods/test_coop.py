@@ -15,7 +15,7 @@ from susx.demo.textures import render
 from susx.errors import InputError
 from susx.features.encoder import Encoder, load_encoder
 from susx.features.text_tower import TextTower
-from susx.methods import CoOp, Evidence, ImageFeatures, Run
+from susx.methods import CoOp, Evidence, ImageFeatures, Run, training
 from susx.methods.state import Fitted, load_fitted, save_fitted
 from susx.testing.world import new_world
 from tests.interruptions import interrupt_training
@@ -92,6 +92,18 @@ def test_it_learns_sixteen_images(encoder: Encoder) -> None:
     assert right.sum() > (before.argmax(1) == given.support_labels).sum()
     assert torch.equal(state.context, again.context)
     assert not torch.equal(state.context, other.context)
+
+
+def test_mixed_precision_learns_the_same(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on CUDA, by bfloat16 on the CPU: another last digit, hardly another classifier; what is kept is of full precision."""
+    given, method = evidence_of(encoder), CoOp(epochs=10, batch=16, words=4, rate=0.02)
+    full = method.fit(given)
+    monkeypatch.setattr(training, "AMP_DEVICES", frozenset({"cpu"}))
+    mixed = method.fit(given)
+    assert not torch.equal(mixed.context, full.context)
+    assert (mixed.text * full.text).sum(1).min() > 0.99
+    assert mixed.losses[-1] == pytest.approx(full.losses[-1], rel=0.1)
+    assert mixed.text.dtype is mixed.context.dtype is torch.float32
 
 
 def test_resumed_equals_uninterrupted(
