@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import torch
 import trained_embedded
+from tables import gain, mean_and_range, spoken, table
 from timing import in_new_process, peak_mib
 from torch import Tensor
 
-from susx.evaluation.comparison import compare
 from susx.experiment.rows import halve
 from susx.features.feature_set import Split
 from susx.methods import (
@@ -52,6 +52,8 @@ class Set:
     name: str
     evidence: Evidence
     test: Split
+    images: Tensor
+    """Number of each test image in the file it comes from."""
 
     def part(self, classes: Tensor) -> Set:
         """Return the set of some classes, numbered anew."""
@@ -70,7 +72,8 @@ class Set:
             given.text_classifier[classes], given.logit_scale, *support,
             validation_features=validation[0], validation_labels=validation[1],
         )  # fmt: skip
-        return Set(self.name, evidence, Split(*cut(self.test.features, self.test.labels)))
+        kept = place[self.test.labels] >= 0
+        return Set(self.name, evidence, Split(*cut(self.test.features, self.test.labels)), self.images[kept])
 
 
 def read(folder: Path, name: str, seed: int = 0) -> Set:
@@ -88,14 +91,22 @@ def read(folder: Path, name: str, seed: int = 0) -> Set:
         support = Split(labelled.features[first], labelled.labels[first])
         validation = Split(labelled.features[~first], labelled.labels[~first])
         test = Split(load("test_f").float(), load("test_l").long())
+        images = torch.arange(len(test))
     else:
         validation, test = halve(labelled, seed)
+        images = _numbers_of_halved(labelled, seed)
         support = Split(load("keys_8shots").float().T.contiguous(), load("values_8shots").float().argmax(1))
     evidence = Evidence(
         text, 100.0, support.features, support.labels,
         validation_features=validation.features, validation_labels=validation.labels,
     )  # fmt: skip
-    return Set(name, evidence, test)
+    return Set(name, evidence, test, images)
+
+
+def _numbers_of_halved(whole: Split, seed: int) -> Tensor:
+    """Return the numbers of the images in the second half."""
+    numbered = Split(torch.arange(len(whole)).double()[:, None], whole.labels)
+    return halve(numbered, seed)[1].features[:, 0].long()
 
 
 def methods(weights: MetaAdapter) -> tuple[Method[Any], ...]:
@@ -116,34 +127,22 @@ def measure(given: Set, method: Method[Any], tuning: str, run: Run) -> Tensor:
     return right(chosen, chosen.fit(evidence, run), given.test)
 
 
-def shown(hits: list[Tensor]) -> str:
-    """Return the mean over the seeds, and their range where they differ."""
-    values = [100 * float(one.float().mean()) for one in hits]
-    spread = "" if max(values) - min(values) < 0.005 else f" ({min(values):.2f} to {max(values):.2f})"
-    return f"{np.mean(values):.2f}{spread}"
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows]) + "\n"
-
-
 def accuracies(folder: Path, name: str, trained: dict[int, MetaAdapter], kept: Path) -> str:
     """Return top-1 of every method, fixed and tuned, over three seeds, and the paired gain over zero-shot."""
     found: dict[tuple[str, str], list[Tensor]] = {}
+    images = []
     for seed in SEEDS:
         given = read(folder, name, seed)
+        images.append(given.images)
         for method in methods(trained[seed]):
             for tuning in ("fixed", "val") if method.axes else ("fixed",):
                 hits = measure(given, method, tuning, Run(seed, folder=kept))
                 found.setdefault((method.title, tuning), []).append(hits)
-    zero, rows = torch.cat(found["Zero-shot", "fixed"]), []
+    zero, rows = found["Zero-shot", "fixed"], []
     for title in dict.fromkeys(title for title, _ in found):
         tuned = found.get((title, "val"))
-        line = [title, shown(found[title, "fixed"]), shown(tuned) if tuned else "-"]
-        gain = compare(zero, torch.cat(tuned)) if tuned else None
-        line.append(
-            f"{100 * gain.gain:+.2f} [{100 * gain.low:+.2f}, {100 * gain.high:+.2f}]" if gain else "-"
-        )
+        line = [title, mean_and_range(found[title, "fixed"]), mean_and_range(tuned) if tuned else "-"]
+        line.append(spoken(gain(zero, tuned, images)) if tuned else "-")
         rows.append(line)
     return table([TITLES[name], "fixed values", "tuned on val", "gain of tuned over zero-shot"], rows)
 
@@ -189,47 +188,49 @@ def costs(folder: Path, name: str, weights: MetaAdapter) -> str:
     return table([TITLES[name], *head], rows)
 
 
-def moved(source: Set, target: Set, run: Run, out: Path) -> list[Tensor]:
+def moved(source: Set, target: Set, run: Run, out: Path) -> dict[str, Tensor]:
     """Return the hits on the target, fixed values: zero-shot, CLIP-Adapter trained on the source, Meta-Adapter of the
     source with the target's shots, then the two that see the target's shots in training: what a transfer competes with.
     """
     clip = ClipAdapter()
     layers = replace(clip.fit(source.evidence, run), text=target.evidence.text_classifier)
     meta = meta_train(source.evidence, out / "moved.safetensors", run=run)
-    ours = [
-        (ZeroShot(), ZeroShot().fit(target.evidence)), (clip, layers), (meta, meta.fit(target.evidence)),
-        *((method, method.fit(target.evidence, run)) for method in (clip, TipAdapterF())),
-    ]  # fmt: skip
-    return [right(method, state, target.test) for method, state in ours]
+    ours = {
+        "zero-shot": (ZeroShot(), ZeroShot().fit(target.evidence)),
+        "CLIP-Adapter moved": (clip, layers),
+        "Meta-Adapter moved": (meta, meta.fit(target.evidence)),
+        **{f"{method.title} on it": (method, method.fit(target.evidence, run)) for method in (clip, TipAdapterF())},
+    }  # fmt: skip
+    return {title: right(method, state, target.test) for title, (method, state) in ours.items()}
 
 
-def transfers(folder: Path, out: Path, run: Run) -> str:
-    """Return top-1 across the classes of one set and across sets."""
-    dtd, sun = read(folder, "dtd"), read(folder, "sun397")
-    rows: list[list[str]] = []
+def transfers(folder: Path, out: Path) -> str:
+    """Return top-1 across the classes of one set and across sets over three seeds, and the gain over zero-shot."""
 
-    def line(title: str, source: Set, target: Set) -> None:
-        rows.append([title, *(shown([hits]) for hits in moved(source, target, run, out))])
+    def halves(given: Set) -> tuple[Set, Set]:
+        # Those of the list of classes: the first half is the base.
+        base, new = torch.arange(given.evidence.classes).tensor_split(2)
+        return given.part(base), given.part(new)
 
-    for given in (dtd, sun):
-        # The halves are those of the list of classes: the first half is the base.
-        classes = torch.arange(given.evidence.classes)
-        base, new = classes.tensor_split(2)
-        line(
-            f"{given.name}: first {len(base)} classes to the other {len(new)}",
-            given.part(base),
-            given.part(new),
-        )
-    line("sun397 to dtd", sun, dtd)
-    line("dtd to sun397", dtd, sun)
-    head = [
-        "zero-shot",
-        "CLIP-Adapter moved",
-        "Meta-Adapter moved",
-        "CLIP-Adapter on it",
-        "Tip-Adapter-F on it",
-    ]
-    return table(["from, to", *head], rows)
+    runs: dict[str, list[tuple[Tensor, dict[str, Tensor]]]] = {}
+    for seed in SEEDS:
+        dtd, sun = read(folder, "dtd", seed), read(folder, "sun397", seed)
+        for source, target in (halves(dtd), halves(sun), (sun, dtd), (dtd, sun)):
+            title = f"{source.name} to {target.name}"
+            if source.name == target.name:
+                base, new = source.evidence.classes, target.evidence.classes
+                title = f"{source.name}: first {base} classes to the other {new}"
+            hits = moved(source, target, Run(seed, folder=out), out)
+            runs.setdefault(title, []).append((target.images, hits))
+    rows = []
+    for title, found in runs.items():
+        images, zero = [numbers for numbers, _ in found], [hits["zero-shot"] for _, hits in found]
+        cells = {name: [hits[name] for _, hits in found] for name in found[0][1]}
+        rows.append([title] + [
+            mean_and_range(hits) + ("" if name == "zero-shot" else f"; {spoken(gain(zero, hits, images))}")
+            for name, hits in cells.items()
+        ])  # fmt: skip
+    return table(["from, to", *cells], rows)
 
 
 def sections(folder: Path, out: Path) -> Iterator[str]:
@@ -246,7 +247,7 @@ def sections(folder: Path, out: Path) -> Iterator[str]:
     ):
         yield f"### {title}\n"
         yield from map(rows, TITLES)
-    yield f"### Transfer\n\n{transfers(folder, out, Run(folder=out))}"
+    yield f"### Transfer\n\n{transfers(folder, out)}"
 
 
 def main() -> None:
@@ -254,7 +255,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/methods/trained.md"))
     parser.add_argument("--cost", nargs=3, help=argparse.SUPPRESS)
-    parser.add_argument("--embedded-cost", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--embedded-cost", type=int, nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # softmax at scale 100 underflows, and such numbers are slow
@@ -263,7 +264,7 @@ def main() -> None:
         print(json.dumps(cost_of(arguments.real, name, int(place), weights)))
         return
     if arguments.embedded_cost is not None:
-        print(json.dumps(trained_embedded.cost(arguments.embedded_cost)))
+        print(json.dumps(trained_embedded.cost(*arguments.embedded_cost)))
         return
     with tempfile.TemporaryDirectory() as out:
         _write(arguments.out, "embedded world", trained_embedded.sections())
