@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Bytecode is kept: where the environment says otherwise, each of the many processes would compile torch and Prefect anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test setup check bench docs lock clean
 
