@@ -52,14 +52,17 @@ def export_parquet(
                 group = [_cells(label, row, locate) for label, row in kept[start : start + _GROUP]]
                 file.write_table(pa.Table.from_pylist(group, schema))
         (partial / "README.md").write_text(_card(kept, classes, licence), encoding="utf-8")
-        describe([(PARQUET, *entry) for entry in kept], classes, partial)
+        describe([(f"{PARQUET}/{_name(row)}", label, row) for label, row in kept], classes, partial)
     return len(kept)
 
 
 def _cells(label: int, row: SupportRow, locate: Locate) -> dict[str, Any]:
-    path = found(row, locate)
-    image = {"bytes": path.read_bytes(), "path": f"{row.digest[:24]}{path.suffix}"}
+    image = {"bytes": found(row, locate).read_bytes(), "path": _name(row)}
     return {"image": image, "label": label, **{name: getattr(row, name) for name in _STRINGS}}
+
+
+def _name(row: SupportRow) -> str:
+    return f"{row.digest[:24]}{Path(row.file).suffix or '.jpg'}"
 
 
 def _card(kept: Sequence[tuple[int, SupportRow]], classes: Sequence[str], licence: str) -> str:

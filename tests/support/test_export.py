@@ -4,6 +4,7 @@ import csv
 import json
 import tarfile
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -20,6 +21,7 @@ from susx.support import (
     read_support,
     write_support,
 )
+from susx.support.export_parquet import PARQUET
 
 CLASSES = ("zebra", "a/c", "lion")
 
@@ -33,7 +35,7 @@ def table(tmp_path):
         (tmp_path / file).write_bytes(bytes([number]) * 10)
         rows.append(
             SupportRow(
-                name, file, f"{number:064x}", "retrieved", "a photo", url=f"http://x/{number}", licence="by"
+                name, file, str(number) * 64, "retrieved", "a photo", url=f"http://x/{number}", licence="by"
             )
         )
     rows[3] = rows[3].reject("duplicate")
@@ -116,6 +118,12 @@ def test_a_parquet_support_set_can_be_described_and_read_again(table, tmp_path):
     rows = list(tables.rows("train"))
     assert [row.label for row in rows] == ["zebra", "zebra", "a/c"]
     assert sorted(tables.image(row) for row in rows) == [bytes([n]) * 10 for n in range(3)]
+    stored = pq.read_table(out / PARQUET)["image"].to_pylist()
+    with (out / "origins.csv").open() as file:
+        assert [line["file"] for line in csv.DictReader(file)] == [
+            f"{PARQUET}/{image['path']}" for image in stored
+        ]
+    assert len({image["path"] for image in stored}) == 3
     card = (out / "README.md").read_text()
     assert not [line for line in card.split("\n") if line.startswith("# not")]
     head = yaml.safe_load(card.split("\n---\n")[0])
