@@ -1,6 +1,6 @@
 """Training-free, trained and meta-trained methods: ``python benchmarks/trained.py [--real FOLDER]``.
 
-The embedded world is measured from pictures (``trained_embedded.py``); with ``--real``, real features are as well. FOLDER holds ``clip-vit-b-32/{dtd,sun397}`` as the tests of real features read it (SUSX_REAL_DATA). DTD: the first 16
+Without ``--real`` the embedded world is measured, from pictures (``trained_embedded.py``), with it real features. FOLDER holds ``clip-vit-b-32/{dtd,sun397}`` as the tests of real features read it (SUSX_REAL_DATA). DTD: the first 16
 images a class of val are the support, the others tune, the official test split measures. SUN397: eight shots a class,
 half of val tunes, the other half measures. No test label chooses anything. Writes a page of tables.
 """
@@ -266,10 +266,11 @@ def main() -> None:
     if arguments.embedded_cost is not None:
         print(json.dumps(trained_embedded.cost(*arguments.embedded_cost)))
         return
-    with tempfile.TemporaryDirectory() as out:
+    if arguments.real is None:
         _write(arguments.out, "embedded world", trained_embedded.sections())
-        if arguments.real is not None:
-            _write(arguments.out, "real features", sections(arguments.real, Path(out)))
+        return
+    with tempfile.TemporaryDirectory() as out:
+        _write(arguments.out, "real features", sections(arguments.real, Path(out)))
 
 
 def _write(page: Path, part: str, made: Iterator[str]) -> None:
