@@ -7,7 +7,6 @@ query x support: affinities live only for a block.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -16,6 +15,7 @@ from susx.search.grid import Grid
 from susx.search.kernel import LANES, count_correct
 from susx.search.layout import Layout
 from susx.search.problem import Problem
+from susx.search.threads import threads_of_torch
 
 __all__ = ["search_cache"]
 
@@ -73,9 +73,10 @@ def search_cache(
         divergence,
     )
     alphas, betas, gammas = grid.shape
-    changes = np.zeros((numba.get_num_threads(), betas, alphas, gammas + 1), dtype=np.int32)
-    for query_rows, support_rows in problem.parts():
-        _count(problem, grid, query_rows, support_rows, changes)
+    with threads_of_torch() as threads:
+        changes = np.zeros((threads, betas, alphas, gammas + 1), dtype=np.int32)
+        for query_rows, support_rows in problem.parts():
+            _count(problem, grid, query_rows, support_rows, changes)
     counts = changes.sum(axis=0, dtype=np.int64)[:, :, :-1].cumsum(axis=2)
     return np.ascontiguousarray(counts.transpose(2, 1, 0))
 

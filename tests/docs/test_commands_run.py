@@ -26,7 +26,7 @@ from susx.store.user_cache import SHARED
 from susx.testing.http_chat import ScriptedChat
 from susx.testing.http_images import ImageServer, encoded, random_picture
 from tests.docs.reader import bring
-from tests.flows.conftest import free_port
+from tests.flows.conftest import free_port, prefect_server
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
@@ -127,6 +127,15 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
         serving.wait()
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the address of a Prefect server that pages share which say nothing of Prefect: each build would start one of its own."""
+    folder = tmp_path_factory.mktemp("prefect")
+    env = environment(folder) | {"PREFECT_HOME": str(folder / "home")}
+    with prefect_server(env, folder / "log"):
+        yield env["PREFECT_API_URL"]
+
+
 def environment(folder: Path, forks: Path | None = None) -> dict[str, str]:
     """Return the environment of a newcomer without network: nothing of susx or Prefect set, an empty home."""
     drop = ("PREFECT_", "SUSX_")
@@ -195,7 +204,9 @@ def as_script(page_steps: list[Step], folder: Path, ports: dict[str, int]) -> tu
 
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_commands_of_a_page_run(page: Path, tmp_path: Path, forks: Path | None) -> None:
+def test_commands_of_a_page_run(
+    page: Path, tmp_path: Path, forks: Path | None, request: pytest.FixtureRequest
+) -> None:
     """Each command ends as the page lets one expect, after those before it."""
     folder = tmp_path / "reader"
     folder.mkdir()
@@ -215,6 +226,8 @@ def test_commands_of_a_page_run(page: Path, tmp_path: Path, forks: Path | None) 
             encoded_once(folder, forks)
         ports = {"4200": free_port(), "1234": free_port(), "8000": free_port(), "8080": model.port}
         env = environment(folder, forks) | {"PREFECT_SERVER_API_PORT": str(ports["4200"])}
+        if page.name != "README.md" and not any("prefect" in step.text.lower() for step in here):
+            env["PREFECT_API_URL"] = request.getfixturevalue("server")
         script, commands = as_script(here, folder, ports)
         run_script(script, folder, env)
     wrong = []

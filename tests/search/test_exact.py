@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -308,6 +312,18 @@ def test_other_float_types_are_searched(dtype):
     wide = tuple(t.double() if t.is_floating_point() else t for t in case)
     found = search_tip_x(*case, psi=(3.0, 0.0), grid=SMALL)
     np.testing.assert_array_equal(found.counts, search_tip_x(*wide, psi=(3.0, 0.0), grid=SMALL).counts)
+
+
+def test_torch_keeps_its_number_of_threads():
+    """In a process of its own: numba takes all that it may when its first kernel starts, and with them the last digits of torch's products."""
+    search = (
+        "import torch; from susx.search import Grid, search_cache; one = torch.eye(2)\n"
+        "grid = Grid([1.0], [1.0], [0.0])\n"
+        "print(search_cache(one, one, one, torch.arange(2), torch.arange(2), grid=grid).item(), torch.get_num_threads())"
+    )
+    env = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", search], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "1"]
 
 
 def test_inputs_are_not_changed():
