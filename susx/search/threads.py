@@ -21,7 +21,8 @@ def threads_of_torch() -> Iterator[int]:
     """
     before = torch.get_num_threads()
     try:
-        numba.set_num_threads(min(before, numba.config.NUMBA_NUM_THREADS))
+        most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+        numba.set_num_threads(min(before, most))
         yield numba.get_num_threads()
     finally:
         torch.set_num_threads(before)
