@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -22,7 +21,7 @@ from susx.seeds import derive_seed
 __all__ = ["augment", "captioned"]
 
 
-def captioned(images: UInt8[NDArray[np.uint8], "count size size 3"], seed: int) -> list[str]:
+def captioned(images: UInt8[np.ndarray, "count size size 3"], seed: int) -> list[str]:
     """One noisy caption for each picture of :func:`susx.demo.textures.pictures`."""
     return [
         caption(

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import UInt8
-from numpy.typing import NDArray
 
 from susx.demo.textures import CATEGORIES, colour_name
 from susx.demo.vocabulary import NAME_SHARE, OBJECTS, SYNONYMS, VAGUE
@@ -89,7 +88,7 @@ def caption(
     return _untidy(text, rng)
 
 
-def dominant_colours(pixels: UInt8[NDArray[np.uint8], "height width 3"]) -> tuple[str, str]:
+def dominant_colours(pixels: UInt8[np.ndarray, "height width 3"]) -> tuple[str, str]:
     """Names of the mean colours of the brighter and the darker half of a picture, the larger group first."""
     flat = pixels.reshape(-1, 3).astype(np.float32) / 255
     luma = flat.sum(axis=1)

@@ -113,7 +113,7 @@ def _record(drawn: Drawn, root: Path, cosine: float) -> dict[str, object]:
     }
 
 
-def _write(folder: Path, features: Float32[NDArray[np.float32], "support dim"], table: pd.DataFrame) -> None:
+def _write(folder: Path, features: Float32[np.ndarray, "support dim"], table: pd.DataFrame) -> None:
     for name in ("img_emb", "metadata"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     np.save(folder / "img_emb" / "img_emb_0.npy", features)
@@ -123,7 +123,7 @@ def _write(folder: Path, features: Float32[NDArray[np.float32], "support dim"], 
     faiss.write_index(index, str(folder / "image.index"))
 
 
-def _unit(rows: ArrayLike, count: int, what: str) -> Float32[NDArray[np.float32], "support dim"]:
+def _unit(rows: ArrayLike, count: int, what: str) -> Float32[np.ndarray, "support dim"]:
     values = np.asarray(rows, dtype=np.float32)
     if values.ndim != 2 or len(values) != count:
         raise MismatchError(

@@ -7,7 +7,6 @@ from multiprocessing import get_context
 
 import numpy as np
 from jaxtyping import UInt8
-from numpy.typing import NDArray
 
 from susx.demo.textures.catalogue import CATEGORIES
 from susx.demo.textures.dataset import SPLITS, render
@@ -17,7 +16,7 @@ __all__ = ["pictures"]
 
 def pictures(
     split: str, count: int, workers: int = 2, size: int = 64
-) -> UInt8[NDArray[np.uint8], "count size size 3"]:
+) -> UInt8[np.ndarray, "count size size 3"]:
     """Pictures 0 .. count-1 of a split, categories in turn (picture ``i`` has category ``i % 47``)."""
     chunks = [(split, start, min(start + 512, count), size) for start in range(0, count, 512)]
     if workers < 2:
@@ -26,7 +25,7 @@ def pictures(
         return np.concatenate(list(pool.map(_chunk, chunks)))
 
 
-def _chunk(job: tuple[str, int, int, int]) -> UInt8[NDArray[np.uint8], "count size size 3"]:
+def _chunk(job: tuple[str, int, int, int]) -> UInt8[np.ndarray, "count size size 3"]:
     split, start, stop, size = job
     return np.stack(
         [render(CATEGORIES[i % len(CATEGORIES)], SPLITS[split], split, i, size) for i in range(start, stop)]

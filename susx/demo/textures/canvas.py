@@ -22,8 +22,8 @@ __all__ = ["Array", "Canvas", "Cells", "clip01", "mix", "smoothstep", "triangle"
 #: Arrays of any shape, where a function works on all.
 Array: TypeAlias = NDArray[Any]
 
-Field = Float[NDArray[Any], "size size"]
-Image = Float[NDArray[Any], "size size 3"]
+Field = Float[np.ndarray, "size size"]
+Image = Float[np.ndarray, "size size 3"]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import UInt8
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from susx.demo.textures.catalogue import CATEGORIES, DRAW
@@ -27,7 +26,7 @@ SPLITS = {"pool": "web", "test": "camera", "train": "web", "val": "camera"}
 
 def render(
     category: str, domain: str, split: str, index: int, size: int = 64, root_seed: int = ROOT_SEED
-) -> UInt8[NDArray[np.uint8], "size size 3"]:
+) -> UInt8[np.ndarray, "size size 3"]:
     """Draw picture ``index`` of a category: the same bytes whatever was drawn before.
 
     Args:

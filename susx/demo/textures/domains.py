@@ -7,29 +7,27 @@ Each function draws a category function on a larger canvas and returns a ``(size
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from susx.demo.textures.canvas import Canvas, clip01
 
 __all__ = ["DOMAINS", "Draw", "camera", "web"]
 
-Image = Float[NDArray[Any], "size size 3"]
+Image = Float[np.ndarray, "size size 3"]
 Draw = Callable[[Canvas], Image]
 
 
-def web(draw: Draw, rng: np.random.Generator, size: int) -> UInt8[NDArray[np.uint8], "size size 3"]:
+def web(draw: Draw, rng: np.random.Generator, size: int) -> UInt8[np.ndarray, "size size 3"]:
     """A clean picture: crop and scale vary a little, colours are as drawn, with a slight overall tone."""
     image = _view(draw(Canvas.blank(rng, size)), rng, zoom=(0.72, 1.0), tilt=0.0, bend=0.0)
     image = image * rng.uniform(0.92, 1.06) + rng.normal(0, 0.01, 3)
     return _to_bytes(image)
 
 
-def camera(draw: Draw, rng: np.random.Generator, size: int) -> UInt8[NDArray[np.uint8], "size size 3"]:
+def camera(draw: Draw, rng: np.random.Generator, size: int) -> UInt8[np.ndarray, "size size 3"]:
     """A snapshot: seen at an angle, out of focus or shaken, dull, tinted by the lamp, vignetted and noisy."""
     image = _view(draw(Canvas.blank(rng, size)), rng, zoom=(0.62, 0.95), tilt=0.5, bend=0.35)
     blur = rng.uniform(0.35, 1.25) * size / 64
@@ -54,7 +52,7 @@ def camera(draw: Draw, rng: np.random.Generator, size: int) -> UInt8[NDArray[np.
 
 
 #: Domain name -> how a category is photographed in it.
-DOMAINS: dict[str, Callable[[Draw, np.random.Generator, int], UInt8[NDArray[np.uint8], "size size 3"]]] = {
+DOMAINS: dict[str, Callable[[Draw, np.random.Generator, int], UInt8[np.ndarray, "size size 3"]]] = {
     "camera": camera,
     "web": web,
 }
@@ -79,9 +77,7 @@ def _view(
     return _bilinear(image, u * (size - 1), v * (size - 1))
 
 
-def _bilinear(
-    image: Image, u: Float[NDArray[Any], "size size"], v: Float[NDArray[np.float32], "size size"]
-) -> Image:
+def _bilinear(image: Image, u: Float[np.ndarray, "size size"], v: Float[np.ndarray, "size size"]) -> Image:
     """Sample at pixel positions, mirrored at the edges."""
     last = image.shape[0] - 1
     u, v = last - np.abs(last - np.abs(u)), last - np.abs(last - np.abs(v))
@@ -94,5 +90,5 @@ def _bilinear(
     return sampled
 
 
-def _to_bytes(image: Image) -> UInt8[NDArray[np.uint8], "size size 3"]:
+def _to_bytes(image: Image) -> UInt8[np.ndarray, "size size 3"]:
     return (clip01(image) * 255 + 0.5).astype(np.uint8)

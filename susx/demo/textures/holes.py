@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 
 from susx.demo.textures.canvas import Array, Canvas, clip01, mix, smoothstep
 
 __all__ = ["bumpy", "honeycombed", "perforated", "pitted", "porous", "potholed"]
 
-Image = Float[NDArray[Any], "size size 3"]
+Image = Float[np.ndarray, "size size 3"]
 
 
 def bumpy(canvas: Canvas) -> Image:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -16,8 +14,8 @@ __all__ = [
     "waffled", "wrinkled", "zigzagged",
 ]  # fmt: skip
 
-Field = Float[NDArray[Any], "size size"]
-Image = Float[NDArray[Any], "size size 3"]
+Field = Float[np.ndarray, "size size"]
+Image = Float[np.ndarray, "size size 3"]
 
 
 def banded(canvas: Canvas) -> Image:

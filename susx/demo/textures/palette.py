@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 
 __all__ = ["Palette", "colour_name", "luminance", "random_palette"]
 
-Colour = Float[NDArray[Any], "3"]
+Colour = Float[np.ndarray, "3"]
 
 #: Rec. 709 luma weights.
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)

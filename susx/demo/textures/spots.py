@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 
 from susx.demo.textures.canvas import Canvas, clip01, mix, smoothstep
 
 __all__ = ["bubbly", "dotted", "flecked", "freckled", "polka_dotted", "sprinkled", "studded"]
 
-Field = Float[NDArray[Any], "size size"]
-Image = Float[NDArray[Any], "size size 3"]
+Field = Float[np.ndarray, "size size"]
+Image = Float[np.ndarray, "size size 3"]
 
 
 def dotted(canvas: Canvas) -> Image:
