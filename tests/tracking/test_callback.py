@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import time
 import types
 
 import pytest
@@ -85,9 +86,13 @@ def test_weights_and_biases_takes_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     wandb(SUMMARY)
     (kept,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
-    content = kept.read_bytes()
-    for word in (b"fabrics-demo", b"zero_shot/top1", b"runs/x/report.html"):
-        assert word in content
+    words = (b"fabrics-demo", b"zero_shot/top1", b"runs/x/report.html")
+    for _ in range(600):  # a process of the library's writes it, at times after the run's end
+        content = kept.read_bytes()
+        if all(word in content for word in words):
+            return
+        time.sleep(0.1)
+    raise AssertionError(content)
 
 
 def test_mlflow_takes_the_run(tmp_path, monkeypatch):
