@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -48,3 +48,19 @@ def gain(
 def spoken(found: tuple[float, float, float]) -> str:
     """Return a gain in points with its interval."""
     return "{:+.2f} [{:+.2f}, {:+.2f}]".format(*(100 * part for part in found))
+
+
+def cells(runs: Sequence[Mapping[str, Tensor]], images: Sequence[Tensor]) -> list[str]:
+    """Return a row of accuracies over runs, each but zero-shot's with its gain over that.
+
+    Args:
+        runs: what is measured -> hits; zero-shot first.
+        images: of each run, as in ``gain``.
+    """
+    reference, *others = runs[0]
+    zero = [run[reference] for run in runs]
+    row = [mean_and_range(zero)]
+    for name in others:
+        hits = [run[name] for run in runs]
+        row.append(f"{mean_and_range(hits)}; {spoken(gain(zero, hits, images))}")
+    return row

@@ -1,7 +1,8 @@
 """Training-free, trained and meta-trained methods: ``python benchmarks/trained.py [--real FOLDER]``.
 
-Without ``--real`` the embedded world is measured, from pictures (``trained_embedded.py``), with it real features. FOLDER holds ``clip-vit-b-32/{dtd,sun397}`` as the tests of real features read it (SUSX_REAL_DATA). DTD: the first 16
-images a class of val are the support, the others tune, the official test split measures. SUN397: eight shots a class,
+Without ``--real`` the embedded world is measured, from pictures (``trained_embedded.py``), with it real features. FOLDER
+holds ``clip-vit-b-32/{dtd,sun397}`` as the tests of real features read it (SUSX_REAL_DATA). DTD: the first 16 images a
+class of val are the support, the others tune, the official test split measures. SUN397: eight shots a class,
 half of val tunes, the other half measures. No test label chooses anything. Writes a page of tables.
 """
 
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 import trained_embedded
-from tables import gain, mean_and_range, spoken, table
+from tables import cells, gain, mean_and_range, spoken, table
 from timing import in_new_process, peak_mib
 from torch import Tensor
 
@@ -222,15 +223,11 @@ def transfers(folder: Path, out: Path) -> str:
                 title = f"{source.name}: first {base} classes to the other {new}"
             hits = moved(source, target, Run(seed, folder=out), out)
             runs.setdefault(title, []).append((target.images, hits))
-    rows = []
-    for title, found in runs.items():
-        images, zero = [numbers for numbers, _ in found], [hits["zero-shot"] for _, hits in found]
-        cells = {name: [hits[name] for _, hits in found] for name in found[0][1]}
-        rows.append([title] + [
-            mean_and_range(hits) + ("" if name == "zero-shot" else f"; {spoken(gain(zero, hits, images))}")
-            for name, hits in cells.items()
-        ])  # fmt: skip
-    return table(["from, to", *cells], rows)
+    rows = [
+        [title, *cells([hits for _, hits in found], [images for images, _ in found])]
+        for title, found in runs.items()
+    ]
+    return table(["from, to", *hits], rows)
 
 
 def sections(folder: Path, out: Path) -> Iterator[str]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from PIL import Image
-from tables import gain, mean_and_range, spoken, table
+from tables import cells, gain, mean_and_range, spoken, table
 from timing import in_new_process, peak_mib
 from torch import Tensor
 
@@ -211,13 +211,8 @@ def transfers() -> str:
         (f"first {half} of those to the other {len(NEW) - half}", NEW[:half], NEW[half:]),
     ):
         runs = [moved(source, target, seed) for seed in SEEDS]
-        head, zero = list(runs[0]), [run["zero-shot"] for run in runs]
-        cells = {name: [run[name] for run in runs] for name in head}
-        numbers = [_numbers(zero[0])] * len(runs)
-        rows.append([title] + [
-            mean_and_range(hits) + ("" if name == "zero-shot" else f"; {spoken(gain(zero, hits, numbers))}")
-            for name, hits in cells.items()
-        ])  # fmt: skip
+        head = list(runs[0])
+        rows.append([title, *cells(runs, [_numbers(run[head[0]]) for run in runs])])
         print("|", " | ".join(rows[-1]), "|", flush=True)
     return table(["from, to", *head], rows)
 

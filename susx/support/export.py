@@ -26,6 +26,7 @@ __all__ = [
     "describe",
     "export_imagefolder",
     "export_webdataset",
+    "file_name",
     "found",
     "prepare",
 ]
@@ -49,7 +50,7 @@ def export_imagefolder(rows: Sequence[SupportRow], classes: Sequence[str], locat
     listed = []
     with whole_folder(out) as partial:
         for label, row in kept:
-            name = f"{_folder(label, row.class_name)}/{row.digest[:24]}{Path(row.file).suffix or '.jpg'}"
+            name = f"{_folder(label, row.class_name)}/{file_name(row)}"
             (partial / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(found(row, locate), partial / name)
             listed.append((name, label, row))
@@ -105,6 +106,11 @@ def prepare(rows: Sequence[SupportRow], classes: Sequence[str], out: Path) -> li
         raise InputError(f"The table has images of '{unknown[0]}', which is not among the classes.")
     kept = [(labels[row.class_name], row) for row in rows if row.kept and row.file]
     return sorted(kept, key=lambda entry: (entry[0], entry[1].digest))
+
+
+def file_name(row: SupportRow) -> str:
+    """Return what an exported image is called: after its content, so that equal sets give equal files."""
+    return f"{row.digest[:24]}{Path(row.file).suffix or '.jpg'}"
 
 
 def found(row: SupportRow, locate: Locate) -> Path:

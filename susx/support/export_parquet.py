@@ -11,7 +11,7 @@ from typing import Any
 from susx.hub.cards import table
 from susx.records import SupportRow
 from susx.store.disk import whole_folder
-from susx.support.export import Locate, describe, found, prepare
+from susx.support.export import Locate, describe, file_name, found, prepare
 
 __all__ = ["PARQUET", "export_parquet"]
 
@@ -52,17 +52,13 @@ def export_parquet(
                 group = [_cells(label, row, locate) for label, row in kept[start : start + _GROUP]]
                 file.write_table(pa.Table.from_pylist(group, schema))
         (partial / "README.md").write_text(_card(kept, classes, licence), encoding="utf-8")
-        describe([(f"{PARQUET}/{_name(row)}", label, row) for label, row in kept], classes, partial)
+        describe([(f"{PARQUET}/{file_name(row)}", label, row) for label, row in kept], classes, partial)
     return len(kept)
 
 
 def _cells(label: int, row: SupportRow, locate: Locate) -> dict[str, Any]:
-    image = {"bytes": found(row, locate).read_bytes(), "path": _name(row)}
+    image = {"bytes": found(row, locate).read_bytes(), "path": file_name(row)}
     return {"image": image, "label": label, **{name: getattr(row, name) for name in _STRINGS}}
-
-
-def _name(row: SupportRow) -> str:
-    return f"{row.digest[:24]}{Path(row.file).suffix or '.jpg'}"
 
 
 def _card(kept: Sequence[tuple[int, SupportRow]], classes: Sequence[str], licence: str) -> str:
