@@ -108,7 +108,7 @@ class StoredClassifier:
         return self.facts.rejection.threshold(let_in)
 
     @property
-    def gives_zero_shot(self) -> bool:
+    def is_zero_shot(self) -> bool:
         """Whether it is zero-shot in all but name: the support images have no say."""
         return self.method.gives_zero_shot(self.state)
 
@@ -121,7 +121,7 @@ class StoredClassifier:
     def notes(self) -> list[str]:
         """What whoever reads an answer should know, a sentence or two each."""
         notes = [self.warning] if self.warning else []
-        if self.gives_zero_shot:
+        if self.is_zero_shot:
             values = ", ".join(f"{name} = {value:g}" for name, value in self.method.values().items())
             notes.append(
                 f"This {self.method.title} is zero-shot: tuning ({self.facts.tuning}) left the support images without a "

@@ -127,16 +127,16 @@ def decode(image: str | Path | Image.Image) -> Image.Image | str:
 
 
 def as_record(prediction: Prediction, stored: StoredClassifier) -> dict[str, Any]:
-    """Return a prediction as JSON values: image, and either error, or class, probability, top, nearest and what to know."""
+    """Return a prediction as JSON values: image, and either error, or class_name, probability, top, nearest and what to know."""
     if prediction.error is not None:
         return {"image": prediction.image, "error": prediction.error}
     return {
         "image": prediction.image,
-        "class": prediction.classes[0].class_name,
+        "class_name": prediction.classes[0].class_name,
         "probability": round(prediction.classes[0].probability, 6),
         "top": [
             {
-                "class": s.class_name,
+                "class_name": s.class_name,
                 "probability": round(s.probability, 6),
                 **({} if s.match is None else {"match": round(s.match, 6)}),
             }
@@ -144,7 +144,7 @@ def as_record(prediction: Prediction, stored: StoredClassifier) -> dict[str, Any
         ],
         "nearest": [
             {
-                "class": n.row.class_name,
+                "class_name": n.row.class_name,
                 "similarity": round(n.similarity, 6),
                 "file": n.row.file,
                 "origin": n.row.origin,
@@ -154,7 +154,7 @@ def as_record(prediction: Prediction, stored: StoredClassifier) -> dict[str, Any
             for n in prediction.neighbours
         ],
         **({} if prediction.none_of_these is None else {"none_of_these": prediction.none_of_these}),
-        "gives_zero_shot": stored.gives_zero_shot,
+        "is_zero_shot": stored.is_zero_shot,
         "toy": stored.facts.toy,
         **({"warning": stored.warning} if stored.warning else {}),
     }

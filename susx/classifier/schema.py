@@ -49,7 +49,7 @@ class Answer(BaseModel):
     nearest: list[NearImage]
     none_of_these: bool | None = None
     """Whether the image is none of the classes, at the share of outsiders that the service was started with (``--reject``)."""
-    gives_zero_shot: bool
+    is_zero_shot: bool
     """Whether the support images have no say."""
     toy: bool
     """Whether the encoder is the embedded one, whose answers mean nothing."""
@@ -76,7 +76,7 @@ class Health(BaseModel):
     status: str
     version: str
     method: str
-    gives_zero_shot: bool
+    is_zero_shot: bool
     hyper_parameters: dict[str, Any]
     tuning: str
     calibrated_on: str

@@ -167,7 +167,7 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
             "status": "ok",
             "version": susx.__version__,
             "method": stored.method.name,
-            "gives_zero_shot": stored.gives_zero_shot,
+            "is_zero_shot": stored.is_zero_shot,
             "hyper_parameters": parameters(stored.method),
             "tuning": facts.tuning,
             "calibrated_on": facts.calibrated_on,
@@ -202,7 +202,6 @@ def _sentence(bad: BadImage) -> str:
 def _answer(prediction: Prediction, classifier: Classifier) -> dict[str, Any]:
     record = as_record(prediction, classifier.stored)
     for entry in (record, *record["top"], *record["nearest"]):
-        entry["class_name"] = entry.pop("class")
         for name, value in entry.items():
             if isinstance(value, str):
                 entry[name] = value.encode(errors="backslashreplace").decode()  # lone surrogates are no JSON

@@ -111,7 +111,7 @@ def _csv(target: IO[str], top_k: int, *, rejecting: bool = False) -> Callable[[P
     from susx.neutral import for_cell
 
     rows = csv.writer(target, lineterminator="\n")
-    ranked = [name for k in range(1, top_k + 1) for name in (f"class_{k}", f"probability_{k}")]
+    ranked = [name for k in range(1, top_k + 1) for name in (f"class_name_{k}", f"probability_{k}")]
     rows.writerow(["image", *ranked, "nearest", "error", *(["none_of_these"] if rejecting else [])])
 
     def write(prediction: Prediction) -> None:

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 import susx
 from susx.classifier import load_classifier, read_classifier, save_classifier
-from susx.classifier.predict import decode, expand, predict_stream
+from susx.classifier.predict import as_record, decode, expand, predict_stream
+from susx.classifier.schema import Answer, NearImage, ScoredClass
 from susx.commands.export import export
 from susx.commands.predict import predict
 from susx.config import EncoderConfig
@@ -160,11 +161,11 @@ def test_the_command_writes_json_lines_and_its_exit_code_tells(classifier_folder
     assert len(records) == 2
     assert set(records[0]) == {
         "image",
-        "class",
+        "class_name",
         "probability",
         "top",
         "nearest",
-        "gives_zero_shot",
+        "is_zero_shot",
         "toy",
         "warning",
     }
@@ -192,7 +193,7 @@ def test_the_command_reads_paths_from_standard_input_and_writes_a_table(classifi
     assert done.exit_code == 1
     rows = list(csv.DictReader(io.StringIO(out.read_text())))
     assert [bool(row["error"]) for row in rows] == [False, True]
-    assert rows[0]["class_3"]
+    assert rows[0]["class_name_3"]
     assert rows[0]["nearest"].count("|") == 2
 
 
@@ -229,7 +230,7 @@ def test_a_classifier_that_is_zero_shot_says_so(tmp_path, folder, build_classifi
     """Whatever its method is called: in every record, and in words."""
     built = build_classifier(tmp_path / "c", METHODS["tip_x"](alpha=0.0, gamma=0.0))
     done = command(predict)(folder / "grid.png", "--classifier", built)
-    assert json.loads(done.stdout)["gives_zero_shot"] is True
+    assert json.loads(done.stdout)["is_zero_shot"] is True
     assert "TIP-X is zero-shot: tuning (fixed) left the support images without a say" in done.stderr
     assert "alpha = 0" in done.stderr
 
@@ -273,3 +274,16 @@ def test_importing_susx_does_not_import_torch():
 
     code = "import sys, susx; assert 'torch' not in sys.modules; assert callable(susx.load_classifier)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_predict_and_serve_name_the_same_things_alike(classifier, draw):
+    """A record is an answer of the service as it stands: no key of one is unknown to the other."""
+    record = as_record(classifier.predict([draw("grid", 0)])[0], classifier.stored)
+    optional = {"url", "match", "none_of_these", "warning"}
+    for model, value in (
+        (Answer, record),
+        (ScoredClass, record["top"][0]),
+        (NearImage, record["nearest"][0]),
+    ):
+        assert set(value) <= set(model.model_fields)
+        assert set(model.model_fields) - set(value) <= optional

@@ -275,7 +275,7 @@ def test_health_says_what_answers(client):
     assert health["hyper_parameters"]["alpha"] == 1.0
     assert health["calibrated_on"] == ""
     assert health["toy"] is True
-    assert health["gives_zero_shot"] is False
+    assert health["is_zero_shot"] is False
     assert any("profiles list" in note for note in health["notes"])
 
 

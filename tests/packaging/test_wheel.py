@@ -175,7 +175,7 @@ def test_build_predict_and_report_in_an_empty_folder(environment: Path, folder: 
     classified = susx(environment, folder, "predict", "picture.png", "--classifier", str(run / "classifier"))
     assert classified.returncode == 0, classified.stderr
     assert {"banded", "dotted", "cracked"} == {
-        item["class"] for item in json.loads(classified.stdout.splitlines()[0])["top"]
+        item["class_name"] for item in json.loads(classified.stdout.splitlines()[0])["top"]
     }
     table = susx(environment, folder, "report", "table", str(run))
     assert table.returncode == 0, table.stderr
