@@ -24,6 +24,8 @@ setup: $(STAMP)
 demo: setup
 	@$(BIN)/python -m susx.flows.build --dataset textures --mode retrieve
 
+# One thread a process: two processes with two threads each on two cores wait for each other most of the time.
+test: export OMP_NUM_THREADS = 1
 test: setup
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -49,11 +49,6 @@ class PoolRow:
     width: int
     height: int
 
-    @property
-    def image_path(self) -> str:
-        """Where the JPEG lies, relative to the pool folder: at most 1,000 files a folder."""
-        return f"images/{self.id // 1000:02d}/{self.id:06d}.jpg"
-
 
 @dataclass(frozen=True)
 class Drawn:

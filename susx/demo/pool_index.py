@@ -1,8 +1,8 @@
-"""Write the captioned pool in clip-retrieval's own layout, so that its server and its clients can use it as any index.
+"""Write the captioned pool in clip-retrieval's own layout, its pictures packed into one file.
 
-images/00/000000.jpg ...            the pictures
+images.arrow                        the pictures, in one file
 img_emb/img_emb_0.npy               float32 unit rows, one per picture
-metadata/metadata_0.parquet         image_path caption url similarity LICENSE NSFW WIDTH HEIGHT (LAION's names)
+metadata/metadata_0.parquet         caption url similarity LICENSE NSFW WIDTH HEIGHT (LAION's names)
 image.index                         faiss, inner product
 """
 
@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from susx.demo.pool import POOL_SIZE, Drawn, draw_pool, pool_rows
 from susx.errors import MismatchError
+from susx.images.retrieve.packed_images import PackedImagesWriter
 
 __all__ = ["write_pool_index"]
 
@@ -28,12 +29,11 @@ log = logging.getLogger(__name__)
 
 def write_pool_index(
     folder: Path,
-    encode_images: Callable[[Sequence[Path]], ArrayLike],
+    encode_images: Callable[[Sequence[bytes]], ArrayLike],
     n: int = POOL_SIZE,
     root_seed: int = 0,
     *,
     encode_texts: Callable[[Sequence[str]], ArrayLike] | None = None,
-    image_root: Path | None = None,
     size: int = 64,
     workers: int = 2,
     batch: int = 512,
@@ -43,12 +43,10 @@ def write_pool_index(
 
     Args:
         folder: where to write; made if need be, files in it are overwritten.
-        encode_images: image files -> (rows, dim) features; unit length is made here.
+        encode_images: JPEG bytes -> (rows, dim) features; unit length is made here.
         n: how many rows.
         root_seed: root of the rows' and captions' randomness.
         encode_texts: captions -> (rows, dim); when given, the column ``similarity`` holds caption-image cosines.
-        image_root: what ``image_path`` in the metadata starts with. ``folder`` itself when not given; clip-retrieval's
-            server opens these paths, so give the final place when the folder will be moved.
         size: width and height of the pictures in pixels.
         workers: processes that draw.
         batch: pictures embedded at a time, while the next ones are being drawn.
@@ -60,49 +58,42 @@ def write_pool_index(
     Raises:
         MismatchError: an encoder returned another number of rows than it was given.
     """
-    root = folder if image_root is None else image_root
     features: list[NDArray[np.float32]] = []
     records: list[dict[str, object]] = []
     waiting: list[Drawn] = []
 
     def flush() -> None:
-        paths = [_save(folder, drawn) for drawn in waiting]
-        rows = _unit(encode_images(paths), len(paths), "images")
+        jpegs = [drawn.jpeg for drawn in waiting]
+        packed.write(jpegs)
+        rows = _unit(encode_images(jpegs), len(jpegs), "images")
         words = (
-            _unit(encode_texts([d.caption for d in waiting]), len(paths), "captions")
+            _unit(encode_texts([d.caption for d in waiting]), len(jpegs), "captions")
             if encode_texts
             else None
         )
-        cosines = (rows * words).sum(axis=1) if words is not None else np.full(len(paths), np.nan)
+        cosines = (rows * words).sum(axis=1) if words is not None else np.full(len(jpegs), np.nan)
         features.append(rows)
-        records.extend(_record(d, root, float(c)) for d, c in zip(waiting, cosines, strict=True))
+        records.extend(_record(d, float(c)) for d, c in zip(waiting, cosines, strict=True))
         if progress is not None:
             progress(len(waiting))
         waiting.clear()
 
-    for drawn in draw_pool(pool_rows(n, root_seed, size), root_seed, workers):
-        waiting.append(drawn)
-        if len(waiting) == batch:
+    with PackedImagesWriter(folder) as packed:
+        for drawn in draw_pool(pool_rows(n, root_seed, size), root_seed, workers):
+            waiting.append(drawn)
+            if len(waiting) == batch:
+                flush()
+        if waiting:
             flush()
-    if waiting:
-        flush()
     table = pd.DataFrame.from_records(records)
     _write(folder, np.concatenate(features), table)
     log.info("pool of %d captioned pictures written to %s", len(table), folder)
     return table
 
 
-def _save(folder: Path, drawn: Drawn) -> Path:
-    path = folder / drawn.row.image_path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(drawn.jpeg)
-    return path
-
-
-def _record(drawn: Drawn, root: Path, cosine: float) -> dict[str, object]:
+def _record(drawn: Drawn, cosine: float) -> dict[str, object]:
     row = drawn.row
     return {
-        "image_path": str(root / row.image_path),
         "caption": drawn.caption,
         "url": row.url,
         "similarity": cosine,

@@ -47,8 +47,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     pooled = inputs.find(pool.STAGE)
     candidates = read_candidates(store.path(inputs.one(assign.STAGE)))
     rows = materialise(
-        candidates, out, downloads(store), settings.download, base=store.folder(pooled) if pooled else None,
-        model=DownloadParams.of(job).encoder.model,
+        candidates, out, downloads(store), settings.download, model=DownloadParams.of(job).encoder.model
     )  # fmt: skip
     write_rows(out, rows)
     if Delivers.FEATURES in backend_settings(settings.retrieval).delivers:

@@ -34,16 +34,18 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``img_emb/``, ``metadata/``, ``image.index`` and the images."""
+    """Write ``img_emb/``, ``metadata/``, ``image.index`` and ``images.arrow``."""
     from susx.demo.pool_index import write_pool_index
     from susx.features.encoder import load_encoder
+    from susx.image_files import open_image
     from susx.images.retrieve.manifest import IndexManifest
 
     params, encoder = _Params.of(job), load_encoder(Encoding.of(job).encoder)
-    # Paths in the metadata are relative: the folder is moved when it is finished, and may move with the store.
-    write_pool_index(out, encoder.encode_images, params.size, params.seed, image_root=Path())
+    write_pool_index(
+        out, lambda jpegs: encoder.encode_images(open_image(jpeg) for jpeg in jpegs), params.size, params.seed
+    )
     IndexManifest(encoder.id, encoder.digest, encoder.dim, params.size, {}, job.key, "images").write(out)
     return {"images": params.size}
 
 
-STAGE = Stage("pool", 1, run, "Draw and index the embedded pool", jobs, device=True, shared=True)
+STAGE = Stage("pool", 2, run, "Draw and index the embedded pool", jobs, device=True, shared=True)

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from susx.config import ClassHints
 from susx.images.retrieve.queries import Query, queries_for, reworded
@@ -19,9 +18,6 @@ from susx.stages.retrieval import Retrieving, open_backend, retrieving
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
-
-if TYPE_CHECKING:
-    from susx.images.retrieve.candidates import Candidate
 
 __all__ = ["FILE", "STAGE", "jobs", "run"]
 
@@ -92,22 +88,13 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         named = params.aliases.get(said.name, queries)
         queries = reworded(queries, said.sentences) if said.sentences else named
     backend = open_backend(Retrieving.of(job), store, pooled)
-    folder = store.folder(pooled) if pooled else None
     found = [candidate for results in search(backend, queries) for candidate in results]
     if shown is not None and (vector := seeds.mean_image(store, shown)) is not None:
         query = dataclasses.replace(queries[0], text=_LIKE, prompt=_LIKE, wanted=params.by_image)
         like = backend.search_vectors([query], vector.numpy())[0]
         found += on_scale_of(found, [candidate for candidate in like if query.admits(candidate.caption)])
-    candidates = [_portable(candidate, folder) for candidate in found]
-    write_candidates(out / FILE, candidates)
-    return {"queries": len(queries) + (shown is not None), "candidates": len(candidates)}
-
-
-def _portable(candidate: Candidate, folder: Path | None) -> Candidate:
-    """Name an image of the pool relative to it, so that the artefact survives a move of the store."""
-    if folder is None or candidate.path is None or not Path(candidate.path).is_relative_to(folder):
-        return candidate
-    return dataclasses.replace(candidate, path=Path(candidate.path).relative_to(folder).as_posix())
+    write_candidates(out / FILE, found)
+    return {"queries": len(queries) + (shown is not None), "candidates": len(found)}
 
 
 STAGE = Stage("search", 1, run, "Search images", jobs, network=True)

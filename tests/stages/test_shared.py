@@ -43,7 +43,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         places.append(out)
         return dict(pool.run(job, store, out))
 
-    stage = Stage("pool", 1, run, "Draw and index the embedded pool", device=True, shared=True)
+    stage = Stage(
+        "pool", pool.STAGE.version, run, "Draw and index the embedded pool", device=True, shared=True
+    )
     monkeypatch.setattr(pool, "STAGE", stage)
     return places
 
@@ -118,7 +120,7 @@ def test_killed_and_concurrent_builds_share_it(shared, job, tmp_path):
     processes = [FORKS.Process(target=execute_shared, args=each) for each in arguments]
     for process in processes:
         process.start()
-    while not list(shared.glob("partial/pool/*/images/*/*")):
+    while not list(shared.glob("partial/pool/*/images.arrow")):
         assert any(process.is_alive() for process in processes)
         time.sleep(0.005)
     processes[0].kill()

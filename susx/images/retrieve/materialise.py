@@ -29,7 +29,6 @@ def materialise(
     work: Path,
     config: DownloadConfig,
     *,
-    base: Path | None = None,
     model: str = "",
 ) -> list[SupportRow]:
     """Bring every candidate's image into ``artefact/images/`` and describe it.
@@ -42,7 +41,6 @@ def materialise(
         artefact: folder being written.
         work: folder for downloads that outlive the run.
         config: limits and sizes.
-        base: folder that relative paths of candidates start from.
         model: what found the images (encoder id and digest), for the table.
 
     Returns:
@@ -53,8 +51,6 @@ def materialise(
     """
     images = artefact / "images"
     images.mkdir(parents=True, exist_ok=True)
-    if base is not None:
-        candidates = [dataclasses.replace(c, path=str(base / c.path)) if c.path else c for c in candidates]
     links = [c.url for c in candidates if c.url and _is_remote(c)]
     # Failures of an earlier download stand; only links that nobody tried are fetched.
     fetched = known_downloads(links, work, config) if links else {}

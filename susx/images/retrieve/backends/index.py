@@ -28,6 +28,7 @@ from susx.images.retrieve.backends.exact_index import ExactIndex, feature_files
 from susx.images.retrieve.backends.metadata import IndexMetadata
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.manifest import IndexManifest, check_encoder
+from susx.images.retrieve.packed_images import PackedImages
 from susx.images.retrieve.queries import Query
 from susx.store import FileDigests, digest_json
 from susx.types import Json
@@ -163,6 +164,7 @@ class IndexBackend:
         self.index = open_index(folder)
         self._similarity = _similarity_of(self.index, folder)
         self.metadata = IndexMetadata(folder)
+        self.images = PackedImages.of(folder)
         if self.metadata.rows != self.index.ntotal:
             raise RetrievalError(
                 f"The index {folder} holds {self.index.ntotal} images but its metadata has {self.metadata.rows} rows; "
@@ -252,7 +254,7 @@ class IndexBackend:
             score,
             url or None,
             str(self.folder / path) if path and path[0] != "/" else path or None,
-            None,
+            self.images.get(position) if self.images else None,
             caption or None,
             licence or None,
             nsfw or None,
