@@ -1,0 +1,81 @@
+"""What is known of the classes before a folder is looked at, in one file: to label again without fitting again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Float64
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from susx.errors import InputError
+
+__all__ = ["ClassModel"]
+
+
+@dataclass(frozen=True)
+class ClassModel:
+    """The inductive fit that a folder is labelled from.
+
+    Attributes:
+        text: one unit row per class.
+        logit_scale: of the cosines.
+        mean, matrix: the whitening.
+        prototypes: g p, one row per class; zeros where there are class names alone.
+        offset: hubness bias of each class.
+        pool_mean, pool_covariance: moments of images of any kind, the pool's or the folder's own.
+    """
+
+    text: Float[Tensor, "classes dim"]
+    logit_scale: float
+    mean: Float[Tensor, " dim"]
+    matrix: Float[Tensor, "dim dim"]
+    prototypes: Float[Tensor, "classes dim"]
+    offset: Float[Tensor, " classes"]
+    pool_mean: Float64[Tensor, " dim"]
+    pool_covariance: Float64[Tensor, "dim dim"]
+
+    @classmethod
+    def of_names(
+        cls, text: Float[Tensor, "classes dim"], logit_scale: float, rows: Float[Tensor, "query dim"]
+    ) -> ClassModel:
+        """Return zero-shot, with the moments of the folder's own rows; of fewer than two images the unit sphere's."""
+        classes, dim = text.shape
+        values = rows.double()
+        mean = values.mean(dim=0) if len(values) else torch.zeros(dim, dtype=torch.float64)
+        covariance = torch.eye(dim, dtype=torch.float64) / dim
+        if len(values) > 1:
+            apart = values - mean
+            covariance = apart.T @ apart / len(values)
+        return cls(
+            text, logit_scale, torch.zeros(dim), torch.eye(dim), torch.zeros(classes, dim), torch.zeros(classes), mean, covariance
+        )  # fmt: skip
+
+    def to_bytes(self) -> bytes:
+        """Return a safetensors file; equal models give equal bytes."""
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        tensors = {name: value.contiguous() for name, value in values.items() if isinstance(value, Tensor)}
+        facts = {name: value for name, value in values.items() if name not in tensors}
+        data: bytes = save(tensors, metadata={"susx": json.dumps(facts, sort_keys=True)})
+        return data
+
+    @classmethod
+    def read(cls, path: Path) -> ClassModel:
+        """Read what ``to_bytes`` returned.
+
+        Raises:
+            InputError: there is no such file, or it is another kind of file.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                facts = json.loads((file.metadata() or {}).get("susx", "{}"))
+                return cls(**facts, **{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
+        except (OSError, SafetensorError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path} is not the classifier of a labelled folder ({error}). Label the folder again: susx label FOLDER."
+            ) from error

@@ -1,0 +1,81 @@
+"""``labels.json``: what a table of labels was made from, and with what."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from susx.errors import InputError
+from susx.neutral import for_json
+from susx.types import Digest, Json
+
+__all__ = ["LabelRecord"]
+
+
+@dataclass(frozen=True)
+class LabelRecord:
+    """What holds for all labels of a result.
+
+    Attributes:
+        classes: class names in the order of the list; classes that people added since come last.
+        folder: absolute path of the photographs; paths of the table are relative to it where they lie below it.
+        encoder, encoder_digest, precision: whose features they are.
+        store: address of the store that holds the features.
+        profile: name of the profile.
+        toy: whether it is the embedded toy, which knows nothing but textures.
+        pool: what the classifier was fitted with besides the names; "" where there was nothing but the folder itself.
+        method: name of the method that labelled.
+        settings: dotted keys of the profile that were set by hand, as they were given.
+        versions: library -> version.
+        left_out: reason -> number of files that are no row of the table; ``left_out.csv`` names them.
+        estimated_accuracy: share of right labels, estimated from the fit alone; None where nothing was estimated.
+        made: when, ISO 8601 with the zone.
+    """
+
+    classes: tuple[str, ...]
+    folder: str
+    encoder: str
+    encoder_digest: Digest
+    precision: str = "fp32"
+    store: str = ""
+    profile: str = ""
+    toy: bool = False
+    pool: str = ""
+    method: str = ""
+    settings: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    estimated_accuracy: float | None = None
+    made: str = ""
+
+    def with_classes(self, names: Iterable[str]) -> LabelRecord:
+        """Return the record with the names that are no classes yet as its last classes; "" is none."""
+        added = (name for name in names if name)
+        return dataclasses.replace(self, classes=tuple(dict.fromkeys([*self.classes, *added])))
+
+    def as_json(self) -> bytes:
+        """Return the content of ``labels.json``."""
+        text = json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
+        return for_json(text).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes, name: str) -> LabelRecord:
+        """Read what ``as_json`` wrote; keys of a later version are passed over.
+
+        Raises:
+            InputError: it is something else; ``name`` says what.
+        """
+        try:
+            values: dict[str, Json] = json.loads(data)
+            present = {
+                item.name: values[item.name] for item in dataclasses.fields(cls) if item.name in values
+            }
+            for key in ("classes", "settings"):
+                present[key] = tuple(present.get(key, ()))
+            return cls(**present)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{name} is no record of a labelled folder ({error}). Label the folder again: susx label FOLDER."
+            ) from error

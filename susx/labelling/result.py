@@ -1,0 +1,191 @@
+"""A folder that was labelled, as it lies on the disk: what ``susx label`` writes and everything after it reads.
+
+    RESULT/labels.csv, labels.parquet, labels.jsonl   one row per image (``table``)
+    RESULT/labels.json                                what holds for all of them (``record``)
+    RESULT/left_out.csv                               files that are no row, each with its reason
+    RESULT/classes.safetensors                        what was known of the classes, to label again without fitting (``model``)
+    RESULT/corrections.csv                            what people said (``corrections``): append-only
+    RESULT/audit.csv                                  what audits said, in the same form; never mixed with the former
+
+The first five are replaced, each in one rename, ``labels.json`` last; the last two are never written here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32
+
+from susx.errors import InputError, StoreError
+from susx.labelling import table
+from susx.labelling.record import LabelRecord
+from susx.store import open_store, write_atomically
+from susx.store.image_rows import ImageRows
+from susx.types import Digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from susx.labelling.model import ClassModel
+
+__all__ = ["AUDIT", "CORRECTIONS", "LEFT_OUT", "MODEL", "RECORD", "LabelResult"]
+
+RECORD = "labels.json"
+TABLE = "labels.jsonl"
+CORRECTIONS = "corrections.csv"
+AUDIT = "audit.csv"
+MODEL = "classes.safetensors"
+LEFT_OUT = "left_out.csv"
+
+
+@dataclass(frozen=True)
+class LabelResult:
+    """Labels of a folder's images.
+
+    Attributes:
+        record: what holds for all labels.
+        frame: one row per image, columns as ``table.COLUMNS``; not to be changed.
+        left_out: path -> reason of each file that is no row.
+        folder: where it lies; None before it was written.
+        model: what was known of the classes, where it is at hand without reading.
+    """
+
+    record: LabelRecord
+    frame: pd.DataFrame
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    model: ClassModel | None = None
+
+    @classmethod
+    def read(cls, folder: Path | str) -> LabelResult:
+        """Read a result.
+
+        Raises:
+            InputError: the folder is none, or a file of it is missing or damaged.
+        """
+        folder = Path(folder).expanduser()
+        try:
+            record = LabelRecord.from_json((folder / RECORD).read_bytes(), str(folder / RECORD))
+            frame = table.from_jsonl((folder / TABLE).read_bytes(), str(folder / TABLE))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise InputError(
+                f"{folder} holds no labels: there is no {Path(error.filename or RECORD).name} in it. Give the folder that "
+                "'susx label FOLDER --out RESULT' wrote."
+            ) from error
+        except OSError as error:
+            raise InputError(f"The labels in {folder} cannot be read: {error}.") from error
+        return cls(record, frame, _read_left_out(folder / LEFT_OUT), folder)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the list."""
+        return self.record.classes
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def image(self, path: str) -> Path:
+        """Return where the file of a row lies."""
+        return Path(self.record.folder) / path
+
+    def features(self) -> Float32[np.ndarray, "query dim"]:
+        """Return the unit rows of the images, in the order of the table, from the store.
+
+        Raises:
+            StoreError: the store no longer holds them all.
+        """
+        digests = [str(digest) for digest in self.frame["digest"]]
+        store = open_store(self.record.store)
+        known = ImageRows(store, self.record.encoder_digest, self.record.precision).look(digests)
+        if not known.known.all():
+            missing = int((~known.known).sum())
+            raise StoreError(
+                f"The store {self.record.store} holds the features of {len(digests) - missing} of the {len(digests)} images. "
+                f"Label the folder again with the same --store: susx label {self.record.folder}."
+            )
+        return known.rows
+
+    def class_model(self) -> ClassModel:
+        """Return what was known of the classes before the folder was looked at.
+
+        Raises:
+            InputError: its file is missing or damaged.
+        """
+        from susx.labelling.model import ClassModel
+
+        return ClassModel.read((self.folder or Path()) / MODEL) if self.model is None else self.model
+
+    def relabel(self, said: Mapping[Digest, str]) -> LabelResult:
+        """Return the labels as they are once people have said some.
+
+        Args:
+            said: digest of an image's file -> its label, "" for none of these. A label that is no class yet becomes one, which only
+                images that people gave it have until the folder is labelled again.
+
+        Raises:
+            InputError, StoreError: as ``features`` and ``class_model``.
+        """
+        from susx.labelling.judge import label_images
+
+        model = self.class_model()
+        frame = label_images(model, self.features(), self.frame, self.record.classes, said)
+        return dataclasses.replace(
+            self, record=self.record.with_classes(said.values()), frame=frame, model=model
+        )
+
+    def write(self, folder: Path | str) -> LabelResult:
+        """Write all but what people said; a reader sees the old table or the new, never a part of one.
+
+        Raises:
+            InputError: the folder is there and holds something else.
+            StoreError: it cannot be written.
+        """
+        folder = Path(folder).expanduser()
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file; --out names the folder of the result.")
+        if folder.is_dir() and not (folder / RECORD).is_file() and any(folder.iterdir()):
+            raise InputError(
+                f"{folder} is not empty and holds no labels. Give --out a folder that is new, empty, or an earlier result."
+            )
+        model = self.class_model()
+        files = {
+            "labels.csv": table.as_csv(self.frame),
+            "labels.parquet": table.as_parquet(self.frame),
+            LEFT_OUT: _left_out(self.left_out),
+            MODEL: model.to_bytes(),
+            TABLE: table.as_jsonl(self.frame),
+            RECORD: self.record.as_json(),
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, data in files.items():
+                write_atomically(folder / name, data)
+        except OSError as error:
+            raise StoreError(
+                f"The labels cannot be written to {folder}: {error}. Make room or give another --out; no label is lost, the "
+                "features are kept."
+            ) from error
+        return dataclasses.replace(self, folder=folder, model=model)
+
+
+def _left_out(reasons: Mapping[str, str]) -> bytes:
+    import pandas as pd
+
+    rows = pd.DataFrame({"path": list(reasons), "reason": list(reasons.values())}, dtype=object)
+    data: bytes = rows.to_csv(index=False, lineterminator="\n").encode("utf-8", "surrogateescape")
+    return data
+
+
+def _read_left_out(path: Path) -> dict[str, str]:
+    import csv
+
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return {row["path"]: row["reason"] for row in csv.DictReader(file)}
+    except (OSError, KeyError, csv.Error):
+        return {}
