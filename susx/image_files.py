@@ -25,6 +25,7 @@ __all__ = [
     "FORMATS",
     "IMAGE_SUFFIXES",
     "LOCAL",
+    "UNDECODED_SUFFIXES",
     "BadImage",
     "ImageLimits",
     "open_image",
@@ -33,11 +34,21 @@ __all__ = [
     "upright_rgb",
 ]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 """What is decoded. Formats whose decoders run other programs or fetch files (EPS, PDF, WMF) are not."""
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Files of a folder that are looked at as images."""
+IMAGE_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
+    ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".avif", ".avifs",
+})  # fmt: skip
+"""Files of a folder that are looked at as images, in small letters: all endings of ``FORMATS`` in Pillow's registry, and ``.mpo``, which
+is a JPEG with more behind it."""
+
+UNDECODED_SUFFIXES = frozenset({
+    ".heic", ".heif", ".hif", ".jxl", ".jxr", ".svg", ".svgz", ".psd", ".eps", ".ico", ".tga", ".dds", ".exr", ".hdr", ".qoi", ".dib",
+    ".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".raf", ".rw2", ".raw", ".xcf", ".wmf", ".emf", ".pcx", ".bpg", ".flif",
+})  # fmt: skip
+"""Endings of images that nothing here decodes: they are counted where a folder is read, so that nobody misses them unawares."""
 
 _MARKUP = re.compile(rb"^\s*(<\?xml|<!doctype|<!--|<html|<head|<body|<svg|<script)", re.IGNORECASE)
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}

@@ -17,11 +17,10 @@ from susx.classifier.artefact import StoredClassifier
 from susx.classifier.classifier import Classifier, Prediction
 from susx.errors import InputError
 from susx.features.encoder import Encoder
-from susx.image_files import IMAGE_SUFFIXES, LOCAL, BadImage, open_image, upright_rgb
+from susx.image_files import LOCAL, BadImage, open_image, upright_rgb
+from susx.image_folder import require_images
 
 __all__ = ["as_record", "decode", "expand", "predict_stream"]
-
-"""Files of a folder with other endings are passed over; a file that is named is always tried."""
 
 _LARGEST_BLOCK = 16
 
@@ -29,13 +28,15 @@ _LARGEST_BLOCK = 16
 def expand(arguments: Iterable[str]) -> Iterator[Path]:
     """Yield the files that arguments mean: files, folders (all images below, sorted), and glob patterns.
 
+    Of a folder, files with other endings are passed over; a file that is named is always tried.
+
     Raises:
         InputError: a folder without images, or a pattern without matches.
     """
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            yield from _below(path)
+            yield from require_images(path).files
         elif not path.exists() and glob.has_magic(argument):
             matches = sorted(glob.glob(argument, recursive=True))
             if not matches:
@@ -43,16 +44,6 @@ def expand(arguments: Iterable[str]) -> Iterator[Path]:
             yield from (Path(match) for match in matches if not Path(match).is_dir())
         else:
             yield path
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    found = False
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            found = True
-            yield path
-    if not found:
-        raise InputError(f"The folder {folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
 
 
 def predict_stream(

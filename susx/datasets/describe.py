@@ -10,6 +10,7 @@ from typing import Any
 from susx.datasets.readers.webdataset import CLASS_NAMES, TEMPLATES, read_class_names
 from susx.datasets.split import SPLIT_WORDS
 from susx.errors import ConfigError
+from susx.user_folder import folders_in
 
 __all__ = [
     "describe",
@@ -163,9 +164,9 @@ def split_folders(folder: Path) -> dict[str, str]:
 
     A folder of vehicles may have a class ``train``: only two such folders or more, each with folders in it, are splits.
     """
-    inside = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    inside = folders_in(folder)
     found = {SPLIT_WORDS[path.name.lower()]: path.name for path in inside if path.name.lower() in SPLIT_WORDS}
-    nested = all(any(below.is_dir() for below in path.iterdir()) for path in inside)
+    nested = all(folders_in(path) for path in inside)
     return found if len(found) == len(inside) >= 2 and nested else {}
 
 
@@ -177,14 +178,7 @@ def describe_folder(folder: Path) -> dict[str, Any]:
     """
     splits = split_folders(folder)
     around = [folder / name for name in splits.values()] or [folder]
-    folders = sorted(
-        {
-            path.name
-            for each in around
-            for path in each.iterdir()
-            if path.is_dir() and not path.name.startswith(".")
-        }
-    )
+    folders = sorted({path.name for each in around for path in folders_in(each)})
     if not folders:
         raise ConfigError(f"{folder} holds no folders; expected one folder of images per class.")
     reader: dict[str, Any] = {"kind": "imagefolder", "folder": folder.resolve().name}

@@ -20,6 +20,7 @@ import yaml
 
 from susx.datasets.split import SPLIT_WORDS
 from susx.errors import ConfigError
+from susx.user_folder import files_below
 
 __all__ = ["LabelledTables", "Row", "holds_images", "open_tables", "split_files"]
 
@@ -105,15 +106,9 @@ def split_files(folder: Path) -> dict[str, tuple[Path, ...]]:
     if folder.is_file():
         return {"train": (folder,)}
     found: dict[str, list[Path]] = {}
-    for file in sorted([*folder.rglob("*.parquet"), *folder.rglob("*.arrow")]):
+    for file in files_below(folder, {".parquet", ".arrow"}).files:
         inside = file.relative_to(folder)
-        hidden = any(part.startswith(".") for part in inside.parts)
-        if (
-            file.suffix not in {".parquet", ".arrow"}
-            or hidden
-            or file.name.startswith("cache-")
-            or not file.is_file()
-        ):
+        if file.name.startswith("cache-"):  # what map() and filter() of datasets leave
             continue
         words = [_SHARD.sub("", file.stem), *reversed(inside.parts[:-1])]
         split = next((SPLIT_WORDS[word.lower()] for word in words if word.lower() in SPLIT_WORDS), "train")

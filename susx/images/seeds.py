@@ -7,7 +7,8 @@ from pathlib import Path
 
 from susx.config.spelling import plain
 from susx.errors import ConfigError, did_you_mean
-from susx.image_files import IMAGE_SUFFIXES
+from susx.image_folder import images_below
+from susx.user_folder import folders_in
 
 __all__ = ["find_seeds"]
 
@@ -15,8 +16,8 @@ __all__ = ["find_seeds"]
 def find_seeds(folder: Path, classes: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     """Return class -> its files, relative to the folder, in a fixed order; classes without images are left out.
 
-    A class's images lie in the sub-folder of its name, at any depth; case, blanks, ``_``, ``-`` and ``/`` may differ. Hidden files
-    and files that are no images by their names are left out.
+    A class's images lie in the sub-folder of its name, at any depth; case, blanks, ``_``, ``-`` and ``/`` may differ. Hidden files,
+    what systems leave and files that are no images by their names are left out.
 
     Raises:
         ConfigError: there is no such folder, a sub-folder is no class's, or images lie beside the sub-folders.
@@ -27,26 +28,19 @@ def find_seeds(folder: Path, classes: Sequence[str]) -> Mapping[str, tuple[str, 
         )
     names = {plain(name): name for name in classes}
     found: dict[str, list[str]] = {}
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if not entry.is_dir():
-            if entry.suffix.lower() in IMAGE_SUFFIXES:
-                raise ConfigError(
-                    f"{entry} lies beside the folders of the classes; move it into the folder of its class."
-                )
-            continue
+    below = images_below(folder)
+    beside = next((path for path in below.files if path.parent == folder), None)
+    if beside:
+        raise ConfigError(
+            f"{beside} lies beside the folders of the classes; move it into the folder of its class."
+        )
+    for entry in folders_in(folder):
         name = entry.name if entry.name in classes else names.get(plain(entry.name))
         if name is None:
             raise ConfigError(
                 f"The seeds' folder {entry} is no class's.{did_you_mean(entry.name, classes)} Its name must be that of a class."
             )
         found.setdefault(name, []).extend(
-            path.relative_to(folder).as_posix() for path in sorted(entry.rglob("*")) if _counts(path, entry)
+            path.relative_to(folder).as_posix() for path in below.files if path.is_relative_to(entry)
         )
     return {name: tuple(found[name]) for name in classes if found.get(name)}
-
-
-def _counts(path: Path, entry: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(entry).parts)
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()

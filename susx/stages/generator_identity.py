@@ -7,10 +7,16 @@ from pathlib import Path
 from susx.config import GenerationConfig
 from susx.store import FileDigests, digest_json
 from susx.types import Json
+from susx.user_folder import files_below
 
 __all__ = ["generator_path", "identify_generator"]
 
 _file_digests = FileDigests()
+
+_ENDINGS = frozenset(
+    {".json", ".safetensors", ".txt", ".bin", ".model", ".py", ".jinja", ".pt", ".pth", ".ckpt"}
+)
+"""What is read of a diffusers folder: configurations, weights, vocabularies (T5's is ``spiece.model``) and code."""
 
 
 def identify_generator(config: GenerationConfig) -> Json:
@@ -18,8 +24,7 @@ def identify_generator(config: GenerationConfig) -> Json:
     folder = generator_path(config)
     if folder is None:
         return {"id": config.model, "revision": config.revision, "variant": config.variant}
-    kinds = {".json", ".safetensors", ".txt", ".bin"}
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix in kinds]
+    files = files_below(folder, _ENDINGS).files
     return {
         "content": digest_json({path.relative_to(folder).as_posix(): _file_digests(path) for path in files})
     }

@@ -1,27 +1,18 @@
-"""What the file readers share: which image files lie in a folder, and how a copy without official splits is cut."""
+"""What the file readers share: how rows become a split, and how a copy without official splits is cut."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 from susx.config import ReaderConfig
 from susx.datasets.labels import LabelMap
 from susx.datasets.split import ImageSource, TargetSplit
-from susx.image_files import IMAGE_SUFFIXES
 from susx.seeds import derive_seed
 
-__all__ = ["assemble", "ignored", "image_files", "in_share"]
+__all__ = ["assemble", "ignored", "in_share"]
 
 logger = logging.getLogger(__name__)
-
-
-def image_files(folder: Path) -> Iterator[Path]:
-    """Yield the image files below ``folder`` in a fixed order; hidden files are left out."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file():
-            yield path
 
 
 def in_share(name: str, split: str, reader: ReaderConfig) -> bool:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble, image_files, in_share
+from susx.datasets.readers.files import assemble, in_share
 from susx.datasets.split import TargetSplit
+from susx.image_folder import images_below
 
 __all__ = ["read_imagefolder"]
 
@@ -52,7 +53,7 @@ def read_imagefolder(
 
 def _below(folder: Path) -> Iterator[Path]:
     # An image that lies in no class folder has no label: previews and contact sheets are common there.
-    return (path for path in image_files(folder) if path.parent != folder)
+    return (path for path in images_below(folder).files if path.parent != folder)
 
 
 def _flagged(folder: Path, options: dict[str, str], split: str) -> Iterator[Path]:

@@ -14,6 +14,7 @@ from susx.errors import ModelError, did_you_mean
 from susx.images.generate.explain import explain_load_failure
 from susx.store import digest_file
 from susx.store.fingerprint import digest_tree
+from susx.user_folder import files_below
 
 __all__ = ["LoadedPipeline", "load_pipeline"]
 
@@ -216,5 +217,5 @@ def _commit(pipe: Any) -> str | None:
 
 
 def _folder_digest(folder: Path) -> str:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("."))
+    files = files_below(folder).files
     return digest_tree({path.relative_to(folder).as_posix(): digest_file(path) for path in files})[:16]

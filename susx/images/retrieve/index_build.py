@@ -127,7 +127,7 @@ def _gather(
     folder: Path, images: Path | None, urls: Path | None, tars: str | None, config: DownloadConfig
 ) -> tuple[list[IndexItem], Counter[str], str]:
     if images is not None:
-        return items_of_folder(images), Counter(), "images"
+        return *items_of_folder(images), "images"
     if urls is not None:
         return *items_of_links(urls, folder / "images", config), "urls"
     return *items_of_tars(tars or "", folder / "images", config), "tars"

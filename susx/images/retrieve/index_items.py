@@ -17,7 +17,8 @@ from typing import Any
 
 from susx.config import DownloadConfig
 from susx.errors import InputError
-from susx.image_files import IMAGE_SUFFIXES, BadImage, ImageLimits, open_image, save_upright
+from susx.image_files import BadImage, ImageLimits, open_image, save_upright
+from susx.image_folder import passed_over, require_images
 from susx.images.retrieve.download import download, download_folder
 from susx.images.retrieve.link_list import read_link_list
 
@@ -42,21 +43,18 @@ class IndexItem:
         return json.dumps([*dataclasses.astuple(self), status.st_size, status.st_mtime_ns])
 
 
-def items_of_folder(folder: Path) -> list[IndexItem]:
-    """Return the images below a folder in the order of their paths; ``x.txt`` beside ``x.jpg`` is its caption.
+def items_of_folder(folder: Path) -> tuple[list[IndexItem], Counter[str]]:
+    """Return the images below a folder in the order of their paths, and the number of entries passed over by reason.
+
+    ``x.txt`` beside ``x.jpg`` is its caption.
 
     Raises:
         InputError: there is no such folder, or no image in it.
     """
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder} to index.")
-    root = folder.resolve()
-    files = sorted(
-        path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    )
-    if not files:
-        raise InputError(f"{folder} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))}).")
-    return [IndexItem(str(path), _caption(path)) for path in files]
+    below = require_images(folder.resolve())
+    return [IndexItem(str(path), _caption(path)) for path in below.files], Counter(passed_over(below))
 
 
 def items_of_links(table: Path, folder: Path, config: DownloadConfig) -> tuple[list[IndexItem], Counter[str]]:

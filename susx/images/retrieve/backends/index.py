@@ -32,6 +32,7 @@ from susx.images.retrieve.packed_images import PackedImages
 from susx.images.retrieve.queries import Query
 from susx.store import FileDigests, digest_json
 from susx.types import Json
+from susx.user_folder import files_below
 
 __all__ = ["IndexBackend", "IndexSettings", "files_identity", "open_faiss", "open_index"]
 
@@ -74,8 +75,7 @@ def files_identity(backend: str, folder: Path) -> Json:
     Raises:
         RetrievalError: there are none.
     """
-    kinds = {".index", ".parquet", ".npy", ".csv"}
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix in kinds and path.is_file()]
+    files = files_below(folder, {".index", ".parquet", ".npy", ".csv"}).files
     if not files:
         raise RetrievalError(
             f"{folder} holds neither an index nor features. Build one with 'susx index build'."
