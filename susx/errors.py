@@ -8,6 +8,7 @@
     |-- ModelError            weights that cannot be found, fetched or read
     |-- RetrievalError        a kNN service, index or URL list that cannot answer
     |   `-- DownloadError     images that could not be fetched at a plausible rate
+    |-- SourceChanged         a file outside the store was changed while a build read it
     |-- TrainingError         gradient descent that came to nothing (a loss that is not finite)
     |-- GenerationError       a diffusion model or language model that cannot produce
     |-- StoreError            the artefact store cannot be written or read
@@ -37,6 +38,7 @@ __all__ = [
     "NoSupportError",
     "RetrievalError",
     "ServerError",
+    "SourceChanged",
     "StoreError",
     "SusxError",
     "TrainingError",
@@ -81,6 +83,19 @@ class DownloadError(RetrievalError):
 
 class GenerationError(SusxError):
     """A diffusion model or language model that cannot produce."""
+
+
+class SourceChanged(SusxError):
+    """A file outside the store was changed while a build read it."""
+
+    @classmethod
+    def of(cls, what: str, stage: str, subject: str, how: str = "") -> SourceChanged:
+        """Name what changed, and the work that is lost by it."""
+        work = f"'{stage}'" + (f" of '{subject}'" if subject else "")
+        return cls(
+            f"{what[:1].upper()}{what[1:]} changed while a build read it: {work} is not what its key says and was not kept"
+            f"{f' ({how})' if how else ''}. Run the same command again once nothing writes there; all other work is kept."
+        )
 
 
 class TrainingError(SusxError):

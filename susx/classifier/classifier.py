@@ -16,6 +16,7 @@ from susx.classifier.artefact import ClassifierFacts, StoredClassifier
 from susx.classifier.hub import locate_classifier
 from susx.classifier.read import read_classifier
 from susx.errors import InputError, MismatchError
+from susx.evaluation import probabilities
 from susx.features.adapted import encode_adapted
 from susx.features.encoder import Encoder, load_encoder
 from susx.features.text_tower import TextTower
@@ -132,7 +133,7 @@ class Classifier:
 
     def probabilities(self, features: ImageFeatures) -> Float[Tensor, "query classes"]:
         """Return softmax(logits / temperature) with the stored temperature (1 when not calibrated)."""
-        return torch.softmax(self.logits(features).double() / self.facts.temperature, dim=1).float()
+        return probabilities(self.logits(features).double(), self.facts.temperature).float()
 
     def encode(self, images: Iterable[Image.Image | Path | Tensor]) -> ImageFeatures:
         """Return features of readable images, with patch tokens and adapted features where the method needs them.

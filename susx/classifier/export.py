@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from susx.classifier.artefact import StoredClassifier
 from susx.errors import ConfigError, MismatchError
+from susx.evaluation import probabilities
 from susx.methods import ImageFeatures
 
 __all__ = ["check_onnx", "export_onnx", "export_open_clip_head"]
@@ -38,7 +39,7 @@ class _Calibrated(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
         logits = self.scores(features)
-        answers = logits, (logits / self.temperature).softmax(dim=1)
+        answers = logits, probabilities(logits, self.temperature)
         if self.threshold is None:
             return answers
         cosines = nn.functional.normalize(features, dim=1) @ self.get_buffer("text").T

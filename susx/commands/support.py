@@ -96,23 +96,19 @@ def _file(table: Path) -> Path:
 
 
 def _locator(table: Path, store: Path | None) -> Callable[[SupportRow], Path]:
-    """Find images beside the table, else through the ``sources.json`` (digest -> stage/key/file) of the artefact it is of."""
-    from susx.stages.curate import STAGE
-    from susx.store.disk import read_json
+    """Find images beside the table, else by their content in the artefacts of images of the store."""
+    from susx.stages import fetch, generate, seeds
+    from susx.stages.images import files_by_digest
+    from susx.store import ArtefactStore, Ref
 
-    root = (store or _store_around(table)) / "artefacts"
-    listed = table.parent / "sources.json"
-    run = read_json(table.parent / "run.json")  # a run's folder names the artefact that its table is of
-    if isinstance(run, dict) and (key := (run.get("artefacts") or {}).get("support")):
-        listed = root / STAGE.name / key[:2] / key / "sources.json"
-    sources: dict[str, str] = json.loads(listed.read_text(encoding="utf-8")) if listed.is_file() else {}
+    artefacts = ArtefactStore(store or _store_around(table))
+    drawn = {stage.STAGE.name for stage in (seeds, generate, fetch)}
+    refs = [Ref(stage, "", key, "") for stage, key, _ in artefacts.entries() if stage in drawn]
+    held = files_by_digest(artefacts, refs)
 
     def locate(row: SupportRow) -> Path:
         beside = table.parent / row.file
-        if beside.is_file() or row.digest not in sources:
-            return beside
-        stage, key, name = sources[row.digest].split("/", 2)
-        return root / stage / key[:2] / key / name
+        return beside if beside.is_file() else held.get(row.digest, beside)
 
     return locate
 

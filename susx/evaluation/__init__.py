@@ -9,7 +9,7 @@ from susx.evaluation.ablation import (
     take_shots,
     term_ablation,
 )
-from susx.evaluation.calibration import ReliabilityBins, fit_temperature, reliability
+from susx.evaluation.calibration import ReliabilityBins, fit_temperature, probabilities, reliability
 from susx.evaluation.comparison import Comparison, compare
 from susx.evaluation.confidence import ClassConfidence, class_confidence
 from susx.evaluation.confusion import ConfusionPair, confusion_matrix, confusion_pairs
@@ -57,6 +57,7 @@ __all__ = [
     "mean_per_class",
     "names_a_class",
     "overlap",
+    "probabilities",
     "reliability",
     "score",
     "support_size_curve",

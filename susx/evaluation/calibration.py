@@ -16,10 +16,22 @@ from torch import Tensor
 from susx.errors import InputError
 from susx.evaluation.scores import check_scored
 
-__all__ = ["ReliabilityBins", "fit_temperature", "reliability"]
+__all__ = ["ReliabilityBins", "fit_temperature", "probabilities", "reliability"]
 
 _LOG_TEMPERATURES = (-7.0, 7.0)
 """Natural logarithms of the temperatures searched: 0.0009 to 1,100."""
+
+
+def probabilities(
+    logits: Float[Tensor, "query classes"], temperature: float
+) -> Float[Tensor, "query classes"]:
+    """Return softmax(logits / temperature) in the precision of the logits, defined for every temperature above 0.
+
+    The largest logit of a row is taken off first: nothing then overflows but to 0. Towards temperature 0 the best class (or those
+    that share the first place) gets all.
+    """
+    least = float(torch.finfo(logits.dtype).tiny)  # a smaller one is 0 in this precision, and 0 / 0 is NaN
+    return ((logits - logits.amax(dim=1, keepdim=True)) / max(temperature, least)).softmax(dim=1)
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,7 @@ def reliability(
     check_scored(logits, labels)
     if not (temperature > 0 and bins >= 1):
         raise InputError(f"Temperature and bins must be positive, found {temperature} and {bins}.")
-    confidence = (logits.double() / temperature).softmax(dim=1).amax(dim=1)
+    confidence = probabilities(logits.double(), temperature).amax(dim=1)
     right = (logits.argmax(dim=1) == labels).double()
     # a bin holds (low, high], so that confidence 1 belongs to the last one
     index = (torch.ceil(confidence * bins).long() - 1).clamp(0, bins - 1)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from susx.evaluation.calibration import probabilities
 from susx.evaluation.scores import check_scored
 
 __all__ = ["ConfusionPair", "confusion_matrix", "confusion_pairs"]
@@ -52,7 +53,7 @@ def confusion_pairs(
     ``temperature`` divides the logits before the softmax whose value is the confidence.
     """
     check_scored(logits, labels)
-    confidence, predicted = (logits.double() / temperature).softmax(dim=1).max(dim=1)
+    confidence, predicted = probabilities(logits.double(), temperature).max(dim=1)
     predicted = logits.argmax(dim=1)
     classes = logits.shape[1]
     matrix = confusion_matrix(predicted, labels, classes)

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from susx.config import EncoderConfig
-from susx.errors import InputError, ModelError
+from susx.errors import InputError, ModelError, SourceChanged
 from susx.features.identity import BLIP, EMBEDDED, TCL, EncoderIdentity, identify_encoder
 from susx.features.open_clip_import import import_open_clip
 from susx.image_files import LOCAL, open_image, upright_rgb
@@ -178,6 +178,8 @@ def _load(identity: EncoderIdentity, config: EncoderConfig) -> Encoder:
     device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
     load = {BLIP: _load_blip, TCL: _load_tcl}.get(config.model, _load_open_clip)
     model, preprocess, tokenizer = load(identity, config, device)
+    if identify_encoder(config) != identity:  # or what was read of both would be kept in memory as the one
+        raise SourceChanged.of("the encoder's weights", "load", identity.model)
     logger.info("loaded encoder %s on %s", identity, device)
     return Encoder(
         identity,

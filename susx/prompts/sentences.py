@@ -16,6 +16,7 @@ from typing import Any
 from susx.config.spelling import plain
 from susx.config.yaml_text import parse_yaml
 from susx.errors import ConfigError, did_you_mean
+from susx.store.disk import facts_of
 
 __all__ = ["class_sentences", "clean", "read_sentences"]
 
@@ -27,18 +28,18 @@ def read_sentences(path: Path) -> Mapping[str, tuple[str, ...]]:
         ConfigError: there is no such file, or it does not hold ``{class: [sentence, ...]}``.
     """
     try:
-        stat = path.stat()
+        facts = facts_of(path)
     except OSError as error:
         raise ConfigError(
             f"There is no file of sentences {path}. Write one by hand ({{class: [sentence, ...]}}, JSON or YAML) or let"
             " a language model do it: susx prompts write."
         ) from error
-    return _read(path, stat.st_mtime_ns, stat.st_size)
+    return _read(path, tuple(facts))
 
 
 @functools.lru_cache(maxsize=8)
-def _read(path: Path, mtime: int, size: int) -> Mapping[str, tuple[str, ...]]:
-    # The time and size of the file are part of the key: an edited file is read again.
+def _read(path: Path, facts: tuple[int, ...]) -> Mapping[str, tuple[str, ...]]:
+    # What changes when a file is written is part of the key, also where the time of the change was set back.
     try:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text) if path.suffix.lower() == ".json" else parse_yaml(text, str(path))

@@ -8,7 +8,8 @@ from pathlib import Path
 from susx.stages import fit, target
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
-from susx.stages.parameters import Encoding, Params
+from susx.stages.outside import ENCODER
+from susx.stages.parameters import KnownEncoding, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
@@ -25,7 +26,7 @@ class _Params(Params):
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job a fitted trial where there is a test split."""
     splits, params = done.all(target.STAGE), _Params(classes=plan.classes)
-    execution = Encoding(encoder=plan.profile.encoder)
+    execution = KnownEncoding(encoder=plan.profile.encoder, identity=plan.encoder)
     if "test" not in splits:
         return []
     return [
@@ -43,7 +44,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.methods.state import load_fitted
     from susx.stages.evidence import load_target
 
-    inputs, classes, encoder = Artefacts.of(job), _Params.of(job).classes, Encoding.of(job).encoder
+    inputs, classes, encoder = Artefacts.of(job), _Params.of(job).classes, KnownEncoding.of(job).encoder
     fitted = load_fitted(store.path(inputs.one(fit.STAGE), fit.FILE))
     fitted = fitted.bound(lambda: TextTower(load_encoder(encoder)))
     tensors = {}
@@ -57,4 +58,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"images": len(labels), "correct": correct}
 
 
-STAGE = Stage("classify", 1, run, "Classify the target's images", jobs)
+STAGE = Stage("classify", 1, run, "Classify the target's images", jobs, outside=(ENCODER,))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,8 @@ from susx.stages import assign, encode_images, fetch, generate, seeds, target, t
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.images import read_rows
-from susx.stages.parameters import Encoding, Params
+from susx.stages.outside import ENCODER
+from susx.stages.parameters import KnownEncoding, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
@@ -48,13 +48,13 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
                 *(done.all(target.STAGE).values() if config.contamination else ()),
             ],
             params=_Params(curation=config, per_class=plan.profile.per_class),
-            execution=Encoding(encoder=plan.profile.encoder),
+            execution=KnownEncoding(encoder=plan.profile.encoder, identity=plan.encoder),
         )
     ]  # fmt: skip
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``support.parquet`` (kept and rejected), ``support.safetensors`` (kept, in the table's order), sources.
+    """Write ``support.parquet`` (kept and rejected), ``support.safetensors`` (kept, in the table's order).
 
     Classes are taken in the order of their names, so the order of the class list does not matter. Features
     of a kind that only some of the sources deliver (patches: a pool of features has none) are left out.
@@ -71,7 +71,6 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     rows: list[SupportRow] = []
     rows_with: dict[str, list[int]] = {}
     tensors: dict[str, list[torch.Tensor]] = {}
-    keys: dict[str, str] = {}
     encoded = inputs.all(encode_images.STAGE)
     for name, images in encode_images.image_sets(inputs).items():
         own = read_rows(store, images)
@@ -80,8 +79,6 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         for kind, values in features.items() if kept else ():
             rows_with.setdefault(kind, []).extend(kept)
             tensors.setdefault(kind, []).append(values)
-        for row in own:
-            keys[row.digest] = f"{images.stage}/{images.key}/{row.file}"
         rows += own
     if assigned := inputs.find(assign.STAGE):
         rows += read_rows(store, assigned)
@@ -96,7 +93,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     config = params.curation
     result = curate(
         rows, features_of_rows, dict(zip(names, weights, strict=True)), hashes, torch.cat(shown) if shown else None,
-        config, params.per_class, safety=_safety_texts(Encoding.of(job).encoder) if config.clip_safety else None,
+        config, params.per_class, safety=_safety_texts(KnownEncoding.of(job).encoder) if config.clip_safety else None,
     )  # fmt: skip
     write_support(out / TABLE, result)
     alive = [at for at, row in enumerate(result) if row.kept]
@@ -108,8 +105,6 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         else:
             logger.warning("A source of images has no %s features: the support set has none.", kind)
     save_file(support, out / FEATURES)
-    sources = {row.digest: keys[row.digest] for row in result if row.file}
-    (out / "sources.json").write_text(json.dumps(sources, sort_keys=True), encoding="utf-8")
     return {"kept": len(alive), "rejected": len(result) - len(alive)}
 
 
@@ -124,4 +119,4 @@ def _safety_texts(config: EncoderConfig) -> SafetyTexts:
     )
 
 
-STAGE = Stage("curate", 2, run, "Curate the support set", jobs)
+STAGE = Stage("curate", 3, run, "Curate the support set", jobs, outside=(ENCODER,))

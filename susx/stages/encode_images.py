@@ -12,6 +12,7 @@ from susx.stages import fetch, generate, seeds
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.images import FEATURES, read_rows
+from susx.stages.outside import ENCODER
 from susx.stages.parameters import AdaptedEncoding, EncoderKey, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
@@ -78,4 +79,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"images": len(paths)}
 
 
-STAGE = Stage("encode-images", 1, run, "Encode images", jobs, device=True)
+STAGE = Stage("encode-images", 1, run, "Encode images", jobs, device=True, outside=(ENCODER,))

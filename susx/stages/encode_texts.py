@@ -8,6 +8,7 @@ from pathlib import Path
 from susx.stages import words
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
+from susx.stages.outside import ENCODER
 from susx.stages.parameters import EncoderKey, Encoding, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
@@ -62,4 +63,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"sentences": len(rows)}
 
 
-STAGE = Stage("encode-texts", 1, run, "Encode sentences", jobs, device=True)
+STAGE = Stage("encode-texts", 1, run, "Encode sentences", jobs, device=True, outside=(ENCODER,))

@@ -11,6 +11,7 @@ from susx.stages import assign, pool
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.images import FEATURES, write_rows
+from susx.stages.outside import POOL
 from susx.stages.retrieval import (
     DownloadParams,
     Retrieving,
@@ -43,21 +44,21 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``images/`` and ``rows.jsonl``; a candidate that cannot be had or decoded is a row with its reason."""
     from susx.images.retrieve import materialise, read_candidates
 
-    inputs, settings = Artefacts.of(job), Retrieving.of(job)
+    inputs, settings, params = Artefacts.of(job), Retrieving.of(job), DownloadParams.of(job)
     pooled = inputs.find(pool.STAGE)
     candidates = read_candidates(store.path(inputs.one(assign.STAGE)))
     rows = materialise(
-        candidates, out, downloads(store), settings.download, model=DownloadParams.of(job).encoder.model
+        candidates, out, downloads(store), settings.download, model=params.encoder.model
     )  # fmt: skip
     write_rows(out, rows)
     if Delivers.FEATURES in backend_settings(settings.retrieval).delivers:
         from safetensors.torch import save_file
 
         kept = [candidate for candidate, row in zip(candidates, rows, strict=True) if row.kept]
-        features = open_backend(settings, store, pooled).features(kept)
+        features = open_backend(settings, store, pooled, params.backend, params.encoder).features(kept)
         save_file({"image": features}, out / FEATURES)
     reasons = Counter(row.rejected for row in rows if not row.kept)
     return {"candidates": len(rows), "images": sum(row.kept for row in rows), **reasons}
 
 
-STAGE = Stage("fetch", 1, run, "Fetch images", jobs, resumable=True, network=True)
+STAGE = Stage("fetch", 1, run, "Fetch images", jobs, resumable=True, network=True, outside=(POOL,))

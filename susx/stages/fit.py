@@ -15,6 +15,7 @@ from susx.methods import Need, Run, find_method, parameters
 from susx.stages import curate, pool_statistics, target, text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
+from susx.stages.outside import ENCODER
 from susx.stages.parameters import EncoderKey, Execution, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
@@ -107,4 +108,4 @@ def _device(trial: Trial, asked: str) -> str:
     return asked if asked != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
-STAGE = Stage("fit", 2, run, "Fit classifiers", jobs, resumable=True)
+STAGE = Stage("fit", 2, run, "Fit classifiers", jobs, resumable=True, outside=(ENCODER,))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from susx.config import GenerationConfig
+from susx.errors import SourceChanged
 from susx.stages import text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
-from susx.stages.generator_identity import generator_path
+from susx.stages.generator_identity import generator_path, identify_generator
 from susx.stages.images import write_rows
-from susx.stages.parameters import Encoding, Params
+from susx.stages.outside import ENCODER, GENERATOR
+from susx.stages.parameters import KnownEncoding, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
@@ -36,7 +39,7 @@ class _Params(Params):
     sentences: tuple[str, ...]
 
 
-class _Drawing(Encoding):
+class _Drawing(KnownEncoding):
     generation: GenerationConfig
 
 
@@ -49,7 +52,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     settings = config.model_dump(mode="json", exclude=free)
     # Only the rule of distinctness looks at other classes; without it a class is drawn by itself.
     inputs = [done.one(text_classifier.STAGE)] if config.distinctness_margin is not None else []
-    execution = _Drawing(encoder=profile.encoder, generation=config)
+    execution = _Drawing(encoder=profile.encoder, identity=plan.encoder, generation=config)
     found = []
     for name, sentences in plan.sentences.items():
         if name in plan.unnamed:
@@ -68,7 +71,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.images.inspect import inspect_files
 
     params, config = _Params.of(job), _Drawing.of(job).generation
-    loaded = _pipeline(config)
+    loaded = _pipeline(config, json.dumps(params.model, sort_keys=True))
     names = {field.name for field in dataclasses.fields(DrawSettings)}
     settings = DrawSettings(**{name: value for name, value in params.settings.items() if name in names})
     requests = plan_requests(params.class_name, params.sentences, params.per_class, params.seed)
@@ -90,14 +93,22 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
 
 @functools.lru_cache(maxsize=1)
-def _pipeline(config: GenerationConfig) -> Any:
+def _pipeline(config: GenerationConfig, identity: str) -> Any:
+    """Return the pipeline of the model that has this identity (as JSON): another one may lie there by the next build.
+
+    Raises:
+        SourceChanged: it has changed since the build was planned.
+    """
     from susx.images.generate import load_pipeline
 
-    return load_pipeline(
+    loaded = load_pipeline(
         generator_path(config) or config.model, revision=config.revision, variant=config.variant,
         scheduler=config.scheduler, dtype=config.dtype, device=config.device, channels_last=config.channels_last,
         compile=config.compile,
     )  # fmt: skip
+    if json.dumps(identify_generator(config), sort_keys=True) != identity:
+        raise SourceChanged.of("the diffusion model", "generate", "")
+    return loaded
 
 
 def _distinctness(job: Job, store: ArtefactStore, config: GenerationConfig) -> Distinctness | None:
@@ -119,4 +130,4 @@ def _distinctness(job: Job, store: ArtefactStore, config: GenerationConfig) -> D
     return Distinctness(tuple(names), score, config.distinctness_margin, encoder.digest)
 
 
-STAGE = Stage("generate", 1, run, "Draw images", jobs, resumable=True, device=True)
+STAGE = Stage("generate", 1, run, "Draw images", jobs, resumable=True, device=True, outside=(ENCODER, GENERATOR))

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from susx.errors import DamagedArtefact
 from susx.records import SupportRow, decode_rows, encode_rows
 from susx.store import ArtefactStore, Ref
+from susx.types import Digest
 
-__all__ = ["FEATURES", "TABLE", "read_rows", "write_rows"]
+__all__ = ["FEATURES", "TABLE", "files_by_digest", "read_rows", "write_rows"]
 
 TABLE = "rows.jsonl"
 FEATURES = "features.safetensors"
 """Features that came with images or in place of them; ``encode-images`` takes them over."""
+
+
+def files_by_digest(store: ArtefactStore, refs: Iterable[Ref]) -> dict[Digest, Path]:
+    """Return where artefacts hold each content. Images are found by what they are: a key may go, and its image live on under another."""
+    found: dict[Digest, Path] = {}
+    for ref in refs:
+        try:
+            manifest = store.manifest(ref.stage, ref.key)
+        except DamagedArtefact:
+            continue
+        for name, digest in manifest.files.items() if manifest else ():
+            if digest not in found or not found[digest].is_file():
+                found[digest] = store.path(ref, name)
+    return found
 
 
 def write_rows(folder: Path, rows: Sequence[SupportRow], name: str = TABLE) -> None:

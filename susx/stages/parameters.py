@@ -10,7 +10,7 @@ from susx.config import EncoderConfig
 from susx.store import Job
 from susx.types import Digest, Json
 
-__all__ = ["AdaptedEncoding", "EncoderKey", "Encoding", "Execution", "Params"]
+__all__ = ["AdaptedEncoding", "EncoderKey", "Encoding", "Execution", "KnownEncoding", "Params"]
 
 
 V = TypeVar("V", bound="_Values")
@@ -54,6 +54,13 @@ class Encoding(Execution):
     """How images or texts are encoded: device, batch size, where the weights are."""
 
     encoder: EncoderConfig
+
+
+class KnownEncoding(Encoding):
+    """How images or texts are encoded by a stage whose inputs say by which encoder; its key need not."""
+
+    identity: EncoderKey
+    """Of the weights that the inputs were made with."""
 
 
 class AdaptedEncoding(Encoding):

@@ -11,7 +11,6 @@ from typing import Any
 
 from susx.config import DatasetConfig, load_dataset, load_profile
 from susx.datasets import read_split
-from susx.demo.drawing import drawing_digest
 from susx.errors import ConfigError, did_you_mean
 from susx.features.identity import identify_encoder
 from susx.images.retrieve.backends import Delivers, backend_settings
@@ -20,7 +19,8 @@ from susx.prompts import without_sentences
 from susx.stages.build_plan import BuildPlan
 from susx.stages.generator_identity import identify_generator
 from susx.stages.options import BuildOptions
-from susx.store import FileDigests, digest_json
+from susx.stages.split_identity import split_identity
+from susx.store import FileDigests
 from susx.types import Json
 
 __all__ = ["MODES", "BuildOptions", "plan_build"]
@@ -161,18 +161,5 @@ def _splits(dataset: DatasetConfig, root: Path | None) -> dict[str, Json]:
     for name in ("val", "test"):
         split = read_split(dataset, root, name)  # type: ignore[arg-type]
         if split is not None and len(split):
-            found[name] = _split_identity(dataset, split)
+            found[name] = split_identity(dataset, split)
     return found
-
-
-def _split_identity(dataset: DatasetConfig, split: Any) -> Json:
-    """Fingerprint a split by names, classes, sizes and times of its files; reading every image would take too long."""
-    rows = []
-    for name, path, label in zip(split.names, split.paths, split.labels, strict=True):
-        # A listed file that is not there is an unreadable image like any other.
-        stat = path.stat() if path is not None and path.exists() else None
-        rows.append(
-            [name, dataset.classes[label], stat.st_size if stat else 0, stat.st_mtime_ns if stat else 0]
-        )
-    drawn = {"drawing": drawing_digest()} if any(path is None for path in split.paths) else {}
-    return {"images": len(rows), "content": digest_json(sorted(rows)), **drawn}

@@ -8,6 +8,7 @@ from pathlib import Path
 from susx.images.retrieve.backends.demo import DemoSettings
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
+from susx.stages.outside import ENCODER
 from susx.stages.parameters import EncoderKey, Encoding, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job
@@ -48,4 +49,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"images": params.size}
 
 
-STAGE = Stage("pool", 2, run, "Draw and index the embedded pool", jobs, device=True, shared=True)
+STAGE = Stage("pool", 2, run, "Draw and index the embedded pool", jobs, device=True, shared=True, outside=(ENCODER,))

@@ -18,6 +18,7 @@ from susx.methods import Need
 from susx.stages import encode_images, fetch, pool, text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
+from susx.stages.outside import POOL
 from susx.stages.parameters import EncoderKey, Params
 from susx.stages.retrieval import Retrieving, open_backend, retrieving
 from susx.stages.stage import Stage
@@ -82,7 +83,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     text, scale = text_classifier.load(store, prompts, text_classifier.class_names(store, prompts))
     parts: Iterator[np.ndarray]
     if params.whole:
-        backend = open_backend(Retrieving.of(job), store, inputs.find(pool.STAGE))
+        backend = open_backend(
+            Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder
+        )
         parts = backend.feature_parts()
         if params.named:
             rejection = _rejection(backend.captioned_sample(), text, params.named)
@@ -139,4 +142,4 @@ def load(store: ArtefactStore, ref: Ref, prompts: Ref, classes: Sequence[str]) -
     return statistics.of_classes(torch.tensor([place[name] for name in classes]))
 
 
-STAGE = Stage("pool-statistics", 3, run, "Gather statistics of the pool", jobs)
+STAGE = Stage("pool-statistics", 3, run, "Gather statistics of the pool", jobs, outside=(POOL,))

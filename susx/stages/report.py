@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.config import ProfileConfig
-from susx.stages import classify, curate, fit, pool_statistics, prompts, target, text_classifier, words
+from susx.stages import classify, curate, encode_images, fit, pool_statistics, prompts, target, text_classifier, words
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
 from susx.stages.report_params import Reporting, ReportParams
@@ -32,6 +32,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
         dataset=plan.dataset, data_root=plan.data_root, run={**plan.run, "stages": done.account()}
     )
     inputs = [ref for stage in _INPUTS for ref in done.all(stage).values()]
+    inputs += encode_images.image_sets(done).values()
     return [STAGE.job(plan, inputs, params=params, execution=execution)]
 
 

@@ -7,19 +7,20 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import susx
-from susx.config import DatasetConfig
-from susx.datasets import read_split
+from susx.datasets import TargetSplit, read_split
+from susx.errors import SusxError
 from susx.evaluation import compare
+from susx.images.inspect import perceptual_hash
 from susx.methods import Evidence
 from susx.report import ClassWords, MethodRow, QueryImage, ReportData, RunIdentity, StageRow, SupportImage
 from susx.report.measured import confidence, measured_row
-from susx.stages import classify, curate, fit, pool_statistics, prompts, target, text_classifier, words
+from susx.stages import classify, curate, encode_images, fit, pool_statistics, prompts, target, text_classifier, words
 from susx.stages.done import Artefacts
 from susx.stages.evidence import load_evidence, load_target
+from susx.stages.images import files_by_digest
 from susx.stages.report_figures import figures
 from susx.stages.report_params import Reporting, ReportParams
 from susx.store import ArtefactStore, Job, Ref
@@ -45,7 +46,7 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
     )  # fmt: skip
     rows = _methods(params, inputs, store)
     split_labels = {split: target.read_labels(store, ref) for split, ref in inputs.all(target.STAGE).items()}
-    test_image = functools.partial(_test_image, reporting, split_labels["test"]["places"] if rows else [])
+    test_image = _TestImages(reporting, split_labels["test"]) if rows else None
     evidence = load_evidence(
         store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), params.classes,
         pool=inputs.find(pool_statistics.STAGE),
@@ -59,7 +60,7 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
             for s in run.get("stages", ())
         ),
         confidence=confidence(evidence, params.classes),
-        support=tuple(_support(inputs.one(curate.STAGE), store)),
+        support=tuple(_support(inputs, store)),
         words=tuple(_words(params.classes, inputs, store)),
         words_gain=_words_gain(params.classes, inputs, store),
         no_accuracy="" if rows else _why_no_accuracy(params.evaluate, params.labelled),
@@ -68,7 +69,7 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
             *_contradicted(evidence, inputs.one(curate.STAGE), store),
             *_notes(rows, {split: labels["unreadable"] for split, labels in split_labels.items()}),
         ),
-        **(figures(params, inputs, store, rows, evidence, test_image) if rows else {}),
+        **(figures(params, inputs, store, rows, evidence, test_image) if test_image else {}),
     )
 
 
@@ -105,23 +106,10 @@ def _shown(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not False and value is not None}
 
 
-def _support(ref: Ref, store: ArtefactStore) -> list[SupportImage]:
-    sources = json.loads(store.path(ref, "sources.json").read_text(encoding="utf-8"))
-    rows = read_support(store.path(ref, curate.TABLE))
-    return [SupportImage(row, _file(store, sources.get(row.digest))) for row in rows]
-
-
-def _file(store: ArtefactStore, source: str | None) -> Path | None:
-    if source is None:
-        return None
-    stage, key, name = source.split("/", 2)
-    path = store.path(Ref(stage, "", key, ""), name)
-    return path if path.is_file() else None
-
-
-@functools.lru_cache(maxsize=1)
-def _split(dataset: str, data_root: Path | None) -> Any:
-    return read_split(DatasetConfig.model_validate_json(dataset), data_root, "test")
+def _support(inputs: Artefacts, store: ArtefactStore) -> list[SupportImage]:
+    held = files_by_digest(store, encode_images.image_sets(inputs).values())
+    rows = read_support(store.path(inputs.one(curate.STAGE), curate.TABLE))
+    return [SupportImage(row, held[row.digest] if row.file else None) for row in rows]
 
 
 def _words(classes: Sequence[str], inputs: Artefacts, store: ArtefactStore) -> Iterator[ClassWords]:
@@ -170,16 +158,37 @@ def _contradicted(evidence: Evidence, support: Ref, store: ArtefactStore) -> Ite
             )
 
 
-def _test_image(reporting: Reporting, places: Sequence[int], row: int) -> QueryImage:
-    """Return one test image as PNG bytes, to be shown beside a confusion."""
-    split = _split(reporting.dataset.model_dump_json(), reporting.data_root)
-    if split is None:
-        return QueryImage(None)
-    image = split.image(places[row])
-    image.thumbnail((128, 128))
-    data = io.BytesIO()
-    image.save(data, format="PNG")
-    return QueryImage(data.getvalue(), split.names[places[row]])
+class _TestImages:
+    """Test images as PNG bytes, to be shown beside a confusion: those that were measured, or none."""
+
+    def __init__(self, reporting: Reporting, measured: target.Labels) -> None:
+        self.reporting, self.measured = reporting, measured
+
+    @functools.cached_property
+    def split(self) -> TargetSplit | None:
+        """The split as it is now; its order may be another than when it was measured."""
+        return read_split(self.reporting.dataset, self.reporting.data_root, "test")
+
+    @functools.cached_property
+    def place(self) -> dict[str, int]:
+        """Name -> place in the split."""
+        return {} if self.split is None else {name: at for at, name in enumerate(self.split.names)}
+
+    def __call__(self, row: int) -> QueryImage:
+        """Return the image of one row of the measured features; without a picture where it cannot be had, or is another."""
+        name = self.measured["names"][row]
+        if self.split is None or name not in self.place:
+            return QueryImage(None, name)
+        try:
+            image = self.split.image(self.place[name])
+        except (OSError, SusxError):
+            return QueryImage(None, name)
+        if perceptual_hash(image) != self.measured["phash"][row]:
+            return QueryImage(None, name)
+        image.thumbnail((128, 128))
+        data = io.BytesIO()
+        image.save(data, format="PNG")
+        return QueryImage(data.getvalue(), name)
 
 
 def _why_no_accuracy(asked: bool, labelled: bool) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from susx.config import DownloadConfig, EncoderConfig, RetrievalConfig
+from susx.errors import SourceChanged
+from susx.images.retrieve.backends import Delivers
 from susx.stages.build_plan import BuildPlan
 from susx.stages.parameters import EncoderKey, Encoding, Params
 from susx.store import ArtefactStore, Ref
@@ -31,6 +34,12 @@ class DownloadParams(Params):
     limits: dict[str, Json]
     """The settings of the download that change a result: sizes, and what may be asked."""
     encoder: EncoderKey
+    backend: Json = None
+    """Identity of the source, where rows of features are taken from it in place of images."""
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the values as a job holds them; a source of images is no part of them."""
+        return self.model_dump(mode="json", exclude={"backend"} if self.backend is None else None)
 
 
 def retrieving(plan: BuildPlan) -> Retrieving:
@@ -43,8 +52,9 @@ def download_params(plan: BuildPlan) -> DownloadParams:
     """Return what decides which links of a build become images."""
     limits = {"image_size", "max_bytes", "max_pixels", "allow_private", "allow_hosts", "respect_opt_out"}
     return DownloadParams(
-        limits=plan.profile.download.model_dump(mode="json", include=limits), encoder=plan.encoder
-    )
+        limits=plan.profile.download.model_dump(mode="json", include=limits), encoder=plan.encoder,
+        backend=plan.backend if Delivers.FEATURES in plan.retrieval.delivers else None,
+    )  # fmt: skip
 
 
 def downloads(store: ArtefactStore) -> Path:
@@ -52,18 +62,39 @@ def downloads(store: ArtefactStore) -> Path:
     return store.root / "downloads"
 
 
-def open_backend(settings: Retrieving, store: ArtefactStore, pool: Ref | None) -> Any:
-    """Return the backend of a job; it is opened once a process, so that no index is read once a class."""
+def open_backend(
+    settings: Retrieving, store: ArtefactStore, pool: Ref | None, source: Json, encoder: EncoderKey
+) -> Any:
+    """Return the backend of a job; it is opened once a process and source, so that no index is read once a class.
+
+    Args:
+        settings: where the source is, and how it is searched.
+        store: for downloads, and the embedded pool.
+        pool: the embedded pool.
+        source: identity of the source, as the job's key has it: another one may lie there by the next build.
+        encoder: identity of the encoder of the queries, likewise.
+
+    Raises:
+        SourceChanged: the source or the encoder is not what the job's key says.
+    """
     return _backend(
-        settings.retrieval, settings.download, settings.encoder, store.folder(pool) if pool else None, downloads(store)
+        settings.retrieval, settings.download, settings.encoder, store.folder(pool) if pool else None, downloads(store),
+        json.dumps([source, encoder.as_json(), pool.digest if pool else ""], sort_keys=True),
     )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=2)
 def _backend(
-    config: RetrievalConfig, download: DownloadConfig, encoder: EncoderConfig, pool: Path | None, work: Path
-) -> Backend:
+    config: RetrievalConfig, download: DownloadConfig, encoder: EncoderConfig, pool: Path | None, work: Path, identity: str
+) -> Backend:  # fmt: skip
     from susx.features.encoder import load_encoder
-    from susx.images.retrieve.backends import open_backend
+    from susx.images.retrieve.backends import backend_settings, open_backend
 
-    return open_backend(config, load_encoder(encoder), download=download, pool=pool, work=work)
+    loaded = load_encoder(encoder)
+    opened = open_backend(config, loaded, download=download, pool=pool, work=work)
+    source, wanted, _ = json.loads(identity)
+    if loaded.identity.as_json() != wanted:
+        raise SourceChanged.of("the encoder's weights", "search", "")
+    if json.loads(json.dumps(backend_settings(config).identity(loaded.identity))) != source:
+        raise SourceChanged.of("the index, list or pool of images", "search", "")
+    return opened

@@ -13,6 +13,7 @@ from susx.images.retrieve.similarity import on_scale_of
 from susx.stages import pool, seeds, words
 from susx.stages.build_plan import BuildPlan, Sentences
 from susx.stages.done import Artefacts, Done
+from susx.stages.outside import ENCODER, POOL
 from susx.stages.parameters import EncoderKey, Params
 from susx.stages.retrieval import Retrieving, open_backend, retrieving
 from susx.stages.stage import Stage
@@ -87,7 +88,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     if said is not None:
         named = params.aliases.get(said.name, queries)
         queries = reworded(queries, said.sentences) if said.sentences else named
-    backend = open_backend(Retrieving.of(job), store, pooled)
+    backend = open_backend(Retrieving.of(job), store, pooled, params.backend, params.encoder)
     found = [candidate for results in search(backend, queries) for candidate in results]
     if shown is not None and (vector := seeds.mean_image(store, shown)) is not None:
         query = dataclasses.replace(queries[0], text=_LIKE, prompt=_LIKE, wanted=params.by_image)
@@ -97,4 +98,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"queries": len(queries) + (shown is not None), "candidates": len(found)}
 
 
-STAGE = Stage("search", 1, run, "Search images", jobs, network=True)
+STAGE = Stage("search", 1, run, "Search images", jobs, network=True, outside=(ENCODER, POOL))

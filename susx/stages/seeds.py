@@ -11,6 +11,7 @@ from susx.config import DownloadConfig
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
 from susx.stages.images import write_rows
+from susx.stages.outside import ENCODER, SEEDS
 from susx.stages.parameters import EncoderKey, Encoding, Params
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
@@ -93,5 +94,5 @@ def mean_image(store: ArtefactStore, ref: Ref) -> Float[Tensor, "1 dim"] | None:
     return torch.nn.functional.normalize(features.float().mean(dim=0, keepdim=True), dim=-1)
 
 
-STAGE = Stage("seeds", 1, run, "Read seed images", jobs, device=True)
+STAGE = Stage("seeds", 1, run, "Read seed images", jobs, device=True, outside=(ENCODER, SEEDS))
 """One job a class; it reads the folder that the data set's ``seeds`` names."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from susx.errors import DamagedArtefact, StoreError, SusxError, is_full
+from susx.errors import DamagedArtefact, SourceChanged, StoreError, SusxError, is_full
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
+from susx.stages.outside import Outside, check_unchanged
 from susx.stages.parameters import Execution, Params
 from susx.store import ArtefactStore, Job, Outcome, Ref
 from susx.store.user_cache import copy_artefact, shared_store, tidy
@@ -48,6 +49,7 @@ class Stage:
         resumable: whether ``run`` takes up files that an interrupted run left in its folder.
         network: whether it talks to other machines (and is worth a retry).
         device: whether it wants the accelerator.
+        outside: what it reads from outside the store, and its key names by a fingerprint.
         shared: whether its artefacts are made once a user and copied to each store: they depend on nothing of anybody's.
     """
 
@@ -60,6 +62,7 @@ class Stage:
     network: bool = False
     device: bool = False
     shared: bool = False
+    outside: tuple[Outside, ...] = ()
 
     def job(
         self,
@@ -124,8 +127,9 @@ def execute(stage: Stage, job: Job, store: ArtefactStore) -> Outcome:
             counts = _from_shared(stage, job, store, work)
             if counts is None:
                 counts = stage.run(job, store, work)
+                check_unchanged(job, stage.outside)
         except BaseException as error:
-            if not stage.resumable:
+            if not stage.resumable or isinstance(error, SourceChanged):
                 shutil.rmtree(work, ignore_errors=True)
             if isinstance(error, Exception) and not isinstance(error, SusxError):
                 _say(error, stage, job, store, work)

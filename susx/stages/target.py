@@ -11,13 +11,18 @@ from typing import Literal, TypedDict
 from PIL import Image
 
 from susx.config import DatasetConfig
+from susx.datasets import TargetSplit
+from susx.errors import SourceChanged
 from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
+from susx.stages.outside import ENCODER, TARGET
 from susx.stages.parameters import AdaptedEncoding, EncoderKey, Params
+from susx.stages.split_identity import by_name
 from susx.stages.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
+from susx.store.disk import Facts, facts_of
 from susx.types import Digest, Json
 
 __all__ = ["FILE", "STAGE", "Labels", "jobs", "read_labels", "run"]
@@ -34,8 +39,6 @@ class Labels(TypedDict):
     labels: list[str]
     """Class names."""
     names: list[str]
-    places: list[int]
-    """In the split as it was read, unreadable images counted."""
     phash: list[str]
     unreadable: dict[str, str]
     """Name -> reason of the images that are left out."""
@@ -76,11 +79,12 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``target.safetensors`` (``image [query dim]``) and ``labels.json`` (class name, name and hash per image).
+    """Write ``target.safetensors`` (``image [query dim]``) and ``labels.json`` (class name, name and hash per image), in the order of names.
 
     An image that cannot be decoded is left out, counted and named. Labels are stored as class names, so a reordered class list leaves the artefact as it is.
 
     Raises:
+        SourceChanged: an image was written to while they were read.
         InputError: more than ``MOST_UNREADABLE`` of the split cannot be decoded.
     """
     from safetensors.torch import save_file
@@ -96,6 +100,8 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     split = read_split(dataset, reading.data_root, params.split)
     if split is None:
         raise FileNotFoundError(f"the {params.split} split of {dataset.name} went away")
+    split = by_name(split)
+    before = _facts(split)
     encoder = load_encoder(reading.encoder)
     hashes: list[str] = []
     readable = ReadableImages(split)
@@ -113,9 +119,11 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         tensors["adapted"] = encode_adapted(
             encoder, read_adapters(Path(reading.adapters), params.adapters), pictures
         )
+    if _facts(split) != before:  # also where size and time are as they were
+        raise SourceChanged.of(TARGET.what, job.stage, job.subject)
     save_file(tensors, out / FILE)
     labels = Labels(
-        labels=[dataset.classes[split.labels[place]] for place in readable.places], places=readable.places,
+        labels=[dataset.classes[split.labels[place]] for place in readable.places],
         names=[split.names[place] for place in readable.places], phash=hashes, unreadable=readable.unreadable,
     )  # fmt: skip
     (out / _LABELS).write_text(json.dumps(labels, ensure_ascii=False), encoding="utf-8")
@@ -125,10 +133,16 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return counts | ({"unreadable": len(readable.unreadable)} if readable.unreadable else {})
 
 
+def _facts(split: TargetSplit) -> list[Facts | None]:
+    """Return what changes when a file of the split is written."""
+    files = dict.fromkeys(split.paths)
+    return [facts_of(path) if path is not None and path.exists() else None for path in files]
+
+
 def read_labels(store: ArtefactStore, ref: Ref) -> Labels:
     """Return what is known of the images of a split besides their features."""
     labels: Labels = json.loads(store.path(ref, _LABELS).read_text(encoding="utf-8"))
     return labels
 
 
-STAGE = Stage("target", 2, run, "Encode the target's images", jobs, device=True)
+STAGE = Stage("target", 3, run, "Encode the target's images", jobs, device=True, outside=(ENCODER, TARGET))

@@ -20,6 +20,7 @@ from susx.errors import InputError
 from susx.stages import pool, seeds
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
+from susx.stages.outside import ENCODER, POOL
 from susx.stages.parameters import EncoderKey, Params
 from susx.stages.retrieval import Retrieving, open_backend, retrieving
 from susx.stages.stage import Stage
@@ -107,7 +108,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         InputError: no seed of an unnamed class can be decoded, or no image like them has a caption.
     """
     params, inputs = _Params.of(job), Artefacts.of(job)
-    backend = open_backend(Retrieving.of(job), store, inputs.find(pool.STAGE))
+    backend = open_backend(
+        Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder
+    )
     found: dict[str, Words] = {}
     if params.names:
         captions = backend.captions(_MOST_CAPTIONS)
@@ -149,5 +152,5 @@ def _described(class_name: str, store: ArtefactStore, shown: Ref, backend: Any) 
     return Words(class_name, {}, len(results), tuple(sentences[at] for at in best))
 
 
-STAGE = Stage("words", 2, run, "Choose words", jobs)
+STAGE = Stage("words", 2, run, "Choose words", jobs, outside=(ENCODER, POOL))
 """One job for all classes; the words of each are a file of their own, so that a change touches that class only."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from susx.errors import InputError
-from susx.evaluation import fit_temperature, reliability
+from susx.evaluation import confusion_pairs, fit_temperature, probabilities, reliability
 
 
 def _honest(n: int, classes: int = 5, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,3 +66,31 @@ def test_nonsense_is_refused() -> None:
     """A temperature of 0 has no softmax."""
     with pytest.raises(InputError, match="positive"):
         reliability(torch.eye(2), torch.arange(2), temperature=0.0)
+
+
+@given(
+    temperature=st.floats(min_value=5e-324, max_value=1.7e308),
+    rows=arrays(np.float32, (3, 4), elements=st.floats(-1e4, 1e4, width=32)),
+    double=st.booleans(),
+)
+def test_probabilities_are_defined_at_every_temperature(temperature, rows, double) -> None:
+    """No temperature above 0 gives NaN: rows sum to 1 and the best class has the largest share, in both precisions."""
+    logits = torch.from_numpy(rows).to(torch.float64 if double else torch.float32)
+    shares = probabilities(logits, temperature)
+    assert torch.allclose(shares.sum(dim=1), torch.ones(3, dtype=logits.dtype), atol=1e-5)
+    best = logits.argmax(dim=1, keepdim=True)
+    assert (shares.gather(1, best)[:, 0] >= shares.amax(dim=1) - 1e-6).all()
+
+
+def test_probabilities_are_the_softmax_at_plain_temperatures() -> None:
+    """Where nothing overflows they are softmax(logits / temperature)."""
+    logits = torch.randn(8, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for temperature in (0.1, 1.0, 7.0):
+        assert torch.allclose(probabilities(logits, temperature), (logits / temperature).softmax(dim=1))
+
+
+def test_the_smallest_temperature_leaves_figures_finite() -> None:
+    """The reliability diagram and the confidence of confusions are numbers at 1e-308 too."""
+    logits, labels = _honest(40)
+    assert math.isfinite(reliability(logits, labels, 1e-308).ece)
+    assert confusion_pairs(logits, labels, temperature=1e-308)

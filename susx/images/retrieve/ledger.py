@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from susx.store import digest_file
+from susx.store.disk import facts_of
 
 __all__ = ["Download", "Ledger", "read_ledger", "url_key"]
 
@@ -105,10 +106,9 @@ def read_ledger(folder: Path) -> Ledger:
     path = folder / "ledger.jsonl"
     if not path.is_file():
         return Ledger(folder)
-    facts = path.stat()
-    return _parsed(folder, facts.st_size, facts.st_mtime_ns)
+    return _parsed(folder, tuple(facts_of(path)))
 
 
 @functools.lru_cache(maxsize=2)
-def _parsed(folder: Path, size: int, changed: int) -> Ledger:
+def _parsed(folder: Path, facts: tuple[int, ...]) -> Ledger:
     return Ledger(folder)
