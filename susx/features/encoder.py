@@ -18,12 +18,16 @@ from torch import Tensor
 from susx.config import EncoderConfig
 from susx.errors import InputError, ModelError, SourceChanged
 from susx.features.identity import BLIP, EMBEDDED, TCL, EncoderIdentity, identify_encoder
+from susx.features.lost_words import lost_end, say_what_is_lost
 from susx.features.open_clip_import import import_open_clip
 from susx.image_files import LOCAL, open_image, upright_rgb
 
 __all__ = ["Encoder", "load_encoder"]
 
 logger = logging.getLogger(__name__)
+
+_SHORTEST_CONTEXT = 16
+"""Tokens that every encoder reads: the shortest context of open_clip's."""
 
 
 class Encoder:
@@ -113,13 +117,27 @@ class Encoder:
         return self._stack([self.prepare(image) for image in images])
 
     def encode_texts(self, texts: Sequence[str]) -> Float[Tensor, "prompts dim"]:
-        """Return unit rows for sentences, in their order."""
+        """Return unit rows for sentences, in their order. A warning names the words that do not fit the encoder's context."""
+        lost = ((text, self.lost_words(text)) for text in dict.fromkeys(texts))
+        if message := say_what_is_lost(lost, f"the encoder {self.id} reads"):
+            logger.warning("%s", message)
         rows = []
         for start in range(0, len(texts), self.batch_size):
             tokens = self.tokenizer(list(texts[start : start + self.batch_size])).to(self.device)
             with torch.inference_mode(), self._autocast():
                 rows.append(self._normalise(self.model.encode_text(tokens)))
         return torch.cat(rows) if rows else torch.zeros(0, self.dim)
+
+    def lost_words(self, text: str) -> str:
+        """Return the end of a text that the encoder never sees, "" where all of it counts."""
+        context = getattr(self.tokenizer, "context_length", None) or _SHORTEST_CONTEXT
+        if len(text.encode("utf-8", "surrogatepass")) + 3 <= context:  # a token is a byte or more
+            return ""
+        return lost_end(self._tokens, text)
+
+    def _tokens(self, text: str) -> tuple[int, ...]:
+        tokens = self.tokenizer([text])
+        return tuple((tokens if isinstance(tokens, Tensor) else tokens["input_ids"])[0].tolist())
 
     def _pooled(self, batch: Tensor) -> Tensor:
         with torch.inference_mode(), self._autocast():

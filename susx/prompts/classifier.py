@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import torch
@@ -11,6 +12,11 @@ from torch import Tensor
 from susx.errors import InputError, MismatchError
 
 __all__ = ["classifier_from_sentences"]
+
+logger = logging.getLogger(__name__)
+
+_ROUNDING = 1e-6
+"""Two encodings of the same tokens in float32 differ by less in each number."""
 
 
 def classifier_from_sentences(features: Mapping[str, Float[Tensor, "_ dim"]]) -> Float[Tensor, "classes dim"]:
@@ -37,7 +43,28 @@ def classifier_from_sentences(features: Mapping[str, Float[Tensor, "_ dim"]]) ->
         raise MismatchError(
             f"Sentence features have widths {sorted(widths)}. Encode all with the same model."
         )
+    if twins := _twins(torch.stack(rows)):
+        names = [*features]
+        shown = "; ".join(f"'{names[one]}' and '{names[other]}'" for one, other in twins[:3])
+        logger.warning(
+            "%d pair(s) of classes have one text: %s%s. No classifier by text can tell them apart. The encoder reads no more of their "
+            "sentences, or takes no notice of what differs (upper and lower case): let them differ earlier (search_name, or prompts of "
+            "their own).",
+            len(twins), shown, "; ..." if len(twins) > 3 else "",
+        )  # fmt: skip
     return torch.stack(rows)
+
+
+def _twins(rows: Float[Tensor, "classes dim"]) -> list[tuple[int, int]]:
+    """Return the pairs of classes whose rows are one but for rounding, in order."""
+    pairs = []
+    for start in range(0, len(rows), 1024):
+        near = rows[start : start + 1024] @ rows.T > 1 - _ROUNDING
+        for one, other in near.nonzero().tolist():
+            # Cosines of float32 cannot tell 1 - 1e-7 from 1: the rows themselves can.
+            if start + one < other and torch.allclose(rows[start + one], rows[other], rtol=0, atol=_ROUNDING):
+                pairs.append((start + one, other))
+    return pairs
 
 
 def _mean(name: str, sentences: Float[Tensor, "prompts dim"]) -> Float[Tensor, " dim"]:

@@ -130,4 +130,6 @@ def _distinctness(job: Job, store: ArtefactStore, config: GenerationConfig) -> D
     return Distinctness(tuple(names), score, config.distinctness_margin, encoder.digest)
 
 
-STAGE = Stage("generate", 1, run, "Draw images", jobs, resumable=True, device=True, outside=(ENCODER, GENERATOR))
+STAGE = Stage(
+    "generate", 1, run, "Draw images", jobs, resumable=True, device=True, outside=(ENCODER, GENERATOR)
+)

@@ -49,4 +49,6 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"images": params.size}
 
 
-STAGE = Stage("pool", 2, run, "Draw and index the embedded pool", jobs, device=True, shared=True, outside=(ENCODER,))
+STAGE = Stage(
+    "pool", 2, run, "Draw and index the embedded pool", jobs, device=True, shared=True, outside=(ENCODER,)
+)

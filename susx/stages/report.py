@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.config import ProfileConfig
-from susx.stages import classify, curate, encode_images, fit, pool_statistics, prompts, target, text_classifier, words
+from susx.stages import (
+    classify,
+    curate,
+    encode_images,
+    fit,
+    pool_statistics,
+    prompts,
+    target,
+    text_classifier,
+    words,
+)
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Done
 from susx.stages.report_params import Reporting, ReportParams

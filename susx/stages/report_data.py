@@ -17,7 +17,17 @@ from susx.images.inspect import perceptual_hash
 from susx.methods import Evidence
 from susx.report import ClassWords, MethodRow, QueryImage, ReportData, RunIdentity, StageRow, SupportImage
 from susx.report.measured import confidence, measured_row
-from susx.stages import classify, curate, encode_images, fit, pool_statistics, prompts, target, text_classifier, words
+from susx.stages import (
+    classify,
+    curate,
+    encode_images,
+    fit,
+    pool_statistics,
+    prompts,
+    target,
+    text_classifier,
+    words,
+)
 from susx.stages.done import Artefacts
 from susx.stages.evidence import load_evidence, load_target
 from susx.stages.images import files_by_digest

@@ -108,9 +108,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         InputError: no seed of an unnamed class can be decoded, or no image like them has a caption.
     """
     params, inputs = _Params.of(job), Artefacts.of(job)
-    backend = open_backend(
-        Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder
-    )
+    backend = open_backend(Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder)
     found: dict[str, Words] = {}
     if params.names:
         captions = backend.captions(_MOST_CAPTIONS)

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from susx.config import CurationConfig, EncoderConfig
+from susx.features.identity import identify_encoder
 from susx.records import SupportRow
 from susx.stages import curate, encode_images, fetch, generate, text_classifier
 from susx.stages.executors import InlineExecutor
@@ -28,6 +29,9 @@ def artefact(world, stage: Stage, subject: str, write):
         return {}
 
     return execute(Stage(stage.name, 1, run, ""), Job(stage.name, 1, "small", subject), world.store).ref
+
+
+TINY = EncoderConfig(model="susx-tiny")
 
 
 @pytest.mark.parametrize("with_patches", [{"fetch"}, {"generate"}, {"fetch", "generate"}])
@@ -70,7 +74,7 @@ def test_patches_from_one_source_only(tmp_path, with_patches):
             ]  # fmt: skip
     job = curate.STAGE.job(
         plan, refs, params=curate._Params(curation=CurationConfig(duplicate_cosine=1.0, phash_distance=0), per_class=9),
-        execution=curate.Encoding(encoder=EncoderConfig(model="susx-tiny")),
+        execution=curate.KnownEncoding(encoder=TINY, identity=identify_encoder(TINY).as_json()),
     )  # fmt: skip
     (ref,) = InlineExecutor(world.store).run(curate.STAGE, [job])
     kept = [row for row in read_support(world.store.path(ref, curate.TABLE)) if row.kept]
