@@ -32,6 +32,7 @@ from susx.classifier.page import page
 from susx.classifier.predict import as_record
 from susx.classifier.schema import BODY, FORM, REFUSALS, Answer, Answers, Health
 from susx.classifier.uploads import uploaded, wait
+from susx.errors import ConfigError
 from susx.image_files import BadImage, open_image, pixel_count
 from susx.methods import parameters
 
@@ -72,7 +73,17 @@ class _CountStatus:
 
 
 def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
-    """Return the service; the encoder is loaded when it starts. ``connections.create_server`` runs it within its limits."""
+    """Return the service; the encoder is loaded when it starts. ``connections.create_server`` runs it within its limits.
+
+    Raises:
+        ConfigError: the method mixes the rows of a batch, so that an answer would depend on who else asks.
+    """
+    method = classifier.stored.method
+    if not method.row_wise:
+        raise ConfigError(
+            f"The method '{method.name}' classifies the images of a batch together, so that an answer would depend on what else "
+            "arrives with it. Serve a classifier of a method that sees one image at a time, as whitened_prototypes does."
+        )
     limits = limits or Limits()
     batches: list[Histogram] = []
     worker = InferenceWorker(

@@ -7,6 +7,7 @@ from susx.methods.clip_adapter import ClipAdapter
 from susx.methods.cocoop import CoCoOp
 from susx.methods.coop import CoOp
 from susx.methods.evidence import Evidence, ImageFeatures
+from susx.methods.folder_prototypes import FolderPrototypes
 from susx.methods.linear_probe import LinearProbe
 from susx.methods.meta_adapter import MetaAdapter
 from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
@@ -28,6 +29,7 @@ __all__ = [
     "CoCoOp",
     "CoOp",
     "Evidence",
+    "FolderPrototypes",
     "ImageFeatures",
     "LinearProbe",
     "MetaAdapter",

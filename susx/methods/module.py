@@ -35,9 +35,13 @@ class LogitsModule(nn.Module):
             reasons.append("mixes the rows of a batch")
         if reasons:
             why = " and ".join(reasons)
+            instead = (
+                "Use susx predict or susx serve for it."
+                if method.row_wise
+                else "Use a method that sees one image at a time, as whitened_prototypes does."
+            )
             raise ConfigError(
-                f"The method '{method.name}' {why}, so it is no function from one image's features to its logits. Use "
-                "susx predict or susx serve for it."
+                f"The method '{method.name}' {why}, so it is no function from one image's features to its logits. {instead}"
             )
         self.method, self.state = method, state
         self.names = [f.name for f in dataclasses.fields(state) if isinstance(getattr(state, f.name), Tensor)]

@@ -13,6 +13,7 @@ from susx.methods.calip import Calip
 from susx.methods.clip_adapter import ClipAdapter
 from susx.methods.cocoop import CoCoOp
 from susx.methods.coop import CoOp
+from susx.methods.folder_prototypes import FolderPrototypes
 from susx.methods.linear_probe import LinearProbe
 from susx.methods.meta_adapter import MetaAdapter
 from susx.methods.tip_adapter import TipAdapter
@@ -41,6 +42,7 @@ METHODS: dict[str, type[Method[Any]]] = {
     "tip_x": TipX,
     "tip_x_pp": TipXPP,
     "tip_x_published": TipXPublished,
+    "folder_prototypes": FolderPrototypes,
 }
 """Constructors by name, in the order of tables; called with hyper-parameters, or with none for the fixed ones."""
 

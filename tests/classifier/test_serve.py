@@ -24,6 +24,8 @@ from susx.classifier.batching import InferenceWorker
 from susx.classifier.connections import create_server
 from susx.classifier.limits import Busy, Limits
 from susx.classifier.serve import create_app
+from susx.errors import ConfigError
+from susx.methods import METHODS
 
 HAS_AVIF = features.check("avif")
 LIMITS = Limits(max_bytes=300_000, max_pixels=1_000_000, timeout=120)
@@ -387,3 +389,11 @@ def test_one_picture_cannot_spoil_the_batch_of_others(classifier_folder, draw):
     assert [f.result(120).image for f in (*good, more)] == ["0", "1", "more"]
     assert wrong.exception(120) is not None
     worker.stop()
+
+
+@pytest.mark.parametrize("name", [n for n, method in METHODS.items() if not method.row_wise])
+def test_a_method_that_mixes_a_batch_is_not_served(build_classifier, tmp_path, name):
+    """An answer would depend on what else arrives with it."""
+    loaded = load_classifier(build_classifier(tmp_path / "c", METHODS[name]()))
+    with pytest.raises(ConfigError, match="depend on what else arrives"):
+        create_app(loaded)

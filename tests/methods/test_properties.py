@@ -20,6 +20,7 @@ from susx.methods import (
     Calip,
     ClipAdapter,
     Evidence,
+    FolderPrototypes,
     ImageFeatures,
     LinearProbe,
     MetaAdapter,
@@ -67,10 +68,13 @@ PUBLISHED = {
     "tip_x_published": TipXPublished(alpha=1.5, beta=3.0, gamma=2.0),
     "tip_x_published-slips": TipXPublished(alpha=1.5, beta=3.0, gamma=2.0, slips=True),
 }
+# Its own properties: ``functional/test_folder_prototypes.py``.
+FOLDER_WISE = {"folder_prototypes": FolderPrototypes()}
 every = pytest.mark.parametrize("method", CASES.values(), ids=CASES.keys())
-every_and_published = pytest.mark.parametrize(
-    "method", (CASES | PUBLISHED).values(), ids=(CASES | PUBLISHED).keys()
-)
+ALL = CASES | PUBLISHED | FOLDER_WISE
+# Eight rounds over seven images of noise amplify rounding, so that a folder's method is held to its tolerances on folders alone.
+row_by_row = pytest.mark.parametrize("method", (CASES | PUBLISHED).values(), ids=(CASES | PUBLISHED).keys())
+every_and_published = pytest.mark.parametrize("method", ALL.values(), ids=ALL.keys())
 
 
 def unit(*shape: int, seed: int) -> torch.Tensor:
@@ -106,9 +110,11 @@ def logits(method: Any, given: Evidence, query: ImageFeatures) -> torch.Tensor:
 
 def test_every_method_is_listed() -> None:
     """The properties below are checked for every method of the registry."""
-    assert {method.name for method in (CASES | PUBLISHED).values()} == WITHOUT_TOWER
+    assert {method.name for method in ALL.values()} == WITHOUT_TOWER
     assert all(METHODS[name]().name == name and METHODS[name].title for name in METHODS)
-    assert {m.name for m in METHODS.values() if not m.row_wise} == {m.name for m in PUBLISHED.values()}
+    assert {m.name for m in METHODS.values() if not m.row_wise} == {
+        m.name for m in (PUBLISHED | FOLDER_WISE).values()
+    }
 
 
 @every_and_published
@@ -149,7 +155,7 @@ def test_blocks_do_not_change_logits(method: Any, monkeypatch: pytest.MonkeyPatc
     torch.testing.assert_close(logits(method, evidence(), images()), whole, rtol=1e-5, atol=1e-4)
 
 
-@every_and_published
+@row_by_row
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000), order=st.permutations(range(13)))
 def test_order_of_support_does_not_matter(method: Any, seed: int, order: list[int]) -> None:
@@ -172,7 +178,7 @@ def test_order_of_support_does_not_matter(method: Any, seed: int, order: list[in
     )
 
 
-@every_and_published
+@row_by_row
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 10_000), order=st.permutations(range(CLASSES)))
 def test_order_of_classes_permutes_columns(method: Any, seed: int, order: list[int]) -> None:
@@ -190,11 +196,16 @@ def test_order_of_classes_permutes_columns(method: Any, seed: int, order: list[i
 
 
 @pytest.mark.parametrize(
-    "name", sorted(n for n in WITHOUT_TOWER if not METHODS[n].axes or any(a.term for a in METHODS[n].axes))
+    "name",
+    sorted(
+        n
+        for n in WITHOUT_TOWER - set(FOLDER_WISE)
+        if not METHODS[n].axes or any(a.term for a in METHODS[n].axes)
+    ),
 )
 def test_zero_weights_are_zero_shot(name: str) -> None:
     """With the weight of every term at 0 a method is zero-shot CLIP, and says so; one without prompts has no such term."""
-    method = next(m for m in (CASES | PUBLISHED).values() if m.name == name)
+    method = next(m for m in ALL.values() if m.name == name)
     off = method.with_values({axis.name: 0.0 for axis in method.axes if axis.term})
     expected = logits(ZeroShot(), evidence(), images())
     torch.testing.assert_close(logits(off, evidence(), images()), expected, rtol=0, atol=0)
@@ -250,7 +261,7 @@ def test_a_linear_head_is_the_method(method: Any) -> None:
         torch.testing.assert_close(query.pooled @ head.T, fitted.logits(query), rtol=1e-5, atol=1e-3)
 
 
-@pytest.mark.parametrize("method", (CASES | PUBLISHED).values(), ids=(CASES | PUBLISHED).keys())
+@pytest.mark.parametrize("method", ALL.values(), ids=ALL.keys())
 @pytest.mark.parametrize("folds", [0, 3])
 def test_a_search_counts_what_the_method_reaches(method: Any, folds: int) -> None:
     """Every count of a method's own search is that of fitting and classifying at the point, by folds too."""

@@ -1,0 +1,295 @@
+"""Folder prototypes: a whole folder of images labelled at once, closed form, beside the inductive whitened prototypes.
+
+The inductive fit (``whitened_prototypes``) gives z - offset + g x~.p for one image. The folder's own images then say
+where its classes lie. Eight times, from the soft labels q = softmax(l) of the round before and v = w q (w ``insiders``),
+
+    A_c = 4 r p_c + sum_i v_ic x~_i               class sums, the inductive prototype as four images
+    f_ic = x~_i.A_c(-i) / |A_c(-i)|               A_c(-i) without the image itself: none votes for itself
+    l = z - offset + g f + shares(n_c(-i))        n_c = sum_i v_ic, ``class_shares``
+
+x~ is whitened around the folder's own centre, (8 m + sum_c n_c / (n_c + 4) mu_c) / (8 + sum_c n_c / (n_c + 4)), since a
+folder is a domain of its own; r^2 is the leave-one-out cosine within classes. Probabilities are softmax(l / 1.4).
+
+A corrected image counts as four in A_c of its class, and how far the fit was from the person's answer spreads to the
+images that look like it: sum_j max(x~_i.x~_j - r^2, 0) (onehot_j - q_j), weight 5 min(1, answers / classes).
+
+Images of one group count as one. Rows are sorted first, so that the order of the images changes no bit of the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from susx.errors import InputError, MismatchError
+from susx.methods.functional.class_shares import class_shares
+from susx.methods.functional.insiders import Surrogates, insider_weights, surrogate_rows
+
+__all__ = ["NONE_OF_THESE", "UNSAID", "FolderLabels", "InductiveFit", "label_folder"]
+
+UNSAID = -1
+"""Correction of an image of which nobody said anything."""
+NONE_OF_THESE = -2
+"""Correction of an image of which a person said that it shows none of the classes."""
+
+ROUNDS = 8
+TEMPERATURE = 1.4
+_PRIOR_IMAGES = 4.0
+_CENTRE_IMAGES = 8.0
+_CORRECTED_IMAGES = 4.0
+_SPREAD = 5.0
+_BLOCK_NUMBERS = 4_000_000
+
+
+@dataclass(frozen=True)
+class InductiveFit:
+    """What an inductive fit of whitened prototypes knows.
+
+    Attributes:
+        text: one unit row per class.
+        logit_scale: of the cosines.
+        mean, matrix: the whitening.
+        prototypes: g p, one row per class.
+        offset: hubness bias of each class.
+        pool_mean, pool_covariance: moments of images of any kind, the pool's or the folder's own.
+    """
+
+    text: Float[Tensor, "classes dim"]
+    logit_scale: float
+    mean: Float[Tensor, " dim"]
+    matrix: Float[Tensor, "dim dim"]
+    prototypes: Float[Tensor, "classes dim"]
+    offset: Float[Tensor, " classes"]
+    pool_mean: Float64[Tensor, " dim"]
+    pool_covariance: Float64[Tensor, "dim dim"]
+
+    def logits(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"]:
+        """Return the inductive logits of unit rows."""
+        whitened = normalize((rows - self.mean.float()) @ self.matrix.float())
+        return self.logit_scale * (rows @ self.text.T) - self.offset + whitened @ self.prototypes.T
+
+
+@dataclass(frozen=True)
+class FolderLabels:
+    """A labelled folder.
+
+    Attributes:
+        logits: one row per image, from all *other* images of the folder (and all answers but its own).
+        probabilities: softmax(logits / 1.4).
+        none_of_these: in [0, 1], how far an image looks like none of the classes.
+        shares: of the classes among the images that show one; sums to 1 (even where no image does).
+        corrections: what a person said of each image, ``UNSAID`` where nothing.
+        mean, matrix: the whitening around the folder's own centre, in which its images are compared.
+    """
+
+    logits: Float[Tensor, "query classes"]
+    probabilities: Float[Tensor, "query classes"]
+    none_of_these: Float[Tensor, " query"]
+    shares: Float[Tensor, " classes"]
+    corrections: Int64[Tensor, " query"]
+    mean: Float[Tensor, " dim"]
+    matrix: Float[Tensor, "dim dim"]
+
+    @property
+    def labels(self) -> Int64[Tensor, " query"]:
+        """Class of each image: what a person said, else the most probable one. ``NONE_OF_THESE`` only where said."""
+        best = self.probabilities.argmax(dim=1)
+        return torch.where(self.corrections == UNSAID, best, self.corrections)
+
+
+def label_folder(
+    inductive: InductiveFit,
+    rows: Float[Tensor, "query dim"],
+    *,
+    corrections: Int64[Tensor, " _"] | None = None,
+    groups: Int64[Tensor, " _"] | None = None,
+    block_rows: int | None = None,
+) -> FolderLabels:
+    """Label the images of a folder together.
+
+    Args:
+        inductive: what is known without the folder.
+        rows: unit rows, of one encoder with the prompts.
+        corrections: the class that a person gave, ``UNSAID`` or ``NONE_OF_THESE``; None for no answers.
+        groups: near-duplicates share a number (any), and count as one image. Equal rows always do.
+        block_rows: images computed at a time; bounds memory and changes no more than rounding.
+
+    Raises:
+        MismatchError: rows of another width than the prompts, corrections or groups of another length.
+        InputError: a correction that is no class.
+    """
+    answers = torch.full((len(rows),), UNSAID) if corrections is None else corrections
+    _check(inductive, rows, answers, groups)
+    if not len(rows):
+        empty = rows.new_zeros((0, len(inductive.text)))
+        even = torch.full((len(inductive.text),), 1 / len(inductive.text))
+        whitening = inductive.mean.float(), inductive.matrix.float()
+        return FolderLabels(empty, empty, rows.new_zeros(0), even, answers, *whitening)
+    unit = normalize(rows.float())
+    place = _places(unit, groups)
+    images, said = _one_per_place(unit, place, answers)
+    step = block_rows or max(256, _BLOCK_NUMBERS // len(inductive.text))
+    fit = _Folder(inductive, images, said, step)
+    logits = fit.logits()
+    probabilities = (logits / TEMPERATURE).softmax(dim=1)
+    counts = fit.counts.clamp(min=0) + 1e-12
+    return FolderLabels(
+        logits[place],
+        probabilities[place],
+        1 - fit.inside[place],
+        counts / counts.sum(),
+        answers,
+        fit.centre,
+        inductive.matrix.float(),
+    )
+
+
+class _Folder:
+    """The rounds over images that each stand for one group."""
+
+    def __init__(self, inductive: InductiveFit, images: Tensor, said: Tensor, step: int) -> None:
+        self.blocks = [slice(at, at + step) for at in range(0, len(images), step)]
+        self.said, self.answered = said, (said >= 0).nonzero()[:, 0]
+        self.images, self.matrix = images, inductive.matrix.float()
+        self.projected = images @ self.matrix
+        self.mean = inductive.mean.float()
+        self.weight = inductive.prototypes.float().norm(dim=1)
+        self.direction = normalize(inductive.prototypes.float())
+        self.prompts = inductive.logit_scale * (images @ inductive.text.float().T) - inductive.offset.float()
+        self.centre = self.mean
+        self.soft = torch.empty_like(self.prompts)
+        for block in self.blocks:
+            torch.add(
+                self.prompts[block],
+                self._whitened(block) @ inductive.prototypes.float().T,
+                out=self.soft[block],
+            )
+        surrogates = surrogate_rows(inductive.pool_mean, inductive.pool_covariance)
+        outside = inductive.logits(surrogates).amax(dim=1)
+        self.inside = insider_weights(
+            self.soft.amax(dim=1), Surrogates(float(outside.mean()), float(outside.std()))
+        )
+        self.inside[said >= 0] = 1.0
+        self.inside[said == NONE_OF_THESE] = 0.0
+
+    def logits(self) -> Tensor:
+        """Return the logits of the last round; ``counts`` are those of its soft labels."""
+        values = self.soft
+        for _ in range(ROUNDS):
+            answered = values[self.answered].softmax(dim=1)
+            self._soften(values)
+            values = self._round(answered)
+        final = values.clone()
+        self._soften(values)
+        return final
+
+    def _whitened(self, block: slice | Tensor) -> Tensor:
+        return normalize(self.projected[block] - self.centre @ self.matrix)
+
+    def _soften(self, logits: Tensor) -> None:
+        """Turn logits into v = w q in place, and count."""
+        for block in self.blocks:
+            part = logits[block].softmax(dim=1)
+            logits[block] = part.mul_(self.inside[block, None])
+        logits[self.answered] = 0.0
+        logits[self.answered, self.said[self.answered]] = _CORRECTED_IMAGES
+        self.counts = logits.double().sum(dim=0).float()
+
+    def _round(self, answered: Tensor) -> Tensor:
+        """Return the next logits, written over the soft labels."""
+        soft, classes = self.soft, self.soft.shape[1]
+        trust = self.counts / (self.counts + _PRIOR_IMAGES)
+        share = soft @ (1 / (self.counts + _PRIOR_IMAGES))
+        total = _CENTRE_IMAGES + float(trust.sum())
+        self.centre = (_CENTRE_IMAGES * self.mean + share @ self.images) / total
+        sums, squares = torch.zeros_like(self.direction), torch.zeros_like(self.counts)
+        for block in self.blocks:
+            sums += soft[block].T @ self._whitened(block)
+            squares += soft[block].square().sum(dim=0)
+        alike = _within(sums, squares, self.counts)
+        sums += _PRIOR_IMAGES * alike**0.5 * self.direction
+        lengths = sums.square().sum(dim=1)
+        shares = class_shares(self.counts)
+        reach = _SPREAD * min(1.0, len(self.answered) / classes)
+        residual = torch.nn.functional.one_hot(self.said[self.answered], classes).float() - answered
+        asked = self._whitened(self.answered)
+        for block in self.blocks:
+            rows, own = self._whitened(block), soft[block]
+            inner = rows @ sums.T
+            length = lengths - 2 * own * inner + own.square()
+            value = (inner - own) * length.clamp(min=1e-12).rsqrt()
+            value = self.prompts[block] + self.weight * value + shares.logits(self.counts - own)
+            if len(self.answered):
+                near = (rows @ asked.T - alike).clamp(min=0)
+                itself = torch.arange(len(soft))[block, None] == self.answered
+                value += reach * (near.masked_fill(itself, 0.0) @ residual)
+            soft[block] = value
+        return soft
+
+
+def _within(sums: Tensor, squares: Tensor, counts: Tensor) -> float:
+    """Return r^2, the mean cosine of two images of one class, over all pairs of all classes."""
+    pairs = (counts.square() - squares).clamp(min=0).sum()
+    inner = (sums.square().sum(dim=1) - squares).sum()
+    return min(1.0, max(0.0, float(inner / pairs.clamp(min=1e-12))))
+
+
+def _places(unit: Tensor, groups: Tensor | None) -> Tensor:
+    """Return which place each row has among the groups, in an order that their content fixes."""
+    flat = np.ascontiguousarray(unit.numpy())
+    keys = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1])))[:, 0]
+    equal = torch.from_numpy(np.unique(keys, return_inverse=True)[1].reshape(-1).astype(np.int64))
+    if groups is None:
+        return equal
+    # A group lies where its first row lies; equal rows in two groups join them.
+    joined = _joined(equal, torch.unique(groups, return_inverse=True)[1])
+    place: Tensor = torch.unique(joined, return_inverse=True)[1]
+    return place
+
+
+def _joined(one: Tensor, other: Tensor) -> Tensor:
+    """Return the smallest label of ``one`` in each part that shares a label of either."""
+    labels = one.clone()
+    while True:
+        least = torch.full((int(other.max()) + 1,), len(one)).scatter_reduce(0, other, labels, "amin")[other]
+        least = torch.full((int(one.max()) + 1,), len(one)).scatter_reduce(0, one, least, "amin")[one]
+        if torch.equal(least, labels):
+            return labels
+        labels = least
+
+
+def _one_per_place(unit: Tensor, place: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
+    """Return one row per group, and what was said of it: nothing where the answers of its images differ."""
+    count = int(place.max()) + 1
+    order = torch.argsort(place, stable=True)
+    sums = torch.zeros(count, unit.shape[1], dtype=torch.float64).index_add_(
+        0, place[order], unit[order].double()
+    )
+    said = answers != UNSAID
+    low = torch.full((count,), 2**62).scatter_reduce(0, place[said], answers[said], "amin")
+    high = torch.full((count,), -(2**62)).scatter_reduce(0, place[said], answers[said], "amax")
+    return normalize(sums).float(), torch.where(low == high, low, torch.full_like(low, UNSAID))
+
+
+def _check(inductive: InductiveFit, rows: Tensor, answers: Tensor, groups: Tensor | None) -> None:
+    if rows.shape[1] != inductive.text.shape[1]:
+        raise MismatchError(
+            f"The images of the folder have {rows.shape[1]} columns, the text classifier has {inductive.text.shape[1]}: they "
+            "come from different encoders. Encode both with the same model."
+        )
+    for what, values in (("corrections", answers), ("groups", groups)):
+        if values is not None and len(values) != len(rows):
+            raise MismatchError(
+                f"There are {len(values)} {what} for {len(rows)} images. Give one for each image."
+            )
+    wrong = answers[(answers < NONE_OF_THESE) | (answers >= len(inductive.text))]
+    if len(wrong):
+        raise InputError(
+            f"A correction is the number of a class (0 to {len(inductive.text) - 1}), {UNSAID} for nothing said or "
+            f"{NONE_OF_THESE} for none of these; found {int(wrong[0])}."
+        )

@@ -1,0 +1,84 @@
+"""Which images of a folder show one of the classes: two normals over the best logit, the outer one known beforehand.
+
+Rows drawn from the normal distribution of a pool's own mean and covariance (*surrogates*, as in ``domain``) hold no
+class. With m0, s0 the mean and deviation of their best logit, t_i that of an image, and pi, m1, s1 fitted to the folder
+by expectation and maximisation (Dempster, Laird & Rubin 1977),
+
+    w_i = P(inner | t_i) Phi((t_i - m0) / s0 - 1),    inner N(m1, s1) with share pi, outer N(m0, 1.5 s0) with 1 - pi
+
+The second factor keeps a folder that holds none of the classes from taking its outsiders for a class of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+__all__ = ["Surrogates", "insider_weights", "surrogate_rows"]
+
+_SURROGATES = 4096
+_OUTER_WIDTH = 1.5
+_ROUNDS = 50
+
+
+@dataclass(frozen=True)
+class Surrogates:
+    """Mean and deviation of the best logit of images that show none of the classes."""
+
+    mean: float
+    deviation: float
+
+
+def surrogate_rows(
+    mean: Float64[Tensor, " dim"], covariance: Float64[Tensor, "dim dim"], count: int = _SURROGATES
+) -> Float[Tensor, "surrogates dim"]:
+    """Return unit rows drawn from a normal distribution, the same ones every time.
+
+    >>> surrogate_rows(torch.zeros(2).double(), torch.eye(2).double(), 3).norm(dim=1)
+    tensor([1., 1., 1.])
+    """
+    values, vectors = torch.linalg.eigh(covariance.double())
+    spread = (vectors * values.clamp(min=0).sqrt()).T.float()
+    normal = torch.randn(count, len(mean), generator=torch.Generator().manual_seed(0))
+    return torch.nn.functional.normalize(normal @ spread + mean.float())
+
+
+def insider_weights(best: Float[Tensor, " query"], outer: Surrogates) -> Float[Tensor, " query"]:
+    """Return w, in [0, 1], of the images of a folder.
+
+    Args:
+        best: t, the best logit of each image.
+        outer: what images of no class have.
+
+    >>> insider_weights(torch.tensor([30.0, 31.0, 29.0, 20.0]), Surrogates(20.0, 1.0)).round(decimals=2)
+    tensor([1., 1., 1., 0.])
+    """
+    if not len(best):
+        return best
+    values = best.double()
+    width = max(outer.deviation, 1e-6)
+    share, mean = 0.9, float(values.mean())
+    deviation = max(float(values.std(unbiased=False)), width / 2)
+    inner = torch.ones_like(values)
+    for _ in range(_ROUNDS):
+        log_odds = (
+            math.log(share / (1 - share))
+            + _log_normal(values, mean, deviation)
+            - _log_normal(values, outer.mean, _OUTER_WIDTH * width)
+        )
+        inner = log_odds.sigmoid()
+        mass = max(float(inner.sum()), 1e-6)
+        share = min(max(mass / len(values), 0.01), 0.99)
+        mean = float((inner * values).sum()) / mass
+        deviation = max(math.sqrt(float((inner * (values - mean).square()).sum()) / mass), width / 2)
+    weights: Tensor = inner * torch.special.ndtr((values - outer.mean) / width - 1)
+    return weights.to(best.dtype)
+
+
+def _log_normal(values: Tensor, mean: float, deviation: float) -> Tensor:
+    halves: Tensor = ((values - mean) / deviation).square() / 2
+    return -halves - math.log(deviation)
