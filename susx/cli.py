@@ -19,7 +19,9 @@ except ImportError:  # pragma: no cover
     from click import ClickException, Command, Context  # type: ignore[assignment]
 
 from susx.children import protect_children
+from susx.commands.effect import refuse_idle
 from susx.commands.interruption import Ending
+from susx.commands.once import refuse_repeats
 from susx.errors import SusxError
 
 __all__ = ["main", "run_command"]
@@ -104,6 +106,8 @@ class _LazyGroup(TyperGroup):
             found = single
         command = typer.main.get_command(found)
         command.name = name
+        refuse_repeats(command)
+        refuse_idle(command, name)
         return command
 
 

@@ -25,13 +25,15 @@ FILES = frozenset({JSON, STATE, SUPPORT, TABLE})
 
 
 def locate_classifier(place: str | os.PathLike[str]) -> Path:
-    """Return the folder of a classifier, fetched first where ``place`` is an address on the Hub.
+    """Return the folder of a classifier, fetched first where ``place`` is an address on the Hub; that of a run has one inside.
 
     Raises:
         ConfigError, InputError, ServerError: see :func:`susx.hub.fetch`.
     """
     if not is_hub_address(place):
-        return Path(place)
+        folder = Path(place)
+        inside = folder / "classifier"
+        return inside if not (folder / JSON).is_file() and (inside / JSON).is_file() else folder
     found = fetch(HubAddress.parse(place, "model"), FILES.__contains__)
     logger.info("%s is %s", place, found.address)
     return found.folder

@@ -56,7 +56,7 @@ def predict_stream(
     seldom runs empty.
     """
     encoder = classifier.encoder
-    workers = max(2, encoder.workers)
+    workers = max(1, encoder.workers)
     size = encoder.batch_size
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         stream = _prepared(pool, images, encoder, ahead=encoder.batch_size + 4 * workers)

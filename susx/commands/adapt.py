@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from susx.commands.endings import ends_in
+
 __all__ = ["adapt"]
 
 
@@ -15,7 +17,11 @@ def adapt(
         Path, typer.Argument(help="One folder of images per class, or a folder train with such folders.")
     ],
     out: Annotated[
-        Path, typer.Option(help="File to write the adapters to (.safetensors), their record beside it.")
+        Path,
+        typer.Option(
+            help="File to write the adapters to (.safetensors), their record beside it.",
+            callback=ends_in(".safetensors"),
+        ),
     ],
     profile: Annotated[str, typer.Option(help="Encoder: a vision transformer.")] = "demo",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 1,

@@ -7,13 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from susx.commands.build_options import command_parameters
+from susx.commands.endings import JsonFile
 from susx.stages.options import BuildOptions, with_parameters
 
-__all__ = ["JsonFile", "build", "say_what_is_stale"]
-
-JsonFile = Annotated[
-    str | None, typer.Option("--json", help="Also write it as JSON to this file; - for standard output.")
-]
+__all__ = ["build", "say_what_is_stale"]
 
 
 @with_parameters(command_parameters())

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape as escape_markup
 from rich.table import Table
 
+from susx.errors import InputError
 from susx.neutral import for_json, for_terminal
 from susx.stages.build_plan import BuildPlan
 from susx.stages.executors import PlannedJob
@@ -41,14 +42,21 @@ def output(json_file: str | None = None) -> Console:
 
 
 def write_json(file: str | None, value: Any) -> None:
-    """Write a value for programs to a file, "-" for standard output; None writes nothing."""
+    """Write a value for programs to a file, "-" for standard output; None writes nothing.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
     if file is None:
         return
     text = for_json(json.dumps(value, indent=1, ensure_ascii=False)) + "\n"
     if file == "-":
         sys.stdout.write(text)
-    else:
+        return
+    try:
         write_atomically(Path(file), text.encode())
+    except OSError as error:
+        raise InputError(f"{file}: cannot be written ({error}). Choose another file.") from error
 
 
 def print_banner(console: Console, plan: BuildPlan) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from susx.commands.endings import ends_in
+
 if TYPE_CHECKING:
     from susx.config import ClassHints
 
@@ -113,7 +115,7 @@ def new(
             help="Text file (a class name a line), folder of folders, CSV, parquet or folder of Hugging Face datasets, webdataset of CLIP_benchmark.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="YAML to write.")],
+    out: Annotated[Path, typer.Option("--out", help="YAML to write.", callback=ends_in(".yaml", ".yml"))],
     class_column: Annotated[
         str,
         typer.Option(

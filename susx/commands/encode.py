@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from susx.commands.endings import a_folder
+
 __all__ = ["encode"]
 
 
@@ -14,7 +16,10 @@ def encode(
     folder: Annotated[
         Path, typer.Argument(help="One folder of images per class, or train/val/test with such folders.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write features.safetensors and features.json to.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder to write features.safetensors and features.json to.", callback=a_folder),
+    ],
     profile: Annotated[str, typer.Option(help="Encoder and prompts.")] = "demo",
     dataset: Annotated[
         str | None,

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from susx.commands.options import ClassifierFolder
+
 __all__ = ["export"]
 
 
@@ -18,12 +20,19 @@ class Format(str, Enum):
     open_clip_head = "open_clip_head"
 
 
+_ENDINGS = {"onnx": (".onnx",), "open_clip_head": (".safetensors",)}
+
+
 def export(
-    classifier: Annotated[Path, typer.Option("--classifier", help="Folder of the classifier.")],
+    classifier: ClassifierFolder,
+    out: Annotated[Path, typer.Option("--out", help="File to write, .onnx or .safetensors.")],
     form: Annotated[
-        Format, typer.Option("--format", help="onnx: features to logits; open_clip_head: linear head.")
-    ],
-    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+        Format | None,
+        typer.Option(
+            "--format",
+            help="onnx: features to logits; open_clip_head: linear head; by default what the ending of --out says.",
+        ),
+    ] = None,
     text_only: Annotated[
         bool, typer.Option("--text-only", help="Head of the text classifier alone.")
     ] = False,
@@ -39,11 +48,15 @@ def export(
     from susx.classifier import read_classifier
     from susx.classifier.export import export_onnx, export_open_clip_head
     from susx.classifier.hub import locate_classifier
+    from susx.commands.endings import format_of
     from susx.errors import ConfigError
     from susx.neutral import for_terminal
 
+    form = Format(format_of(out, form and form.value, _ENDINGS))
     if out.exists() and not force:
         raise ConfigError(f"{out} exists; give --force to write over it.")
+    if text_only and form is Format.onnx:
+        raise ConfigError("--text-only has no effect: it goes with --format open_clip_head. Leave it out.")
     if reject is not None and form is not Format.onnx:
         raise ConfigError("--reject adds an output to the ONNX graph; a linear head has none.")
     stored = read_classifier(locate_classifier(classifier))

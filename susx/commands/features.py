@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from susx.commands.endings import JsonFile, a_folder
+
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from susx.experiment.features import Experiment
     from susx.experiment.rows import Row
 
@@ -56,7 +60,7 @@ def evaluate(
             help="Folder that trainings resume from; by default one in the cache, emptied at the end."
         ),
     ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write the rows to this file as well.")] = None,
+    json_file: JsonFile = None,
     text: Text = None,
     dataset: Dataset = None,
     backbone: Backbone = None,
@@ -68,6 +72,10 @@ def evaluate(
     Where there is no test split, the validation split is halved by class: one half for tuning 'val', one to
     measure on.
     """
+    import dataclasses
+
+    from susx.commands.console import output, write_json
+    from susx.device import find_device
     from susx.experiment.features import evaluate_features
     from susx.features.files import read_features
     from susx.methods import Run
@@ -87,18 +95,20 @@ def evaluate(
         shrinkage=shrinkage,
         seed=seed,
         dataset=dataset or features.name,
-        run=Run(device=_device(device), folder=folder),
+        run=Run(device=find_device(device), folder=folder),
     )
     if checkpoints is None:
         shutil.rmtree(folder, ignore_errors=True)
-    _print(experiment)
-    if json is not None:
-        _write(json, experiment)
+    _print(experiment, output(json_file))
+    write_json(json_file, dataclasses.asdict(experiment))
 
 
 def import_features(
     features: Folder,
-    out: Annotated[Path, typer.Option(help="Folder to write features.safetensors and features.json to.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder to write features.safetensors and features.json to.", callback=a_folder),
+    ],
     shots: Annotated[
         int | None, typer.Option(help="Which keys_{shots}shots.pt of a Tip-Adapter folder.")
     ] = None,
@@ -152,6 +162,8 @@ def _with_settings(names: list[str], settings: Sequence[str]) -> list[str] | dic
                 f"--set takes METHOD.NAME=VALUE of a method named with --methods ({', '.join(names) or 'none'}), "
                 f"found '{setting}'."
             )
+        if name in chosen[method]:
+            raise ConfigError(f"--set {place.strip()} is given twice; give it once.")
         chosen[method][name] = parse_yaml(value, f"--set {place}")
     return chosen
 
@@ -163,14 +175,6 @@ def _cache_of(source: str, seed: int) -> Path:
     from susx.store import digest_json
 
     return platformdirs.user_cache_path("susx") / "training" / digest_json([source, seed])[:16]
-
-
-def _device(asked: str) -> str:
-    if asked != "auto":
-        return asked
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _numbers(words: str) -> list[int]:
@@ -187,8 +191,7 @@ def _numbers(words: str) -> list[int]:
     return [int(entry) for entry in entries]
 
 
-def _print(experiment: Experiment) -> None:
-    from rich.console import Console
+def _print(experiment: Experiment, console: Console) -> None:
     from rich.table import Table
 
     rows = experiment.rows
@@ -222,10 +225,6 @@ def _print(experiment: Experiment) -> None:
             *([_range(row)] if drawn else []),
             chosen,
         )
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # Into a file or a pipe the table keeps one line per row.
-        console = Console(highlight=False, width=160)
     console.print(table)
     for note in sorted({row.note for row in rows} - {""}):
         console.print(note)
@@ -235,20 +234,3 @@ def _range(row: Row) -> str:
     """Return how many draws of the shots a row is the mean of, and between what they lie."""
     reached = [100 * run["top1"] for run in row.runs]
     return f"{len(reached)}: {min(reached):.2f} to {max(reached):.2f}" if reached else "1"
-
-
-def _write(file: Path, experiment: Experiment) -> None:
-    """Write the rows as JSON.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    import dataclasses
-    import json
-
-    from susx.errors import InputError
-
-    try:
-        file.write_text(json.dumps(dataclasses.asdict(experiment), indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{file}: cannot be written ({error}). Choose another file.") from error

@@ -7,11 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from susx.commands.endings import JsonFile
+from susx.commands.options import ClassifierFolder, Device
+
 __all__ = ["generalise"]
 
 
 def generalise(
-    classifier: Annotated[Path, typer.Option(help="Folder of a classifier that was built.")],
+    classifier: ClassifierFolder,
     target: Annotated[
         list[str],
         typer.Option(help="Data set to measure on, as NAME or NAME=FOLDER of its images; repeatable."),
@@ -19,21 +22,20 @@ def generalise(
     split: Annotated[
         Literal["val", "test"], typer.Option(help="Split of the data sets: val or test.")
     ] = "test",
-    json: Annotated[Path | None, typer.Option(help="Write the rows to this file as well.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda ...")] = "auto",
+    json_file: JsonFile = None,
+    device: Device = "auto",
 ) -> None:
     """Measure a classifier on other data sets of the same classes, beside zero-shot with the same prompts.
 
     A data set that holds only some of the classes is measured among its own.
     """
     import dataclasses
-    from json import dumps
 
     from rich.table import Table
 
     from susx.classifier import load_classifier
     from susx.classifier.generalise import generalise as measure
-    from susx.commands.console import output
+    from susx.commands.console import output, write_json
     from susx.config import load_dataset
     from susx.datasets import read_split
     from susx.errors import InputError
@@ -63,6 +65,5 @@ def generalise(
             )
         )  # fmt: skip
         table.add_row(row.dataset, str(row.classes), str(row.n), plain, ours, gain)
-    output().print(table)
-    if json is not None:
-        json.write_text(dumps([dataclasses.asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    output(json_file).print(table)
+    write_json(json_file, [dataclasses.asdict(row) for row in rows])

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from susx.commands.endings import a_folder
+
 __all__ = ["pull", "push"]
 
 
@@ -39,7 +41,7 @@ def push(
     ] = None,
 ) -> None:
     """Push a classifier or a support set with its card, in one commit."""
-    from susx.classifier.hub import push_classifier
+    from susx.classifier.hub import locate_classifier, push_classifier
     from susx.commands.support import open_support
     from susx.hub import HubAddress, accuracies_of
     from susx.store.disk import read_json
@@ -51,7 +53,7 @@ def push(
         typer.echo(f"Pushed. This commit, for others: {pinned}")
         return
 
-    folder = source if (source / "classifier.json").is_file() else source / "classifier"
+    folder = locate_classifier(source)
     summary = read_json(folder.parent / "run.json")
     accuracies = accuracies_of(summary) if isinstance(summary, dict) else []
     pinned = push_classifier(folder, address, licence=licence, accuracies=accuracies, private=not public)
@@ -62,7 +64,7 @@ def pull(
     address: Annotated[
         str, typer.Argument(help="hf://owner/name[@revision], or hf://datasets/owner/name[@revision].")
     ],
-    out: Annotated[Path, typer.Option("--out", help="New folder to write.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder to write.", callback=a_folder)],
 ) -> None:
     """Fetch a classifier, checked as any classifier of others is, or a support set into a folder."""
     from susx.classifier.hub import pull_classifier

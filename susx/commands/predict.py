@@ -13,15 +13,12 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
+from susx.commands.options import ClassifierFolder, Device, Reject
+
 if TYPE_CHECKING:
     from susx.classifier import Prediction, StoredClassifier
 
-__all__ = ["Reject", "predict"]
-
-Reject = Annotated[
-    float | None,
-    typer.Option(help="Say which images are none of the classes; share of outsiders that may pass, as 0.05."),
-]
+__all__ = ["predict"]
 
 
 class Format(str, Enum):
@@ -31,28 +28,33 @@ class Format(str, Enum):
     csv = "csv"
 
 
+_ENDINGS = {"jsonl": (".jsonl", ".ndjson"), "csv": (".csv",)}
+
+
 def predict(
     images: Annotated[
         list[str] | None,
         typer.Argument(help="Files, folders, glob patterns; - reads paths of files from standard input."),
     ] = None,
-    classifier: Annotated[Path, typer.Option("--classifier", help="Folder of the classifier.")] = Path(
-        "classifier"
-    ),
-    form: Annotated[Format, typer.Option("--format", help="jsonl or csv.")] = Format.jsonl,
+    classifier: ClassifierFolder = Path("classifier"),
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="jsonl or csv; by default what the ending of --out says, else jsonl."),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="File to write; default: standard output.")
+        Path | None, typer.Option("--out", help="File to write, .jsonl or .csv; default: standard output.")
     ] = None,
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="Classes per image.")] = 5,
     explain: Annotated[int, typer.Option("--explain", min=0, help="Nearest support images per image.")] = 3,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 64,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Threads that decode images.")] = 2,
     reject: Reject = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Classify images with a classifier that was built. Exits 1 when some images could not be read, 3 when none could."""
     from susx.classifier import load_classifier
     from susx.classifier.predict import predict_stream
+    from susx.commands.endings import format_of
     from susx.errors import InputError
     from susx.neutral import for_terminal
 
@@ -60,16 +62,17 @@ def predict(
         raise InputError(
             "No images: give files, folders or patterns, or - to read paths from standard input."
         )
+    written = format_of(out, form and form.value, _ENDINGS, default="jsonl")
     loaded = load_classifier(classifier, device=device, batch_size=batch_size, workers=workers, reject=reject)
     stream = predict_stream(loaded, _files(images), top_k=top_k, explain=explain)
     for note in loaded.stored.notes:
         typer.echo(f"note: {for_terminal(note)}", err=True)
     good = bad = 0
-    target = out.open("w", encoding="utf-8", newline="") if out else sys.stdout
+    target = _opened(out) if out else sys.stdout
     try:
         write = (
             _jsonl(target, loaded.stored)
-            if form is Format.jsonl
+            if written == "jsonl"
             else _csv(target, top_k, rejecting=reject is not None)
         )
         for prediction in _with_progress(stream, show=out is not None or not sys.stdout.isatty()):
@@ -83,6 +86,21 @@ def predict(
     if bad:
         typer.echo(f"{bad} of {good + bad} images could not be read; their records say why.", err=True)
         raise SystemExit(1 if good else 3)
+
+
+def _opened(out: Path) -> IO[str]:
+    """Open the file to write.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from susx.errors import InputError
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return out.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error}). Choose another file.") from error
 
 
 def _files(arguments: Iterable[str]) -> Iterator[Path]:

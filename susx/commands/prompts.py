@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from susx.commands.endings import ends_in
+
+if TYPE_CHECKING:
+    from susx.config import DatasetConfig
 
 app = typer.Typer(
     name="prompts", help="Sentences about classes: show them, have them written.", no_args_is_help=True
@@ -19,7 +25,12 @@ def write(
     dataset: Dataset,
     profile: Annotated[str, typer.Option("--profile", help="Profile that names the language model.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="YAML to fill; default: the data set's own file.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="YAML to fill; default: the data set's own file.",
+            callback=ends_in(".yaml", ".yml"),
+        ),
     ] = None,
     only: Annotated[
         list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")
@@ -31,14 +42,11 @@ def write(
 ) -> None:
     """Have a language model write sentences for every class that has none yet."""
     from susx.config import LanguageModelConfig, load_dataset, load_profile
-    from susx.errors import ConfigError, did_you_mean
     from susx.prompts.write import write_sentences
 
     data = load_dataset(dataset)
     model = load_profile(profile, settings or ()).prompts.language_model or LanguageModelConfig()
-    for name in only or ():
-        if name not in data.classes:
-            raise ConfigError(f"'{name}' is not a class of '{data.name}'.{did_you_mean(name, data.classes)}")
+    _check_classes(only or (), data)
     target = out or Path(data.cupl or f"{data.name}-sentences.yaml")
     report = write_sentences(
         model, data, target, classes=only, again=again, progress=lambda name: typer.echo(f"wrote {name}")
@@ -71,6 +79,7 @@ def show(
     from susx.prompts import classifier_sentences, image_prompts, without_sentences
 
     data = load_dataset(dataset)
+    _check_classes(only or (), data)
     try:
         config = PromptsConfig.model_validate({"images": images, "classify": classify})
     except ValidationError as error:
@@ -84,3 +93,13 @@ def show(
             typer.echo(f"  image     {prompt.text}")
         for text in classifier_sentences(config, data, name):
             typer.echo(f"  classify  {text}")
+
+
+def _check_classes(names: Sequence[str], dataset: DatasetConfig) -> None:
+    from susx.errors import ConfigError, did_you_mean
+
+    for name in names:
+        if name not in dataset.classes:
+            raise ConfigError(
+                f"'{name}' is not a class of '{dataset.name}'.{did_you_mean(name, dataset.classes)}"
+            )

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from susx.commands.predict import Reject
+from susx.commands.options import ClassifierFolder, Device, Reject
 
 __all__ = ["serve"]
 
 
 def serve(
-    classifier: Annotated[Path, typer.Option("--classifier", help="Folder of the classifier.")],
+    classifier: ClassifierFolder,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free port.")] = 8000,
     reject: Reject = None,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda.")] = "auto",
+    device: Device = "auto",
     max_bytes: Annotated[int, typer.Option("--max-bytes", min=1, help="Largest request.")] = 20_000_000,
     max_pixels: Annotated[int, typer.Option("--max-pixels", min=1, help="Largest image.")] = 50_000_000,
     timeout: Annotated[

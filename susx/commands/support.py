@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from susx.commands.endings import a_folder
+
 if TYPE_CHECKING:
     from susx.records import SupportRow
 
@@ -46,7 +48,7 @@ def show(
 @app.command()
 def export(
     table: Table,
-    out: Annotated[Path, typer.Option(help="New folder to write.")],
+    out: Annotated[Path, typer.Option(help="New folder to write.", callback=a_folder)],
     form: Annotated[
         str, typer.Option("--format", help="imagefolder, webdataset, parquet, coco or fiftyone.")
     ] = "imagefolder",

@@ -50,9 +50,23 @@ def load_profile(
             raise ConfigError(
                 f"--set takes key=value (for instance methods.tip_x.alpha=2), found '{setting}'."
             )
-        changes[key.strip()] = parse_yaml(value, f"--set {key}") if value.strip() else ""
-    changes.update(overrides or {})
+        dotted = key.strip()
+        if (lost := _lost(dotted, changes)) is not None:
+            again = "is given twice" if lost == dotted else f"leaves nothing of --set {lost} before it"
+            raise ConfigError(f"--set {dotted} {again}; give one of the two.")
+        changes[dotted] = parse_yaml(value, f"--set {key}") if value.strip() else ""
+    for dotted, override in (overrides or {}).items():
+        if changes.get(dotted, override) != override:
+            raise ConfigError(
+                f"--set {dotted} and the option of its own say two values ({changes[dotted]} and {override}); give one of the two."
+            )
+        changes[dotted] = override
     return _read(find_config("profiles", name), ProfileConfig, changes)
+
+
+def _lost(name: str, before: Iterable[str]) -> str | None:
+    """Return the setting before that a value for ``name`` writes over, None where there is none."""
+    return next((earlier for earlier in before if earlier == name or earlier.startswith(f"{name}.")), None)
 
 
 def _read(path: Path, model: type[M], changes: Mapping[str, Any]) -> M:

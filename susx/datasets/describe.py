@@ -39,12 +39,21 @@ def describe(source: Path, class_column: str = "") -> dict[str, Any]:
     from susx.datasets.tables import holds_images
 
     if source.is_dir() and (source / CLASS_NAMES).is_file():
+        _refuse_column(source, class_column, "a webdataset")
         return describe_webdataset(source)
     if source.suffix == ".parquet" or (source.is_dir() and holds_images(source)):
         return describe_tables(source, class_column)
     if source.suffix.lower() in {".csv", ".tsv"}:
         return describe_csv(source, class_column)
+    _refuse_column(source, class_column, "a folder of folders" if source.is_dir() else "a list of names")
     return describe_folder(source) if source.is_dir() else describe_names(source)
+
+
+def _refuse_column(source: Path, class_column: str, kind: str) -> None:
+    if class_column:
+        raise ConfigError(
+            f"{source} is {kind} and has no columns: --class-column is of tables. Leave it out."
+        )
 
 
 def describe_names(file: Path) -> dict[str, Any]:

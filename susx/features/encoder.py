@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from susx.config import EncoderConfig
+from susx.device import find_device
 from susx.errors import InputError, ModelError, SourceChanged
 from susx.features.identity import BLIP, EMBEDDED, TCL, EncoderIdentity, identify_encoder
 from susx.features.lost_words import lost_end, say_what_is_lost
@@ -193,7 +194,7 @@ def load_encoder(config: EncoderConfig) -> Encoder:
 
 @functools.lru_cache(maxsize=2)
 def _load(identity: EncoderIdentity, config: EncoderConfig) -> Encoder:
-    device = config.device if config.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    device = find_device(config.device)
     load = {BLIP: _load_blip, TCL: _load_tcl}.get(config.model, _load_open_clip)
     model, preprocess, tokenizer = load(identity, config, device)
     if identify_encoder(config) != identity:  # or what was read of both would be kept in memory as the one

@@ -10,6 +10,7 @@ DIR/features.json          {"format": "susx-features", "version": 1, "class_name
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -59,16 +60,20 @@ def read_features(
         text: a text classifier kept elsewhere (.npy, .pt), for the two other layouts.
 
     Raises:
-        InputError: no such folder, no known layout, or unusable contents; names the file.
+        InputError: no such folder, no known layout, a choice that it does not have, or unusable contents; names the file.
         MismatchError: files that do not belong together.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Give a folder of features.")
+    choices = {"shots": shots, "backbone": backbone, "support": support, "prompts": prompts, "text": text}
     if (folder / _TENSORS).exists():
+        _refuse_others(folder, "this project's folder of features", choices)
         return read_native(folder)
     if looks_like_tip_adapter(folder):
+        _refuse_others(folder, "a Tip-Adapter folder", choices, "shots", "text")
         return read_tip_adapter(folder, shots=shots, text=text)
     if looks_like_sus_x(folder):
+        _refuse_others(folder, "a SuS-X folder", choices, "backbone", "support", "prompts", "text")
         return read_sus_x(
             folder, dataset=dataset, backbone=backbone, support=support, prompts=prompts, text=text
         )
@@ -77,6 +82,17 @@ def read_features(
         f"{folder}: no features in a known layout. Expected {_TENSORS} (this project), keys_*shots.pt, val_f.pt or "
         f"test_f.pt (Tip-Adapter), or *_f_test_m*.pt (SuS-X); found {found}."
     )
+
+
+def _refuse_others(folder: Path, kind: str, choices: Mapping[str, object], *taken: str) -> None:
+    """Refuse a choice among files that this kind of folder does not have.
+
+    Raises:
+        InputError: names the choice.
+    """
+    for name, value in choices.items():
+        if value is not None and name not in taken:
+            raise InputError(f"{folder} is {kind}, where --{name} ({value}) chooses nothing. Leave it out.")
 
 
 def read_native(folder: Path) -> FeatureSet:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from susx.config import EncoderConfig
+from susx.device import find_device
 from susx.experiment import Trial
 from susx.methods import Need, Run, find_method, parameters
 from susx.stages import curate, pool_statistics, target, text_classifier
@@ -101,11 +102,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
 def _device(trial: Trial, asked: str) -> str:
     """Return where to fit: closed forms and searches are at home on the CPU, a training on the encoder's device."""
-    import torch
-
-    if Need.TRAINING not in trial.method.needs:
-        return "cpu"
-    return asked if asked != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    return find_device(asked) if Need.TRAINING in trial.method.needs else "cpu"
 
 
 STAGE = Stage("fit", 2, run, "Fit classifiers", jobs, resumable=True, outside=(ENCODER,))

@@ -70,6 +70,8 @@ class BuildOptions:
         words = ["python", "-m", "susx.flows.build"]
         for name, _, option, default in build_options():
             value, flag = getattr(self, name), option.flag or "--" + name.replace("_", "-")
+            if name == "data_root" and not self.evaluate:
+                continue  # from the environment; the command refuses it where nothing is measured
             if isinstance(value, bool):
                 words += [] if value == default else [flag if value else "--no-" + flag[2:]]
             elif isinstance(value, tuple):

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import susx
 from susx.classifier import load_classifier, read_classifier, save_classifier
+from susx.classifier.hub import locate_classifier
 from susx.classifier.predict import as_record, decode, expand, predict_stream
 from susx.classifier.schema import Answer, NearImage, ScoredClass
 from susx.commands.export import export
@@ -287,3 +288,24 @@ def test_predict_and_serve_name_the_same_things_alike(classifier, draw):
     ):
         assert set(value) <= set(model.model_fields)
         assert set(model.model_fields) - set(value) <= optional
+
+
+def test_a_run_is_a_classifier(classifier_folder, folder, tmp_path):
+    """Its folder holds one; predict takes it as push does."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "classifier").symlink_to(classifier_folder)
+    done = command(predict)(folder / "grid.png", "--classifier", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    assert locate_classifier(tmp_path / "run") == tmp_path / "run" / "classifier"
+    assert locate_classifier(tmp_path / "none") == tmp_path / "none"
+
+
+def test_the_ending_of_the_file_is_its_format(classifier_folder, folder, tmp_path):
+    """A table for .csv, in a folder that is made; a file that cannot be written is refused before any image is read."""
+    run = command(predict)
+    done = run(folder / "grid.png", "--classifier", classifier_folder, "--out", tmp_path / "new" / "p.csv")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "new" / "p.csv").read_text().startswith("image,class_name_1,probability_1,")
+    (tmp_path / "file").write_text("")
+    done = run(folder / "grid.png", "--classifier", classifier_folder, "--out", tmp_path / "file" / "p.csv")
+    assert isinstance(done.exception, InputError)

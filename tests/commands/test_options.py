@@ -50,14 +50,15 @@ def test_a_command_line_asks_for_the_same(tmp_path, monkeypatch):
         str(tmp_path),
         7,
         ("per_class=2", "a.b=[1, 2]"),
-        False,
     )
     parsed = []
     monkeypatch.setattr(command, "say_what_is_stale", lambda options, file: parsed.append(options))
     monkeypatch.delenv("SUSX_STORE", raising=False)
     main(["build", *shlex.split(asked.command())[3:], "--dry-run"])
-    main(["build", *shlex.split(BuildOptions("dtd").command())[3:], "--dry-run"])
-    assert parsed == [asked, BuildOptions("dtd")]
+    unmeasured = dataclasses.replace(asked, data_root=None, evaluate=False)
+    for options in (BuildOptions("dtd"), dataclasses.replace(unmeasured, data_root="from the environment")):
+        main(["build", *shlex.split(options.command())[3:], "--dry-run"])
+    assert parsed == [asked, BuildOptions("dtd"), unmeasured]
 
 
 def test_json_and_width(tmp_path):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from susx.device import find_device
 from susx.errors import ModelError, did_you_mean
 from susx.images.generate.explain import explain_load_failure
 from susx.store import digest_file
@@ -95,7 +96,7 @@ def load_pipeline(
 
     if dtype not in DTYPES:
         raise ModelError(f"dtype must be one of {', '.join(DTYPES)}; found '{dtype}'.")
-    name = _pick_device(device)
+    name = find_device(device)
     folder = Path(model)
     if folder.is_dir():
         check_folder(folder)
@@ -192,22 +193,6 @@ def _scheduler(name: str, current: Any) -> Any:
             f"These do: {', '.join(sorted(compatible))}."
         )
     return kind.from_config(current.config)
-
-
-def _pick_device(device: str) -> str:
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device).type
-    except RuntimeError as error:
-        raise ModelError(f"'{device}' is not a device: expected auto, cpu, cuda, cuda:N or mps.") from error
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise ModelError(
-            f"The device '{device}' was asked for, but torch sees no CUDA device. Use --set generation.device=cpu."
-        )
-    return device
 
 
 def _commit(pipe: Any) -> str | None:

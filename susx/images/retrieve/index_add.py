@@ -91,6 +91,14 @@ def _bring(out: Path, source: Path, rows: Path | None, embedding: str | None) ->
     """Fill ``img_emb`` and ``metadata`` and return the kind of the source."""
     if not source.exists():
         raise InputError(f"There is no file or folder {source} of embeddings.")
+    if rows is not None and (source.is_dir() or source.suffix == ".parquet"):
+        raise InputError(
+            f"{source} has its rows beside the embeddings: --rows is of .npy and .h5. Leave it out."
+        )
+    if embedding is not None and (source.suffix == ".npy" or (source / "img_emb").is_dir()):
+        raise InputError(
+            f"{source} holds one matrix of embeddings a file: --embedding is of parquet and .h5. Leave it out."
+        )
     if source.is_dir() and (source / "img_emb").is_dir():
         _bring_folder(out, source)
         return "clip-retrieval"

@@ -1,0 +1,180 @@
+"""Options that a command leaves aside in some company: given all the same, they are refused.
+
+One line a case. A value from the environment or a default is no reason to refuse: only what was written on the command line is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from susx.errors import ConfigError
+
+__all__ = ["IDLE", "Idle", "refuse_idle"]
+
+Line: TypeAlias = Mapping[str, Any]
+"""What a command was asked for: the values of all its parameters."""
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A parameter without effect.
+
+    Attributes:
+        commands: words of the commands, as ``index build``.
+        parameter: its name in the command's function.
+        when: whether it is without effect on such a line.
+        why: what it goes with, or what leaves it aside; ends the sentence "--flag has no effect: ...".
+        example: arguments of a line that is refused, for the test of this case.
+    """
+
+    commands: tuple[str, ...]
+    parameter: str
+    when: Callable[[Line], bool]
+    why: str
+    example: str
+
+
+def _listed(value: str) -> set[str]:
+    return {part.strip() for part in value.split(",") if part.strip()}
+
+
+def _trains(line: Line) -> bool:
+    """Whether a method named trains; one that is unknown is refused by its name later."""
+    from susx.methods import Need, known_methods
+
+    known = known_methods()
+    return any(name not in known or Need.TRAINING in known[name].needs for name in _listed(line["methods"]))
+
+
+def _outside(line: Line, *sections: str) -> bool:
+    """Whether a ``--set`` names a key outside these sections of a profile."""
+    return not all(any(_within(key, section) for section in sections) for key in _keys(line))
+
+
+def _sets(line: Line, section: str) -> bool:
+    return any(_within(key, section) for key in _keys(line))
+
+
+def _keys(line: Line) -> list[str]:
+    return [setting.partition("=")[0].strip() for setting in line["settings"] or ()]
+
+
+def _within(key: str, section: str) -> bool:
+    return key == section or key.startswith(f"{section}.")
+
+
+_BUILD, _DRY = ("build",), "--dry-run runs nothing"
+_START = "--dataset textures"
+_INDEX = {"index build": "folder --images i", "index add": "folder --from e.npy", "index serve": "folder"}
+
+IDLE: tuple[Idle, ...] = (
+    *(
+        Idle(_BUILD, name, lambda line: line["dry_run"], _DRY, f"{_START} --dry-run {flag}")
+        for name, flag in {
+            "retry_failed": "--retry-failed", "record": "--record", "runner": "--runner processes",
+            "ray_address": "--ray-address host:6379", "callback": "--callback a.b:c",
+        }.items()
+    ),
+    Idle(_BUILD, "ray_address", lambda line: line["runner"] != "ray", "it goes with --runner ray", f"{_START} --ray-address host:6379"),
+    Idle(
+        _BUILD, "retry_failed", lambda line: "retrieve" not in line["mode"], "nothing is downloaded without --mode retrieve",
+        f"{_START} --mode generate --retry-failed",
+    ),
+    Idle(
+        ("build", "status"), "data_root", lambda line: not line["evaluate"], "--no-evaluate reads no labelled images",
+        f"{_START} --no-evaluate --data-root .",
+    ),
+    Idle(
+        ("build", "status"), "settings", lambda line: "generate" not in line["mode"] and _sets(line, "generation"),
+        "generation.* is read by --mode generate alone", f"{_START} --set generation.steps=3",
+    ),
+    Idle(("evaluate",), "per_class", lambda line: line["pool"] is None, "it goes with --pool", "--features f --per-class 4"),
+    Idle(("evaluate",), "exclusive", lambda line: line["pool"] is None, "it goes with --pool", "--features f --exclusive"),
+    Idle(
+        ("evaluate",), "shrinkage", lambda line: "support" not in _listed(line["tuning"]), "it is of the tuning 'support'",
+        "--features f --tuning fixed --shrinkage 0.5",
+    ),
+    *(
+        Idle(
+            ("evaluate",), name, lambda line: not _trains(line), "none of the methods named with --methods trains",
+            f"--features f --methods tip_adapter {value}",
+        )
+        for name, value in {"device": "--device cpu", "checkpoints": "--checkpoints c"}.items()
+    ),
+    Idle(
+        ("encode",), "settings", lambda line: _outside(line, "encoder", "prompts"),
+        "encoder.* and prompts.* are all that is read of a profile", "photos --out f --set seed=3",
+    ),
+    Idle(
+        ("adapt",), "settings", lambda line: _outside(line, "encoder"), "encoder.* is all that is read of a profile",
+        "photos --out a.safetensors --set seed=3",
+    ),
+    Idle(
+        ("prompts write",), "settings", lambda line: _outside(line, "prompts.language_model"),
+        "prompts.language_model.* is all that is read of a profile", "--dataset textures --profile demo --set seed=3",
+    ),
+    *(
+        Idle(
+            (command,), "pretrained", lambda line: line["encoder"] is None,
+            "it goes with --encoder; the profile's encoder has weights of its own", f"{example} --pretrained weights.pt --profile demo",
+        )
+        for command, example in _INDEX.items()
+    ),
+    *(
+        Idle(
+            (command,), "profile", lambda line: line["encoder"] is not None and line.get("urls") is None,
+            "--encoder takes the place of the profile's", f"{example} --encoder susx-tiny --profile demo",
+        )
+        for command, example in _INDEX.items()
+    ),
+    Idle(
+        ("index build",), "allow_private", lambda line: line["urls"] is None, "it goes with --urls",
+        "folder --images i --allow-private",
+    ),
+    *(
+        Idle(
+            ("push",), name, lambda line: not str(line["address"]).startswith("hf://datasets/"),
+            "it is of a support set, pushed to hf://datasets/owner/name", f"run hf://owner/name {value}",
+        )
+        for name, value in {"dataset": "--dataset textures", "store": "--store s"}.items()
+    ),
+    Idle(
+        ("serve",), "max_bytes", lambda line: line["max_bytes"] > line["max_bytes_in_flight"],
+        "--max-bytes-in-flight allows fewer", "--classifier c --max-bytes 300000000",
+    ),
+    Idle(
+        ("serve",), "max_pixels", lambda line: line["max_pixels"] > line["max_pixels_in_flight"],
+        "--max-pixels-in-flight allows fewer", "--classifier c --max-pixels 200000000",
+    ),
+)  # fmt: skip
+
+
+def refuse_idle(command: Any, words: str = "") -> None:
+    """Let a command, and all below it, refuse options that would have no effect.
+
+    Raises (when the command is run):
+        ConfigError: names the option and what leaves it aside.
+    """
+    for name, child in getattr(command, "commands", {}).items():
+        refuse_idle(child, f"{words} {name}".strip())
+    cases = [case for case in IDLE if words in case.commands]
+    if not cases:
+        return
+    flags = {parameter.name: max(parameter.opts, key=len) for parameter in command.params}
+    invoke = command.invoke
+
+    def invoke_checked(ctx: Any) -> Any:
+        written = {name for name in flags if _source(ctx, name) == "COMMANDLINE"}
+        for case in cases:
+            if case.parameter in written and case.when(ctx.params):
+                raise ConfigError(f"{flags[case.parameter]} has no effect: {case.why}. Leave it out.")
+        return invoke(ctx)
+
+    command.invoke = invoke_checked
+
+
+def _source(ctx: Any, name: str) -> str:
+    source = ctx.get_parameter_source(name)
+    return "" if source is None else str(source.name)
