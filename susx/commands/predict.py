@@ -105,11 +105,12 @@ def _opened(out: Path) -> IO[str]:
 
 def _files(arguments: Iterable[str]) -> Iterator[Path]:
     from susx.classifier.predict import expand
+    from susx.text_file import paths_of_lines
 
     for argument in arguments:
         if argument == "-":
             # Lines are paths as they are: a folder or a missing file is a record of its own, and the others follow.
-            yield from (Path(os.fsdecode(line.rstrip(b"\n"))) for line in sys.stdin.buffer if line.strip())
+            yield from (Path(os.fsdecode(path)) for path in paths_of_lines(sys.stdin.buffer))
         else:
             yield from expand([argument])
 

@@ -14,6 +14,7 @@ from susx.config.folders import find_config
 from susx.config.profile import ProfileConfig, RetrievalConfig
 from susx.config.yaml_text import parse_yaml
 from susx.errors import ConfigError, did_you_mean
+from susx.text_file import read_text
 
 __all__ = ["load_dataset", "load_profile"]
 
@@ -70,10 +71,7 @@ def _lost(name: str, before: Iterable[str]) -> str | None:
 
 
 def _read(path: Path, model: type[M], changes: Mapping[str, Any]) -> M:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}.") from error
+    text = read_text(path)
     data = parse_yaml(text, str(path))
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold a mapping of keys to values, found {type(data).__name__}.")

@@ -12,6 +12,7 @@ from susx.datasets.labels import LabelMap
 from susx.datasets.read import READERS
 from susx.datasets.split import TargetSplit
 from susx.errors import ConfigError, SusxError
+from susx.text_file import read_text
 
 __all__ = ["DatasetCheck", "SplitCheck", "check_dataset"]
 
@@ -138,7 +139,7 @@ def _file_labels(
         return ()
     file = root / reader.folder / str(reader.options.get("file", "split.json"))
     labels = LabelMap(config.classes, reader.class_map)
-    rows = json.loads(file.read_text(encoding="utf-8"))[str(reader.options.get(split, split))]
+    rows = json.loads(read_text(file))[str(reader.options.get(split, split))]
     moved = {str(name) for _, number, name in rows if labels.find(str(name)) not in (None, number)}
     return (
         (f"{file.name} numbers {len(moved)} classes otherwise than the class list (read by name).",)

@@ -10,6 +10,7 @@ from typing import Any
 from susx.datasets.readers.webdataset import CLASS_NAMES, TEMPLATES, read_class_names
 from susx.datasets.split import SPLIT_WORDS
 from susx.errors import ConfigError
+from susx.text_file import csv_reader, read_lines
 from susx.user_folder import folders_in
 
 __all__ = [
@@ -62,13 +63,7 @@ def describe_names(file: Path) -> dict[str, Any]:
     Raises:
         ConfigError: the file is missing, no text, or empty.
     """
-    try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{file} cannot be read ({error}); expected a text file with a class name a line, or a folder of folders."
-        ) from error
-    names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    names = [line for line in read_lines(file) if line and not line.startswith("#")]
     if not names:
         raise ConfigError(f"{file} names no classes; write one a line.")
     return {"classes": names}
@@ -82,8 +77,8 @@ def describe_webdataset(folder: Path) -> dict[str, Any]:
     """
     names = read_class_names(folder)
     file = folder / TEMPLATES
-    lines = file.read_text(encoding="utf-8-sig").split("\n") if file.is_file() else []
-    templates = [line.strip() for line in lines if line.count("{c}") == 1]
+    lines = read_lines(file) if file.is_file() else []
+    templates = [line for line in lines if line.count("{c}") == 1]
     data = {**_classes(names), "templates": templates}
     if templates:
         data["photo_prompt"] = templates[0].replace("{c}", "{}")
@@ -119,10 +114,9 @@ def describe_csv(file: Path, class_column: str = "") -> dict[str, Any]:
     """
     delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
     try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            table = csv.DictReader(stream, delimiter=delimiter)
-            columns, rows = list(table.fieldnames or ()), list(table)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        table = csv_reader(file, delimiter)
+        columns, rows = list(table.fieldnames or ()), list(table)
+    except csv.Error as error:
         raise ConfigError(
             f"{file} cannot be read ({error}); expected a heading and one row per image."
         ) from error

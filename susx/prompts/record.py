@@ -26,6 +26,7 @@ import yaml
 from susx.config.yaml_text import parse_yaml
 from susx.errors import ConfigError, StoreError
 from susx.store import write_atomically
+from susx.text_file import read_text
 
 __all__ = ["ClassRecord", "SentenceFile", "load_record", "save_record", "sentences_digest"]
 
@@ -68,7 +69,7 @@ def load_record(path: Path) -> SentenceFile:
     if not path.exists():
         return SentenceFile()
     try:
-        data = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+        data = parse_yaml(read_text(path), str(path))
         classes = {
             str(name): ClassRecord(
                 tuple(str(s) for s in entry["sentences"]),

@@ -17,6 +17,7 @@ from susx.config.spelling import plain
 from susx.config.yaml_text import parse_yaml
 from susx.errors import ConfigError, did_you_mean
 from susx.store.disk import facts_of
+from susx.text_file import read_text
 
 __all__ = ["class_sentences", "clean", "read_sentences"]
 
@@ -41,7 +42,7 @@ def read_sentences(path: Path) -> Mapping[str, tuple[str, ...]]:
 def _read(path: Path, facts: tuple[int, ...]) -> Mapping[str, tuple[str, ...]]:
     # What changes when a file is written is part of the key, also where the time of the change was set back.
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         data = json.loads(text) if path.suffix.lower() == ".json" else parse_yaml(text, str(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error

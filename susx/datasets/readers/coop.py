@@ -13,6 +13,7 @@ from susx.datasets.labels import LabelMap
 from susx.datasets.readers.files import assemble
 from susx.datasets.split import TargetSplit
 from susx.errors import ConfigError
+from susx.text_file import listed_path, read_text
 
 __all__ = ["read_coop"]
 
@@ -32,7 +33,7 @@ def read_coop(
     if not file.is_file():
         return None
     try:
-        rows = json.loads(file.read_text(encoding="utf-8"))[str(reader.options.get(split, split))]
+        rows = json.loads(read_text(file))[str(reader.options.get(split, split))]
         triples = [(str(image), str(name)) for image, _, name in rows]
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(
@@ -41,7 +42,7 @@ def read_coop(
         ) from error
     images = folder / str(reader.options.get("images", ""))
     return assemble(
-        ((images / image, name, image) for image, name in triples),
+        ((listed_path(images, image), name, image.replace("\\", "/")) for image, name in triples),
         LabelMap(config.classes, reader.class_map),
         reader,
         file,

@@ -14,7 +14,9 @@ from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
 from susx.datasets.readers.files import assemble, in_share
 from susx.datasets.split import TargetSplit
+from susx.errors import ConfigError
 from susx.image_folder import images_below
+from susx.text_file import listed_path, read_lines
 
 __all__ = ["read_imagefolder"]
 
@@ -38,8 +40,7 @@ def read_imagefolder(
         if not file.is_file():
             return None
         below = folder / options.get("images", "")
-        lines = (line.strip() for line in file.read_text(encoding="utf-8").split("\n"))
-        listed = (below / line for line in lines if Path(line).suffix)
+        listed = (listed_path(below, line) for line in read_lines(file) if Path(line).suffix)
         return _assemble(listed, below, config, reader)
     if "val" in options or "test" in options:
         below = folder / options.get(split, "?")
@@ -59,16 +60,23 @@ def _below(folder: Path) -> Iterator[Path]:
 def _flagged(folder: Path, options: dict[str, str], split: str) -> Iterator[Path]:
     if split != "test" or not (folder / options["paths"]).is_file():
         return
-    flags = dict(
-        line.split(None, 1)
-        for line in (folder / options["flags"]).read_text(encoding="utf-8").split("\n")
-        if line.strip()
-    )
-    for line in (folder / options["paths"]).read_text(encoding="utf-8").split("\n"):
-        if line.strip():
-            number, path = line.split(None, 1)
-            if flags[number].strip() == "0":
-                yield folder / options.get("images", "") / path.strip()
+    flags = dict(_pairs(folder / options["flags"]))
+    for number, path in _pairs(folder / options["paths"]):
+        if number not in flags:
+            raise ConfigError(
+                f"{folder / options['flags']} has no line for the image {number} of {options['paths']}; the two belong together."
+            )
+        if flags[number] == "0":
+            yield listed_path(folder / options.get("images", ""), path)
+
+
+def _pairs(file: Path) -> Iterator[tuple[str, str]]:
+    for line_number, line in enumerate(read_lines(file), start=1):
+        if line:
+            first, _, rest = line.replace("\t", " ").partition(" ")
+            if not rest.strip():
+                raise ConfigError(f"{file}, line {line_number}: expected two words, found '{line}'.")
+            yield first, rest.strip()
 
 
 def _assemble(

@@ -10,6 +10,7 @@ from susx.datasets.labels import LabelMap
 from susx.datasets.readers.files import assemble, in_share
 from susx.datasets.split import TargetSplit
 from susx.errors import ConfigError
+from susx.text_file import csv_reader, listed_path
 
 __all__ = ["read_table"]
 
@@ -37,8 +38,8 @@ def read_table(
         str(options.get("class_column", "class")),
     )
     split_column = str(options.get("split_column", "split"))
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        table = csv.DictReader(stream, delimiter=str(options.get("delimiter", ",")))
+    table = csv_reader(file, str(options.get("delimiter", ",")))
+    try:
         columns = table.fieldnames or ()
         for column in (path_column, class_column, *((split_column,) if "split_column" in options else ())):
             if column not in columns:
@@ -52,16 +53,25 @@ def read_table(
                     f"{file}: line {table.line_num} lacks its {path_column} or its {class_column}."
                 )
             rows.append({column: (value or "").strip() for column, value in row.items() if column in columns})
+    except csv.Error as error:
+        raise ConfigError(f"{file}, line {table.line_num}: {error}.") from error
     word = str(options.get(split, split))
     has_splits = split_column in columns
     kept = [
         r
         for r in rows
-        if (r[split_column] == word if has_splits else in_share(r[path_column], split, reader))
+        if (
+            r[split_column] == word
+            if has_splits
+            else in_share(r[path_column].replace("\\", "/"), split, reader)
+        )
     ]
     images = folder / str(options.get("images", ""))
     return assemble(
-        ((images / row[path_column], row[class_column], row[path_column]) for row in kept),
+        (
+            (listed_path(images, row[path_column]), row[class_column], row[path_column].replace("\\", "/"))
+            for row in kept
+        ),
         LabelMap(config.classes, reader.class_map),
         reader,
         file,

@@ -20,6 +20,7 @@ from susx.datasets.readers.files import assemble
 from susx.datasets.split import ImageSource, StoredImage, TargetSplit
 from susx.errors import ConfigError
 from susx.image_files import IMAGE_SUFFIXES
+from susx.text_file import read_lines
 
 __all__ = ["CLASS_NAMES", "TEMPLATES", "read_class_names", "read_webdataset"]
 
@@ -65,14 +66,7 @@ def read_class_names(folder: Path) -> list[str]:
         ConfigError: it is not there or holds none.
     """
     file = folder / CLASS_NAMES
-    try:
-        names = [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n")]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{file} cannot be read ({error}); a webdataset of CLIP_benchmark has a class name a line there."
-        ) from error
-    while names and not names[-1]:
-        names.pop()
+    names = read_lines(file)
     if not names:
         raise ConfigError(f"{file} names no classes; a webdataset of CLIP_benchmark has one a line there.")
     return names

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from susx.errors import InputError, MismatchError
 from susx.methods.rows import checked_unit_rows
+from susx.text_file import read_lines
 
 __all__ = ["class_names_of", "labels_of", "load_tensor", "text_rows"]
 
@@ -111,8 +112,4 @@ def class_names_of(folder: Path) -> tuple[str, ...]:
     file = folder / "classnames.txt"
     if not file.exists():
         return ()
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot be read as text in UTF-8 ({error}). Save it as such.") from error
-    return tuple(line.strip() for line in text.split("\n") if line.strip())
+    return tuple(line for line in read_lines(file, InputError) if line)

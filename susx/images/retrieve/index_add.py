@@ -22,6 +22,7 @@ from susx.images.retrieve.backends.exact_index import feature_files
 from susx.images.retrieve.manifest import IndexManifest
 from susx.store import digest_file, digest_json
 from susx.store.disk import whole_folder
+from susx.text_file import text_bytes
 
 __all__ = ["Added", "add_index"]
 
@@ -259,7 +260,9 @@ def _bring_table(out: Path, rows: Path) -> None:
         _link(rows, target)
         return
     try:
-        pd.read_csv(rows, dtype=str, keep_default_na=False).to_parquet(target, index=False)
+        pd.read_csv(text_bytes(rows, InputError), dtype=str, keep_default_na=False).to_parquet(
+            target, index=False
+        )
     except (OSError, ValueError) as error:
         raise InputError(
             f"{rows}: expected parquet or CSV with url and caption columns ({error})."

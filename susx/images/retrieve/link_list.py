@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.errors import InputError, did_you_mean
+from susx.text_file import text_bytes
 
 __all__ = ["Link", "read_link_list"]
 
@@ -41,7 +42,9 @@ def read_link_list(path: Path) -> list[Link]:
     if not path.is_file():
         raise InputError(f"There is no list of links at {path}.")
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str)
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else _csv(path)
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(f"{path} is neither parquet nor CSV: {error}.") from error
     names = {str(name).lower(): name for name in table.columns}
@@ -55,6 +58,13 @@ def read_link_list(path: Path) -> list[Link]:
         if values["url"] and values["url"] not in links:
             links[values["url"]] = Link(**values)
     return list(links.values())
+
+
+def _csv(path: Path) -> Any:
+    import pandas as pd
+
+    # "NA", "None" and "null" are words of captions too.
+    return pd.read_csv(text_bytes(path, InputError), dtype=str, keep_default_na=False)
 
 
 def _text(value: Any) -> str:

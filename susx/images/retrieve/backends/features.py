@@ -29,6 +29,7 @@ from susx.images.retrieve.backends.index import files_identity
 from susx.images.retrieve.candidates import Candidate, candidate_from_metadata, caption_of
 from susx.images.retrieve.manifest import IndexManifest, check_encoder
 from susx.images.retrieve.queries import Query
+from susx.text_file import text_bytes
 from susx.types import Json
 
 if TYPE_CHECKING:  # planning a build needs no torch
@@ -172,7 +173,7 @@ class FeaturePoolBackend:
     def _read_rows(self) -> list[dict[str, Any]]:
         import pandas as pd
 
-        for name, read in (("rows.parquet", pd.read_parquet), ("rows.csv", pd.read_csv)):
+        for name, read in (("rows.parquet", pd.read_parquet), ("rows.csv", _read_csv)):
             path = self.folder / name
             if path.is_file():
                 rows: list[dict[str, Any]] = read(path).to_dict(orient="records")  # type: ignore[assignment]
@@ -182,3 +183,9 @@ class FeaturePoolBackend:
                     )
                 return rows
         return []
+
+
+def _read_csv(path: Path) -> Any:
+    import pandas as pd
+
+    return pd.read_csv(text_bytes(path, RetrievalError))
