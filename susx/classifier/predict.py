@@ -15,8 +15,8 @@ from torch import Tensor
 
 from susx.classifier.artefact import StoredClassifier
 from susx.classifier.classifier import Classifier, Prediction
-from susx.errors import InputError
 from susx.features.encoder import Encoder
+from susx.file_patterns import matching_files
 from susx.image_files import LOCAL, BadImage, open_image, upright_rgb
 from susx.image_folder import require_images
 
@@ -37,11 +37,8 @@ def expand(arguments: Iterable[str]) -> Iterator[Path]:
         path = Path(argument)
         if path.is_dir():
             yield from require_images(path).files
-        elif not path.exists() and glob.has_magic(argument):
-            matches = sorted(glob.glob(argument, recursive=True))
-            if not matches:
-                raise InputError(f"No file matches '{argument}'.")
-            yield from (Path(match) for match in matches if not Path(match).is_dir())
+        elif not path.exists() and (glob.has_magic(argument) or "{" in argument):
+            yield from matching_files(argument)
         else:
             yield path
 

@@ -8,21 +8,24 @@ they lie: a shard is walked once for where its members begin. Options: ``val`` a
 from __future__ import annotations
 
 import functools
-import tarfile
+import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import IO
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
 from susx.datasets.readers.files import assemble
 from susx.datasets.split import ImageSource, StoredImage, TargetSplit
 from susx.errors import ConfigError
-from susx.image_files import IMAGE_SUFFIXES
+from susx.tar_samples import Member, TarSample, tar_samples
 from susx.text_file import read_lines
+from susx.user_folder import files_below
 
 __all__ = ["CLASS_NAMES", "TEMPLATES", "read_class_names", "read_webdataset"]
+
+logger = logging.getLogger(__name__)
 
 CLASS_NAMES = "classnames.txt"
 TEMPLATES = "zeroshot_classification_templates.txt"
@@ -30,14 +33,6 @@ TEMPLATES = "zeroshot_classification_templates.txt"
 
 _LONGEST_NUMBER = 20
 """Bytes of a ``.cls`` member that are read: class numbers have fewer digits."""
-
-
-@dataclass
-class _Sample:
-    image: tuple[int, int] | None = None
-    """Where the encoded image begins in the shard, and its bytes."""
-    number: str = ""
-    suffix: str = ""
 
 
 def read_webdataset(
@@ -67,6 +62,14 @@ def read_class_names(folder: Path) -> list[str]:
     """
     file = folder / CLASS_NAMES
     names = read_lines(file)
+    lines: dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        if name and name in lines:
+            raise ConfigError(
+                f"{file}: '{name}' stands in line {lines[name]} and in line {number}: two classes of one name cannot be told apart, and "
+                "the numbers after them would shift. Write names that differ ('missile', 'projectile') into these lines."
+            )
+        lines[name] = number
     if not names:
         raise ConfigError(f"{file} names no classes; a webdataset of CLIP_benchmark has one a line there.")
     return names
@@ -74,50 +77,49 @@ def read_class_names(folder: Path) -> list[str]:
 
 def _shards(folder: Path) -> list[Path]:
     """Shards by number: ``10.tar`` comes after ``9.tar``."""
-    return (
-        sorted(folder.glob("*.tar"), key=lambda path: (len(path.stem), path.stem)) if folder.is_dir() else []
-    )
+    if not folder.is_dir():
+        return []
+    tars = [path for path in files_below(folder, {".tar"}).files if path.parent == folder]
+    return sorted(tars, key=lambda path: (len(path.stem), path.stem))
 
 
 def _rows(shards: list[Path], names: list[str], folder: Path) -> Iterator[tuple[ImageSource, str, str]]:
     for shard in shards:
         stat = shard.stat()
-        for key, sample in _samples(shard, stat.st_size, stat.st_mtime_ns).items():
+        further = 0
+        for sample, written in _samples(shard, stat.st_size, stat.st_mtime_ns):
             if sample.image is None:
                 continue
-            name = f"{shard.relative_to(folder).as_posix()}/{key}{sample.suffix}"
-            if not (sample.number.isdigit() and int(sample.number) < len(names)):
-                found = f"'{sample.number}'" if sample.number else "none"
+            further += len(sample.images) - 1
+            name = f"{shard.relative_to(folder).as_posix()}/{sample.key}.{sample.images[0]}"
+            number = written.removesuffix(".0")  # some writers have whole numbers as floats
+            if not (number.isascii() and number.isdigit() and int(number) < len(names)):
+                found = f"'{written}'" if written else "none"
                 raise ConfigError(
-                    f"{shard}: sample {key} has a class (.cls) of {found}; expected a number from 0 to {len(names) - 1}, a line of "
-                    f"{CLASS_NAMES}. A set of another task (captions, several labels) cannot be measured here."
+                    f"{shard}: sample {sample.key} has a class (.cls) of {found}; expected a number from 0 to {len(names) - 1}, a line "
+                    f"of {CLASS_NAMES}. A set of another task (captions, several labels) cannot be measured here."
                 )
-            yield StoredImage(shard, partial(_read, shard, *sample.image)), names[int(sample.number)], name
+            read = partial(_read, shard, sample.image.start, sample.image.size)
+            yield StoredImage(shard, read), names[int(number)], name
+        if further:
+            logger.warning(
+                "%s: %d samples' further images are passed over (one image a sample is read)", shard, further
+            )
 
 
 @functools.lru_cache(maxsize=64)
-def _samples(shard: Path, size: int, changed: int) -> dict[str, _Sample]:
-    """Key -> sample of a shard, in its order; size and time are of the shard, so that another one is read anew."""
-    samples: dict[str, _Sample] = {}
-    try:
-        with tarfile.open(shard, "r:") as tar:
-            for member in tar:
-                path = PurePosixPath(member.name)
-                if not member.isfile() or path.name.startswith("."):
-                    continue
-                stem, _, kind = path.name.partition(".")  # webdataset: the key ends at the first dot
-                sample = samples.setdefault((path.parent / stem).as_posix(), _Sample())
-                if f".{kind.lower()}" in IMAGE_SUFFIXES:
-                    sample.image, sample.suffix = (member.offset_data, member.size), f".{kind}"
-                elif kind == "cls":
-                    found = tar.extractfile(member)
-                    text = found.read(_LONGEST_NUMBER) if found else b""
-                    sample.number = text.decode("ascii", "replace").strip()
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ConfigError(
-            f"{shard} cannot be read as an uncompressed tar ({error}). Get this shard again."
-        ) from error
-    return samples
+def _samples(shard: Path, size: int, changed: int) -> tuple[tuple[TarSample, str], ...]:
+    """Samples of a shard and what their ``.cls`` says; size and time are of the shard, so that another one is read anew."""
+    samples = tar_samples(shard, ConfigError, compressed=False)
+    with shard.open("rb") as file:
+        return tuple((sample, _number(file, sample.parts.get("cls"))) for sample in samples)
+
+
+def _number(file: IO[bytes], member: Member | None) -> str:
+    if member is None:
+        return ""
+    file.seek(member.start)
+    return file.read(min(member.size, _LONGEST_NUMBER)).decode("ascii", "replace").strip()
 
 
 def _read(shard: Path, start: int, size: int) -> bytes:
