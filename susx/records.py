@@ -12,7 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Origin", "Prompt", "SupportRow", "decode_rows", "encode_rows"]
+__all__ = ["EXPORTED_CLASSES", "ORIGINS", "Origin", "Prompt", "SupportRow", "decode_rows", "encode_rows"]
+
+ORIGINS, EXPORTED_CLASSES = "origins.csv", "classes.json"
+"""Files of every exported support set: an image a row with what is known of it, and the classes in label order."""
 
 Origin: TypeAlias = Literal["generated", "retrieved", "provided"]
 

@@ -94,7 +94,7 @@ def check(
         expected = f" of {split.expected} published" if split.expected is not None else ""
         typer.echo(
             f"{split.split}: {split.images}{expected} images of {len(counts)} classes, {min(counts)} to {max(counts)} a class"
-            f" (layout {split.layout})"
+            f" (layout {split.layout}; {split.decoded} of them decoded)"
         )
         for note in split.notes:
             typer.echo(f"  note: {note}")

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
 from susx.datasets.read import READERS
-from susx.datasets.split import TargetSplit
+from susx.datasets.split import MOST_UNREADABLE, TargetSplit
 from susx.errors import ConfigError, SusxError
 from susx.text_file import read_text
 
 __all__ = ["DatasetCheck", "SplitCheck", "check_dataset"]
+
+_DECODED = 200
+"""Images of a split that are decoded: where a build would refuse the split (more than a twentieth is damaged), all of them are sound
+with a probability below 4e-5."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,8 @@ class SplitCheck:
         expected: published number, where it is known.
         per_class: images of every class, in label order.
         missing: listed files that are not on the disk.
+        decoded: images that were decoded: all, or as many evenly spread ones as show damage that a build refuses.
+        undecodable: name -> reason of those that cannot be.
         notes: what is remarkable but harmless, one sentence each.
     """
 
@@ -37,6 +45,8 @@ class SplitCheck:
     expected: int | None
     per_class: tuple[int, ...]
     missing: tuple[Path, ...]
+    decoded: int = 0
+    undecodable: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def problems(self, classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -48,6 +58,12 @@ class SplitCheck:
             shown = ", ".join(str(path) for path in self.missing[:3])
             found.append(
                 f"{self.split}: {len(self.missing)} listed files are not on the disk, first {shown}."
+            )
+        if len(self.undecodable) > max(1, MOST_UNREADABLE * self.decoded):
+            shown = "; ".join(f"{name} ({reason})" for name, reason in [*self.undecodable.items()][:2])
+            found.append(
+                f"{self.split}: {len(self.undecodable)} of {self.decoded} images cannot be decoded, first {shown} A build would refuse "
+                "this split."
             )
         empty = [name for name, count in zip(classes, self.per_class, strict=True) if not count]
         if empty:
@@ -103,15 +119,40 @@ def _check(
     config: DatasetConfig, reader: ReaderConfig, root: Path | None, split: str, found: TargetSplit
 ) -> SplitCheck:
     counts = Counter(found.labels)
+    places = sorted({round(step * (len(found) - 1) / max(1, _DECODED - 1)) for step in range(_DECODED)})
+    missing = tuple(path for path in found.paths if path is not None and not path.is_file())
+    undecodable = {} if missing else _undecodable(found, places)
     return SplitCheck(
         split=split,
         layout=reader.kind,
         images=len(found),
         expected=reader.counts.get(split),
         per_class=tuple(counts.get(label, 0) for label in range(len(config.classes))),
-        missing=tuple(path for path in found.paths if path is not None and not path.is_file()),
-        notes=(*_folder_order(found), *_file_labels(config, reader, root, split)),
+        missing=missing,
+        decoded=len(places),
+        undecodable=undecodable,
+        notes=(
+            *_folder_order(found),
+            *_file_labels(config, reader, root, split),
+            *(
+                f"{name} cannot be decoded and would be left out: {reason}"
+                for name, reason in [*undecodable.items()][:3]
+            ),
+        ),
     )
+
+
+def _undecodable(found: TargetSplit, places: Sequence[int]) -> dict[str, str]:
+    def reason(place: int) -> str:
+        try:
+            found.image(place)
+        except Exception as error:  # decoders raise what they like on damaged files
+            return str(error) or type(error).__name__
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        reasons = zip(places, pool.map(reason, places), strict=True)
+        return {found.names[place]: why for place, why in reasons if why}
 
 
 def _folder_order(found: TargetSplit) -> tuple[str, ...]:

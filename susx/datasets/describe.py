@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from typing import Any
 from susx.datasets.readers.webdataset import CLASS_NAMES, TEMPLATES, read_class_names
 from susx.datasets.split import SPLIT_WORDS
 from susx.errors import ConfigError
-from susx.text_file import csv_reader, read_lines
+from susx.neutral import for_cell
+from susx.records import EXPORTED_CLASSES, ORIGINS
+from susx.text_file import csv_reader, read_lines, read_text
 from susx.user_folder import folders_in
 
 __all__ = [
     "describe",
     "describe_csv",
+    "describe_export",
     "describe_folder",
     "describe_names",
     "describe_tables",
@@ -39,6 +43,8 @@ def describe(source: Path, class_column: str = "") -> dict[str, Any]:
     """
     from susx.datasets.tables import holds_images
 
+    if (source / EXPORTED_CLASSES).is_file() and (source / ORIGINS).is_file():
+        return describe_export(source)
     if source.is_dir() and (source / CLASS_NAMES).is_file():
         _refuse_column(source, class_column, "a webdataset")
         return describe_webdataset(source)
@@ -67,6 +73,35 @@ def describe_names(file: Path) -> dict[str, Any]:
     if not names:
         raise ConfigError(f"{file} names no classes; write one a line.")
     return {"classes": names}
+
+
+def describe_export(folder: Path) -> dict[str, Any]:
+    """Return classes and reader of a support set that was exported, in any of its formats; the class list is the exported one.
+
+    Raises:
+        ConfigError: the list of classes is no JSON list of names.
+    """
+    file = folder / EXPORTED_CLASSES
+    try:
+        classes = json.loads(read_text(file))
+    except ValueError as error:
+        raise ConfigError(
+            f"{file} is no JSON ({error}); expected the class names that the export wrote."
+        ) from error
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ConfigError(f"{file} must hold a list of class names, as the export wrote it.")
+    reader: dict[str, Any] = {"kind": "csv", "folder": folder.resolve().name}
+    if any(folder.glob("*.tar")):
+        reader["kind"] = "webdataset"
+    elif any(folder.glob("data/*.parquet")):
+        reader["kind"] = "datasets"
+    else:
+        reader["options"] = {"file": ORIGINS, "path_column": "file", "class_column": "class_name"}
+    written = {str(for_cell(name)): name for name in classes}
+    return {
+        "classes": classes,
+        "reader": {**reader, "class_map": {k: v for k, v in written.items() if k != v}},
+    }
 
 
 def describe_webdataset(folder: Path) -> dict[str, Any]:
@@ -152,8 +187,19 @@ def _heading(columns: Sequence[str], known: Sequence[str]) -> str:
 
 
 def _classes(names: Iterable[str]) -> dict[str, Any]:
-    clean = {name: " ".join(name.replace("_", " ").split()) for name in names}
-    return {"classes": list(clean.values()), "class_map": {k: v for k, v in clean.items() if k != v}}
+    written = list(names)
+    clean = [" ".join(name.replace("_", " ").split()) for name in written]
+    numbers: dict[str, int] = {}
+    for number, name in enumerate(clean):
+        if name in numbers:
+            both = sorted({written[numbers[name]], written[number]})
+            raise ConfigError(
+                f"The classes {numbers[name]} and {number} are both called '{name}' ({', '.join(both)}); two classes of one name cannot "
+                "be told apart. Rename one of them."
+            )
+        numbers[name] = number
+    differing = {name: plain for name, plain in zip(written, clean, strict=True) if name != plain}
+    return {"classes": clean, "class_map": differing}
 
 
 def _with_reader(data: dict[str, Any], reader: dict[str, Any]) -> dict[str, Any]:

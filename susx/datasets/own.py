@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import yaml
 from pydantic import ValidationError
 
 from susx.config import DatasetConfig
 from susx.datasets.describe import describe
-from susx.errors import ConfigError
+from susx.datasets.read import Split, read_split
+from susx.errors import ConfigError, SusxError
 from susx.store import write_atomically
 
 __all__ = ["new_dataset"]
@@ -47,11 +49,24 @@ def new_dataset(
     except ValidationError as error:
         reason = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors()[:3])
         raise ConfigError(f"{source} does not make a data set: {reason}.") from error
+    _check_readable(config, source)
     if config.cupl:
         written = {c: [template.replace("{c}", c) for template in templates] for c in config.classes}
         _write(sentences, json.dumps(written, ensure_ascii=False, indent=1) + "\n")
     _write(out, yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100))
     return config
+
+
+def _check_readable(config: DatasetConfig, source: Path) -> None:
+    """Read what was described, as a build will: a description that its own reader refuses helps nobody."""
+    if config.reader is None:
+        return
+    folder = source.resolve() if source.is_dir() else source.resolve().parent
+    try:
+        for split in get_args(Split):
+            read_split(config, folder.parent, split)
+    except SusxError as error:
+        raise ConfigError(f"{source} is understood, but its images cannot be read: {error}") from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import yaml
 
 from susx.datasets.split import SPLIT_WORDS
 from susx.errors import ConfigError
+from susx.text_file import read_text
 from susx.user_folder import files_below
 
 __all__ = ["LabelledTables", "Row", "holds_images", "open_tables", "split_files"]
@@ -49,7 +50,8 @@ class LabelledTables:
         files: split (train, val, test) -> files.
         image_column: of encoded images.
         class_column: of class strings, or of numbers of ``names``.
-        names: of the numbers, None where the column has strings.
+        names: of all numbers, in the order of the first file; None where the column has strings.
+        names_of: file -> its own names of the numbers: files that were written apart may number classes otherwise.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class LabelledTables:
     image_column: str
     class_column: str
     names: tuple[str, ...] | None
+    names_of: Mapping[Path, tuple[str, ...] | None] = field(default_factory=dict)
 
     def rows(self, split: str) -> Iterator[Row]:
         """Yield the images of a split, file after file.
@@ -66,10 +69,11 @@ class LabelledTables:
         """
         root = self.folder if self.folder.is_dir() else self.folder.parent
         for file in self.files.get(split, ()):
+            names = self.names_of.get(file, self.names)
             for group, labels in enumerate(_columns(file, self.class_column)):
                 for index, label in enumerate(labels.to_pylist()):
                     name = f"{file.relative_to(root).as_posix()}/{group}/{index:05d}"
-                    yield Row(self._name(label, name), name, file, group, index)
+                    yield Row(_class_name(label, names, name), name, file, group, index)
 
     def image(self, row: Row) -> bytes:
         """Return the encoded image of a row.
@@ -84,21 +88,30 @@ class LabelledTables:
         content = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(content, bytes):
             path = value.get("path") if isinstance(value, dict) else value
+            if not path:
+                raise ConfigError(f"{row.name} has no image (null). Take such rows out of the table.")
             raise ConfigError(
-                f"{row.name} names its image ({path}) and does not hold it. Write the data set with embedded images "
-                "(push_to_hub and to_parquet do), or describe the folder of images instead."
+                f"{row.name} names its image ({path}) and does not hold it. Write the data set with its images inside "
+                "(save_to_disk and push_to_hub of datasets do, to_parquet does not), or describe the folder of images instead."
             )
         return content
 
-    def _name(self, label: Any, where: str) -> str:
-        if self.names is None:
-            return str(label)
-        if not isinstance(label, int) or not 0 <= label < len(self.names):
+
+def _class_name(label: Any, names: Sequence[str] | None, where: str) -> str:
+    """Return what a row calls its class: its text, or the name of its number (a whole number in any type)."""
+    if names is None:
+        if not isinstance(label, str) or not label.strip():
             raise ConfigError(
-                f"{where} has the label {label}; expected a number from 0 to {len(self.names) - 1}. datasets marks images without a label so "
-                "(-1, null): choose another split for measuring."
+                f"{where} has the label {label!r}; expected the name of a class. Take rows without a label out of the table."
             )
-        return self.names[label]
+        return label.strip()
+    whole = isinstance(label, int) or (isinstance(label, float) and label.is_integer())
+    if not whole or not 0 <= label < len(names):
+        raise ConfigError(
+            f"{where} has the label {label}; expected a number from 0 to {len(names) - 1}. datasets marks images without a label so "
+            "(-1, null): choose another split for measuring."
+        )
+    return names[int(label)]
 
 
 def split_files(folder: Path) -> dict[str, tuple[Path, ...]]:
@@ -110,10 +123,44 @@ def split_files(folder: Path) -> dict[str, tuple[Path, ...]]:
         inside = file.relative_to(folder)
         if file.name.startswith("cache-"):  # what map() and filter() of datasets leave
             continue
-        words = [_SHARD.sub("", file.stem), *reversed(inside.parts[:-1])]
-        split = next((SPLIT_WORDS[word.lower()] for word in words if word.lower() in SPLIT_WORDS), "train")
-        found.setdefault(split, []).append(file)
+        found.setdefault(_split_of(inside), []).append(file)
+    _refuse_configurations(folder, found)
     return {split: tuple(files) for split, files in found.items()}
+
+
+def _split_of(inside: Path) -> str:
+    """Return the split that a table's path names, as ``datasets`` reads it: a word of it (``my_test.parquet``, ``test/0.parquet``), or
+    anything before ``-00000-of-00001`` in a folder ``data``."""
+    name = _SHARD.sub("", inside.stem)
+    words = [name, *reversed(inside.parts[:-1])]
+    if split := next((SPLIT_WORDS[word.lower()] for word in words if word.lower() in SPLIT_WORDS), ""):
+        return split
+    if name != inside.stem and inside.parent.name == "data" and name:
+        return name
+    for word in words:
+        splits = {SPLIT_WORDS[part] for part in re.split(r"[^a-z]+", word.lower()) if part in SPLIT_WORDS}
+        if len(splits) == 1:
+            return splits.pop()
+    return "train"
+
+
+def _refuse_configurations(folder: Path, files: Mapping[str, Sequence[Path]]) -> None:
+    """Refuse a repository of several configurations (the same images in two sizes, say): one of them is a data set."""
+    for split, each in files.items():
+        homes = {
+            tuple(
+                part
+                for part in file.relative_to(folder).parts[:-1]
+                if _split_of(Path(part, "x")) == "train" and part != "data"
+            )
+            for file in each
+        }
+        if len(homes) > 1:
+            names = sorted("/".join(home) or "." for home in homes)
+            raise ConfigError(
+                f"{folder} holds {len(names)} configurations with a split {split}: {', '.join(names[:8])}. Give the folder of one of them "
+                f"({folder / names[-1]})."
+            )
 
 
 def holds_images(folder: Path) -> bool:
@@ -156,15 +203,40 @@ def open_tables(folder: Path, *, image_column: str = "", class_column: str = "")
     for column in (image, label):
         if column not in schema.names:
             raise ConfigError(f"{first} has no column '{column}'; it has: {', '.join(schema.names)}.")
-    names = features.get(label, {}).get("names")
-    if names is None and not (
-        pa.types.is_string(schema.field(label).type) or pa.types.is_large_string(schema.field(label).type)
-    ):
+    every = [file for each in files.values() for file in each]
+    names_of = {file: _names(_schema(file), folder, label, file) for file in every}
+    named = [names for names in names_of.values() if names is not None]
+    names = tuple(dict.fromkeys(name for names in named for name in names)) if named else None
+    if named and len(named) < len(every):
+        without = next(file for file, names in names_of.items() if names is None)
         raise ConfigError(
-            f"{first}: the labels in '{label}' are {schema.field(label).type}, and neither the table nor README.md names them. Give a column of class "
-            "names, or a data set whose label is a ClassLabel."
-        )  # fmt: skip
-    return LabelledTables(folder, files, image, label, tuple(map(str, names)) if names is not None else None)
+            f"{without} has no names for its labels in '{label}', and other tables of {folder} have. Write it like the others."
+        )
+    return LabelledTables(folder, files, image, label, names, names_of)
+
+
+def _names(schema: pa.Schema, folder: Path, label: str, file: Path) -> tuple[str, ...] | None:
+    """Return the names of a table's numbers, None for a column of texts."""
+    if label not in schema.names:
+        raise ConfigError(f"{file} has no column '{label}'; it has: {', '.join(schema.names)}.")
+    kind = schema.field(label).type
+    names = _features(schema, folder).get(label, {}).get("names")
+    text = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_string(text) or pa.types.is_large_string(text) or pa.types.is_string_view(text):
+        return None
+    if names is not None and (
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    ):
+        return tuple(map(str, names))
+    reason = (
+        "neither the table nor README.md names them"
+        if names is None
+        else "one class an image is measured, and a list is several"
+    )
+    raise ConfigError(
+        f"{file}: the labels in '{label}' are {kind}, and {reason}. Give a column of class "
+        "names, or a data set whose label is a ClassLabel."
+    )
 
 
 def _image_columns(schema: pa.Schema, features: dict[str, Any]) -> list[str]:
@@ -213,10 +285,10 @@ def _card_features(folder: Path) -> dict[str, Any]:
     card = folder / "README.md"
     if not folder.is_dir() or not card.is_file():
         return {}
-    head = re.match(r"---\n(.*?)\n---", card.read_text(encoding="utf-8", errors="replace"), re.S)
     try:
+        head = re.match(r"---\n(.*?)\n---", read_text(card), re.S)
         info = (yaml.safe_load(head[1]) or {}).get("dataset_info") if head else None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ConfigError):
         return {}
     info = info[0] if isinstance(info, list) and info else info
     columns: dict[str, Any] = {}

@@ -1,7 +1,7 @@
 """A support set as other programs read it: an ImageFolder or WebDataset, with a list of origins and licences.
 
 Folders are named by number and class (``003_crane``), because class names may hold slashes and because a sort of the
-folders must not change the labels; ``classes.json`` has the names in label order.
+folders must not change the labels, with a capital where ``datasets`` would take a word for a split (``004_Test_tube``); ``classes.json`` has the names in label order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from susx.errors import InputError
 from susx.neutral import for_cell
-from susx.records import SupportRow
+from susx.records import EXPORTED_CLASSES, ORIGINS, SupportRow
 from susx.store.disk import whole_folder
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "prepare",
 ]
 
-ORIGINS = "origins.csv"
 _COLUMNS = (
     "file", "class_id", "class_name", "digest", "origin", "url", "licence", "caption", "prompt", "seed", "similarity",
     "model", "nsfw",
@@ -50,7 +49,7 @@ def export_imagefolder(rows: Sequence[SupportRow], classes: Sequence[str], locat
     listed = []
     with whole_folder(out) as partial:
         for label, row in kept:
-            name = f"{_folder(label, row.class_name)}/{file_name(row)}"
+            name = f"{_folder(label, row.class_name, len(classes))}/{file_name(row)}"
             (partial / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(found(row, locate), partial / name)
             listed.append((name, label, row))
@@ -125,8 +124,18 @@ def found(row: SupportRow, locate: Locate) -> Path:
     return path
 
 
-def _folder(label: int, name: str) -> str:
-    return f"{label:03d}_{re.sub(r'[^A-Za-z0-9._-]+', '_', name).strip('._') or 'class'}"[:100]
+_SPLIT_WORD = re.compile(
+    r"(?<![a-z])(train|training|val|valid|validation|dev|test|testing|eval|evaluation)(?![a-z])"
+)
+"""What ``datasets`` takes for the name of a split anywhere in a path, in small letters only: a class called test tube made its folder
+a split and dropped the others."""
+
+
+def _folder(label: int, name: str, classes: int) -> str:
+    """Return a name that sorts as the labels do, whatever their number."""
+    width = max(3, len(str(classes - 1)))
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "class"
+    return _SPLIT_WORD.sub(lambda word: word[0].capitalize(), f"{label:0{width}d}_{plain}"[:100])
 
 
 def describe(listed: Sequence[tuple[str, int, SupportRow]], classes: Sequence[str], out: Path) -> None:
@@ -137,4 +146,4 @@ def describe(listed: Sequence[tuple[str, int, SupportRow]], classes: Sequence[st
         for name, label, row in listed:
             cells = (name, label, *(getattr(row, column) for column in _COLUMNS[2:]))
             writer.writerow([for_cell(cell) for cell in cells])
-    (out / "classes.json").write_text(json.dumps(list(classes), indent=1) + "\n", encoding="utf-8")
+    (out / EXPORTED_CLASSES).write_text(json.dumps(list(classes), indent=1) + "\n", encoding="utf-8")

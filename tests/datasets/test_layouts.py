@@ -143,7 +143,7 @@ BAD = {
     "no-images": ("holds no column of images", lambda f: _table(f, label=["a"])),
     "two-labels": ("several columns of labels: label, category", lambda f: _table(f, image=[{"bytes": b"", "path": None}], label=["a"], category=["b"])),
     "not-parquet": ("cannot be read as a .parquet table", lambda f: f.write_bytes(b"PAR1 is not enough")),
-    "two-spellings": ("does not make a data set", lambda f: _table(f, image=[{"bytes": b"", "path": None}] * 2, label=["a b", "a_b"])),
+    "two-spellings": ("both called 'a b'", lambda f: _table(f, image=[{"bytes": b"", "path": None}] * 2, label=["a b", "a_b"])),
 }  # fmt: skip
 
 
@@ -197,9 +197,9 @@ def test_damaged_webdatasets_say_why(content, says, tmp_path):
     write_webdataset(tmp_path / "x", {"test": [(shade(1), 7)]}, NAMES)
     if content:
         (tmp_path / "x" / "test" / "0.tar").write_bytes(content)
-    config = new_dataset("x", tmp_path / "x", tmp_path / "x.yaml")
     with pytest.raises(ConfigError, match=says):
-        read_split(config, tmp_path, "test")
+        new_dataset("x", tmp_path / "x", tmp_path / "x.yaml")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
 def test_a_csv_of_a_spreadsheet_is_read_as_it_was_described(tmp_path):

@@ -2,12 +2,14 @@
 
 ``classnames.txt`` has a name a line; ``test/0.tar`` holds ``s0000000.webp`` and ``s0000000.cls`` (the line's number, from 0)
 a sample. A number leads to a class through its name, never by its position in the configuration. Images are read where
-they lie: a shard is walked once for where its members begin. Options: ``val`` and ``test`` name the folder of a split.
+they lie: a shard is walked once for where its members begin. Options: ``val`` and ``test`` name the folder of a split. Shards that lie in
+no folder of a split (an exported support set, with ``classes.json``) are dealt to val and test by the names of their samples.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import logging
 from collections.abc import Iterator
 from functools import partial
@@ -16,11 +18,12 @@ from typing import IO
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble
+from susx.datasets.readers.files import assemble, in_share
 from susx.datasets.split import ImageSource, StoredImage, TargetSplit
 from susx.errors import ConfigError
+from susx.records import EXPORTED_CLASSES
 from susx.tar_samples import Member, TarSample, tar_samples
-from susx.text_file import read_lines
+from susx.text_file import read_lines, read_text
 from susx.user_folder import files_below
 
 __all__ = ["CLASS_NAMES", "TEMPLATES", "read_class_names", "read_webdataset"]
@@ -47,11 +50,15 @@ def read_webdataset(
         return None
     folder = root / reader.folder
     shards = _shards(folder / str(reader.options.get(split, split)))
+    undivided = not shards and not {"val", "test"} & reader.options.keys()
+    if undivided:
+        shards = _shards(folder)
     if not shards:
         return None
-    names = read_class_names(folder)
-    labels = LabelMap(config.classes, reader.class_map)
-    return assemble(_rows(shards, names, folder), labels, reader, folder)
+    rows = _rows(shards, read_class_names(folder), folder)
+    if undivided:
+        rows = (row for row in rows if in_share(row[2], split, reader))
+    return assemble(rows, LabelMap(config.classes, reader.class_map), reader, folder)
 
 
 def read_class_names(folder: Path) -> list[str]:
@@ -61,6 +68,8 @@ def read_class_names(folder: Path) -> list[str]:
         ConfigError: it is not there or holds none.
     """
     file = folder / CLASS_NAMES
+    if not file.is_file() and (folder / EXPORTED_CLASSES).is_file():
+        return [str(name) for name in json.loads(read_text(folder / EXPORTED_CLASSES))]
     names = read_lines(file)
     lines: dict[str, int] = {}
     for number, name in enumerate(names, start=1):

@@ -58,6 +58,8 @@ def labels_of(values: Tensor, classes: int, file: Path) -> Tensor:
         InputError: a row of the matrix does not name exactly one class, or labels are no integers.
         MismatchError: the matrix has more columns than there are classes.
     """
+    if values.ndim == 2 and values.shape[1] == 1 and classes > 1:
+        values = values[:, 0]  # a column of class ids, as scikit-learn and MATLAB write it
     if values.ndim == 2:
         if values.shape[1] > classes:
             raise MismatchError(
