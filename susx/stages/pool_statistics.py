@@ -87,12 +87,12 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
             Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder
         )
         parts = backend.feature_parts()
-        if params.named:
-            rejection = _rejection(backend.captioned_sample(), text, params.named)
     else:
         parts = _candidates(store, inputs)
     statistics = gather_pool_statistics(text, scale, parts, params.encoder.digest)
-    statistics.check(params.encoder.digest, statistics.text)
+    statistics.check(params.encoder.digest, statistics.text)  # refuses a pool of which no row can be used
+    if params.whole and params.named:
+        rejection = _rejection(backend.captioned_sample(), text, params.named)
     save_pool_statistics(out / FILE, statistics)
     if rejection is not None:
         (out / _REJECTION).write_text(json.dumps(dataclasses.asdict(rejection)), encoding="utf-8")
