@@ -1,6 +1,6 @@
 """susx: name-only image classification with support sets and CLIP.
 
-``build`` goes from class names to a classifier, ``load_classifier`` loads one, ``evaluate`` measures methods on features,
+``label`` labels a folder of photographs by class names, ``build`` goes from class names to a classifier, ``load_classifier`` loads one, ``evaluate`` measures methods on features,
 ``FeatureClassifier`` fits and predicts on arrays.
 A method is a subclass of ``Method``; what it may look at is ``Evidence``.
 """
@@ -8,7 +8,7 @@ A method is a subclass of ``Method``; what it may look at is ``Evidence``.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from susx.api import Build, build, evaluate, load_classifier
+    from susx.api import Build, Labels, build, evaluate, label, load_classifier
     from susx.experiment.estimator import FeatureClassifier
     from susx.features.feature_set import FeatureSet, Split
     from susx.methods import Axis, Evidence, ImageFeatures, Method, Need, Run, TextState, known_methods
@@ -22,6 +22,7 @@ __all__ = [
     "FeatureClassifier",
     "FeatureSet",
     "ImageFeatures",
+    "Labels",
     "Method",
     "Need",
     "Run",
@@ -31,11 +32,12 @@ __all__ = [
     "build",
     "evaluate",
     "known_methods",
+    "label",
     "load_classifier",
 ]
 
 _PLACES = {
-    "susx.api": ("Build", "build", "evaluate", "load_classifier"),
+    "susx.api": ("Build", "Labels", "build", "evaluate", "label", "load_classifier"),
     "susx.experiment.estimator": ("FeatureClassifier",),
     "susx.features.feature_set": ("FeatureSet", "Split"),
 }

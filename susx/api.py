@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from susx.config import DatasetConfig
-from susx.errors import ConfigError
+from susx.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from susx.classifier import Classifier
     from susx.experiment.features import Experiment
     from susx.features.feature_set import FeatureSet
+    from susx.labelling import LabelResult
 
-__all__ = ["Build", "build", "evaluate", "load_classifier"]
+__all__ = ["Build", "Labels", "build", "evaluate", "label", "load_classifier"]
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,6 @@ def build(
         ConfigError: an unknown name, a bad value, duplicate or empty class names.
         SusxError: what the command line would refuse, in the same words.
     """
-    from susx.home import ensure_home
-
-    ensure_home()
     from susx.flows.record import StageRecord
     from susx.flows.runs import finish_run
     from susx.stages.executors import InlineExecutor
@@ -119,6 +117,128 @@ def build(
         records.append(StageRecord(stage, 0.0, sum(outcome.seconds for outcome in done), done))
     summary = finish_run(plan, result, records, opened)
     return Build(Path(summary["report"]).parent, summary)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a folder of photographs.
+
+    Attributes:
+        result: as it lies on the disk, or would.
+    """
+
+    result: LabelResult
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per image: path, label, probability, second, second_probability, margin, none_of_these, group, said, digest."""
+        return self.result.frame
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, those that people added last."""
+        return self.result.classes
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Path -> reason of each file that could not be labelled."""
+        return self.result.left_out
+
+    def corrected(self, labels: Mapping[str, str]) -> Labels:
+        """Return the labels once somebody has said some: path (or sha256 of the file) -> label, "" for none of these.
+
+        Raises:
+            InputError: an image that is not in the table.
+        """
+        digests = dict(zip(self.frame["path"], self.frame["digest"], strict=True))
+        known = set(digests.values())
+        said = {}
+        for image, name in labels.items():
+            digest = digests.get(image, image)
+            if digest not in known:
+                raise InputError(
+                    f"'{image}' is no image of the table; give its path as it stands there, or its digest."
+                )
+            said[digest] = name
+        return Labels(self.result.relabel(said))
+
+    def save(self, folder: str | Path) -> Labels:
+        """Write labels, record and report to a folder, and return the labels that lie there.
+
+        Raises:
+            InputError: the folder holds something else.
+            StoreError: it cannot be written.
+        """
+        from susx.labelling.page import write_page
+
+        written = self.result.write(folder)
+        write_page(written)
+        return Labels(written)
+
+    def export(self, form: str, out: str | Path, *, least: float = 0.0) -> int:
+        """Write the labels for another program (coco, fiftyone, label-studio, datasets, webdataset), and return the number of images.
+
+        Raises:
+            ConfigError: no such format.
+            InputError: ``out`` is not empty, or an image changed.
+        """
+        from susx.labelling.export import export_labels
+
+        return export_labels(self.result, form, Path(out), least=least)
+
+
+def label(
+    folder: str | Path,
+    names: Sequence[str] | str | Path | DatasetConfig,
+    *,
+    out: str | Path | None = None,
+    profile: str = "demo",
+    pool: str | Path | None = None,
+    no_pool: bool = False,
+    corrections: str | Path | None = None,
+    prompts: str | None = None,
+    store: str | Path = "susx-store",
+    settings: Mapping[str, Any] | None = None,
+) -> Labels:
+    """Label a folder of photographs by class names; a photograph is encoded once in its life.
+
+    Args:
+        folder: photographs, at any depth.
+        names: class names; or a file with a name a line, a data set's YAML or name, its configuration.
+        out: where the result is written; None: nowhere.
+        profile: name or path of a profile.
+        pool: folder of an index of any photographs, or one with ``features.npy``; None: the profile's own.
+        no_pool: leave the profile's pool aside.
+        corrections: CSV of what people said; None: that of ``out``.
+        prompts: photo, ensemble or cupl; None: the profile's own.
+        store: folder of artefacts.
+        settings: dotted keys of the profile -> values.
+
+    Raises:
+        ConfigError: an unknown name, a bad value, class names that cannot be used.
+        InputError: a folder without photographs, or a result's folder that holds something else.
+        SusxError: what the command line would refuse, in the same words.
+    """
+    from susx.stages.executors import InlineExecutor
+    from susx.stages.label_graph import label_folder
+    from susx.stages.label_options import LabelOptions
+    from susx.stages.label_plan import plan_label
+    from susx.store import open_store
+
+    is_file = isinstance(names, str | Path)
+    listed = isinstance(names, Sequence) and not is_file
+    options = LabelOptions(
+        str(folder), str(names) if is_file else "", tuple(map(str, names)) if listed else (), str(out or ""), profile,  # type: ignore[arg-type]
+        str(pool) if pool is not None else None, no_pool, str(corrections) if corrections is not None else None, prompts, str(store),
+        tuple(f"{key}={_yaml(value)}" for key, value in (settings or {}).items()),
+    )  # fmt: skip
+    opened = open_store(str(store))
+    opened.check_writable()
+    plan = plan_label(
+        options, opened, names if isinstance(names, DatasetConfig) else None, save=out is not None
+    )
+    labels = Labels(label_folder(plan, InlineExecutor(opened)))
+    return labels if out is None else labels.save(plan.out)
 
 
 def evaluate(

@@ -22,8 +22,7 @@ from susx.children import protect_children
 from susx.commands.effect import refuse_idle
 from susx.commands.interruption import Ending
 from susx.commands.once import refuse_repeats
-from susx.errors import SusxError, is_full
-from susx.home import ensure_home
+from susx.errors import SusxError
 
 __all__ = ["main", "run_command"]
 
@@ -49,6 +48,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "susx.commands.features",
         "import_features",
         "Convert other projects' feature caches.",
+    ),
+    "label": (
+        "susx.commands.label",
+        "app",
+        "Label a folder of photographs by class names; review, audit and export the labels.",
     ),
     "predict": ("susx.commands.predict", "predict", "Classify images with a classifier that was built."),
     "generalise": (
@@ -133,7 +137,6 @@ def _root(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a refusal is one paragraph on standard error and exit code 2."""
     protect_children()
-    ensure_home()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(
@@ -162,15 +165,6 @@ def _run(arguments: list[str] | None) -> int:
         return error.exit_code
     except typer.Abort:
         raise KeyboardInterrupt from None
-    except Exception as error:
-        if not is_full(error):
-            raise
-        where = getattr(error, "filename", None)
-        _say(
-            f"The disk is full{f' at {where}' if where else ''}: {' '.join(str(error).split())[:200]}. Free some space and run the same "
-            "command again; what it had not finished is not there."
-        )
-        return SusxError.exit_code
     except typer.Exit as ended:
         return ended.exit_code
     except ClickException as error:

@@ -20,7 +20,6 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from susx.errors import InputError
-from susx.modes import plain_mode
 
 __all__ = [
     "FORMATS",
@@ -143,7 +142,7 @@ def save_upright(image: Image.Image, path: Path, *, shortest: int | None = None,
     try:
         with os.fdopen(handle, "wb") as file:
             image.save(file, format="JPEG", quality=quality)
-        plain_mode(Path(partial))
+        os.chmod(partial, 0o644)
         os.replace(partial, path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)

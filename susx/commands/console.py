@@ -20,7 +20,7 @@ from susx.stages.build_plan import BuildPlan
 from susx.stages.executors import PlannedJob
 from susx.store import write_atomically
 
-__all__ = ["escape", "output", "print_banner", "print_plan", "print_summary", "write_json"]
+__all__ = ["escape", "output", "print_banner", "print_plan", "print_summary", "print_toy", "write_json"]
 
 WIDTH = 200
 """Columns of what goes to a file: no row is cut."""
@@ -63,6 +63,13 @@ def print_banner(console: Console, plan: BuildPlan) -> None:
     """Say what is about to be built, and that toys are toys."""
     what = f"{len(plan.classes)} classes, {plan.profile.per_class} images a class, {' + '.join(plan.sources)}"
     console.print(f"[bold]susx[/] {escape(plan.dataset.name)}: {what}, profile {escape(plan.profile.name)}")
+    print_toy(console, plan)
+    for note in plan.notes:
+        console.print(f"[yellow]{escape(note)}[/]")
+
+
+def print_toy(console: Console, plan: BuildPlan) -> None:
+    """Say that toys are toys, and which names they do not know."""
     if plan.profile.toy:
         console.print(f"[yellow]{TOY}[/]")
         from susx.demo.unknown import unknown_names
@@ -74,8 +81,6 @@ def print_banner(console: Console, plan: BuildPlan) -> None:
                 f"{'this name' if len(foreign) == 1 else f'these {len(foreign)} names'} will mean nothing. For real weights: "
                 "'susx profiles list', then for instance --profile clip-vit-b16.[/]"
             )
-    for note in plan.notes:
-        console.print(f"[yellow]{escape(note)}[/]")
 
 
 def print_plan(console: Console, planned: Sequence[PlannedJob]) -> None:

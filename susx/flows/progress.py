@@ -16,7 +16,7 @@ from susx.flows.connection import shared_server_url
 from susx.flows.record import StageRecord
 from susx.stages.stage import Stage
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "bar"]
 
 Advance = Callable[[int], None]
 
@@ -60,7 +60,7 @@ class Progress:
         with contextlib.ExitStack() as stack:
             shown = []
             if self.console is not None and self.console.is_terminal:
-                shown.append(stack.enter_context(_bar(self.console, self._place(stage) + stage.title, total)))
+                shown.append(stack.enter_context(bar(self.console, self._place(stage) + stage.title, total)))
             if not cached and (stage.device or stage.network):
                 shown.append(stack.enter_context(_artifact(stage, total)))
 
@@ -84,7 +84,8 @@ class Progress:
 
 
 @contextlib.contextmanager
-def _bar(console: Console, title: str, total: int) -> Iterator[Advance]:
+def bar(console: Console, title: str, total: int) -> Iterator[Advance]:
+    """Show a bar in a terminal; call the given function with the number of things done."""
     columns = (
         SpinnerColumn(), TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     )  # fmt: skip

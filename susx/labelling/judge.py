@@ -12,17 +12,27 @@ from jaxtyping import Float32, Int64
 
 from susx.labelling.model import ClassModel
 from susx.labelling.table import checked
+from susx.methods.functional.folder_accuracy import AccuracyEstimate, estimated_accuracy
+from susx.methods.functional.folder_prototypes import NONE_OF_THESE, UNSAID, InductiveFit, label_folder
 from susx.types import Digest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METHOD", "UNSAID", "Answers", "answers", "label_images"]
+__all__ = ["METHOD", "VERSION", "Answers", "Judged", "answers", "label_images"]
 
-METHOD = "whitened_prototypes"
+METHOD = "folder_prototypes"
 
-UNSAID = -1
-NONE_OF_THESE = -2
+VERSION = 1
+"""Raised whenever the same folder would get other labels."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The table of labels, and the share of them that is right: an estimate from the fit alone."""
+
+    frame: pd.DataFrame
+    estimate: AccuracyEstimate
 
 
 @dataclass(frozen=True)
@@ -63,8 +73,8 @@ def label_images(
     images: pd.DataFrame,
     classes: Sequence[str],
     said: Mapping[Digest, str],
-) -> pd.DataFrame:
-    """Return the table of labels.
+) -> Judged:
+    """Return the table of labels, and how right it may be. A file that lies there twice counts once.
 
     Args:
         model: what is known of the first ``len(model.text)`` of the classes.
@@ -73,38 +83,34 @@ def label_images(
         classes: class names.
         said: digest -> what a person said of it, "" for none of these.
     """
-    known = tuple(classes)[: len(model.text)]
-    given = answers(list(images["digest"]), list(images["group"]), known, said)
-    probabilities, outside = _fit(model, torch.from_numpy(features))
+    known = np.array(tuple(classes)[: len(model.text)], dtype=object)
+    digests, first, back = np.unique(
+        images["digest"].to_numpy(dtype=object).astype(str), return_index=True, return_inverse=True
+    )
+    groups = images["group"].to_numpy()[first]
+    given = answers(digests.tolist(), groups.tolist(), known.tolist(), said)
+    fitted = label_folder(
+        InductiveFit(**vars(model)), torch.from_numpy(features[first]), corrections=torch.from_numpy(given.classes),
+        groups=torch.from_numpy(groups),
+    )  # fmt: skip
+    probabilities, outside = fitted.probabilities.double().numpy(), fitted.none_of_these.double().numpy()
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
     rows = np.arange(len(order))
-    best = np.array(known, dtype=object)[order[:, 0]]
-    first = probabilities[rows, order[:, 0]]
-    one_class = len(known) < 2
-    second = np.full(len(rows), "", dtype=object) if one_class else np.array(known, dtype=object)[order[:, 1]]
-    after = np.zeros(len(rows)) if one_class else probabilities[rows, order[:, 1]]
+    best, second = known[order[:, 0]], np.full(len(rows), "", dtype=object)
+    after = np.zeros(len(rows))
+    if len(known) > 1:
+        second, after = known[order[:, 1]], probabilities[rows, order[:, 1]]
     is_said = np.array([label is not None for label in given.labels], dtype=bool)
     label = np.array(
         [best[at] if name is None else name for at, name in enumerate(given.labels)], dtype=object
     )
     frame = images[["path", "digest", "group"]].assign(
-        label=label,
-        probability=np.where(is_said, 1.0, first),
-        second=np.where(is_said & (label != best), best, second),
-        second_probability=np.where(is_said, 0.0, after),
-        none_of_these=np.where(is_said, label == "", outside).astype(float),
-        said=is_said,
+        label=label[back],
+        probability=np.where(is_said, 1.0, probabilities[rows, order[:, 0]])[back],
+        second=np.where(is_said & (label != best), best, second)[back],
+        second_probability=np.where(is_said, 0.0, after)[back],
+        none_of_these=np.where(is_said, label == "", outside).astype(float)[back],
+        said=is_said[back],
     )
     frame["margin"] = frame["probability"] - frame["second_probability"]
-    return checked(frame)
-
-
-def _fit(model: ClassModel, rows: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities [query, classes] and the score of "none of these" [query]."""
-    from susx.methods.functional.whitened_prototypes import prototype_scores
-
-    logits = model.logit_scale * (rows @ model.text.T) - model.offset
-    logits = logits + prototype_scores(rows, model.mean, model.matrix, model.prototypes)
-    probabilities = logits.softmax(dim=1).double().numpy()
-    best = probabilities.max(axis=1) if len(probabilities) else np.zeros(0)
-    return probabilities, 1 - best
+    return Judged(checked(frame), estimated_accuracy(fitted))

@@ -6,10 +6,14 @@ import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from susx.errors import InputError
 from susx.neutral import for_json
 from susx.types import Digest, Json
+
+if TYPE_CHECKING:
+    from susx.methods.functional.folder_accuracy import AccuracyEstimate
 
 __all__ = ["LabelRecord"]
 
@@ -31,6 +35,7 @@ class LabelRecord:
         versions: library -> version.
         left_out: reason -> number of files that are no row of the table; ``left_out.csv`` names them.
         estimated_accuracy: share of right labels, estimated from the fit alone; None where nothing was estimated.
+        estimated_low, estimated_high: where 95 % of the folders of the study would lie.
         made: when, ISO 8601 with the zone.
     """
 
@@ -48,12 +53,21 @@ class LabelRecord:
     versions: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     estimated_accuracy: float | None = None
+    estimated_low: float = 0.0
+    estimated_high: float = 1.0
     made: str = ""
 
     def with_classes(self, names: Iterable[str]) -> LabelRecord:
         """Return the record with the names that are no classes yet as its last classes; "" is none."""
         added = (name for name in names if name)
         return dataclasses.replace(self, classes=tuple(dict.fromkeys([*self.classes, *added])))
+
+    def with_estimate(self, estimate: AccuracyEstimate) -> LabelRecord:
+        """Return the record with what the fit says of itself; nothing where it speaks of no image."""
+        if not estimate.images:
+            return dataclasses.replace(self, estimated_accuracy=None, estimated_low=0.0, estimated_high=1.0)
+        value, low, high = (round(number, 6) for number in (estimate.value, estimate.low, estimate.high))
+        return dataclasses.replace(self, estimated_accuracy=value, estimated_low=low, estimated_high=high)
 
     def as_json(self) -> bytes:
         """Return the content of ``labels.json``."""

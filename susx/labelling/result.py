@@ -33,11 +33,10 @@ if TYPE_CHECKING:
 
     from susx.labelling.model import ClassModel
 
-__all__ = ["AUDIT", "CORRECTIONS", "LEFT_OUT", "MODEL", "RECORD", "LabelResult"]
+__all__ = ["AUDIT", "LEFT_OUT", "MODEL", "RECORD", "LabelResult", "check_folder"]
 
 RECORD = "labels.json"
 TABLE = "labels.jsonl"
-CORRECTIONS = "corrections.csv"
 AUDIT = "audit.csv"
 MODEL = "classes.safetensors"
 LEFT_OUT = "left_out.csv"
@@ -133,10 +132,9 @@ class LabelResult:
         from susx.labelling.judge import label_images
 
         model = self.class_model()
-        frame = label_images(model, self.features(), self.frame, self.record.classes, said)
-        return dataclasses.replace(
-            self, record=self.record.with_classes(said.values()), frame=frame, model=model
-        )
+        judged = label_images(model, self.features(), self.frame, self.record.classes, said)
+        record = self.record.with_classes(said.values()).with_estimate(judged.estimate)
+        return dataclasses.replace(self, record=record, frame=judged.frame, model=model)
 
     def write(self, folder: Path | str) -> LabelResult:
         """Write all but what people said; a reader sees the old table or the new, never a part of one.
@@ -146,12 +144,7 @@ class LabelResult:
             StoreError: it cannot be written.
         """
         folder = Path(folder).expanduser()
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is a file; --out names the folder of the result.")
-        if folder.is_dir() and not (folder / RECORD).is_file() and any(folder.iterdir()):
-            raise InputError(
-                f"{folder} is not empty and holds no labels. Give --out a folder that is new, empty, or an earlier result."
-            )
+        check_folder(folder)
         model = self.class_model()
         files = {
             "labels.csv": table.as_csv(self.frame),
@@ -171,6 +164,20 @@ class LabelResult:
                 "features are kept."
             ) from error
         return dataclasses.replace(self, folder=folder, model=model)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that a result cannot be written to.
+
+    Raises:
+        InputError: it is a file, or holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; --out names the folder of the result.")
+    if folder.is_dir() and not (folder / RECORD).is_file() and any(folder.iterdir()):
+        raise InputError(
+            f"{folder} is not empty and holds no labels. Give --out a folder that is new, empty, or an earlier result."
+        )
 
 
 def _left_out(reasons: Mapping[str, str]) -> bytes:

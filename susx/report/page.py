@@ -16,7 +16,7 @@ from susx.report.figures import figures
 from susx.report.gallery import confusion_views, gallery
 from susx.report.model import MethodRow, ReportData, StageRow
 
-__all__ = ["render"]
+__all__ = ["environment", "render", "toy_words"]
 
 _LEAST_SURE = 12
 """Classes listed under "Confidence without labels"."""
@@ -31,35 +31,49 @@ _TOY = (
 
 def render(data: ReportData) -> str:
     """Return the whole page. ``data.counts`` and ``data.published`` are expected to be filled."""
-    environment = Environment(
+    drawn = figures(data)
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            run=data.run,
+            banner=(data.run.banner or _TOY) if data.run.toy else "",
+            headline=data.headline_row(),
+            zero_shot=data.zero_shot_row(),
+            methods=_method_views(data.methods),
+            axis=_axis(data.methods),
+            gallery=gallery(data),
+            confidence=_confidence_view(data),
+            confusions=confusion_views(data.confusions),
+            stages=_stage_views(data.stages),
+            figures=drawn,
+            unchanged=bool(data.changes) and all(change.after == change.before for change in data.changes),
+            plotly=_packed_plotly() if drawn else "",
+            specs={figure.key: json.loads(figure.spec) for figure in drawn},
+        )
+    )
+
+
+def environment() -> Environment:
+    """Return Jinja2 for the pages of this package: everything escaped, nothing undefined, numbers as the pages write them."""
+    made = Environment(
         loader=PackageLoader("susx.report", "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "duration": _duration, "pct": _pct, "points": _points, "pvalue": _p_value, "when": _when,
         "words": _words, "sure": _sure,
     }  # fmt: skip
-    drawn = figures(data)
-    return environment.get_template("report.html.j2").render(
-        data=data,
-        run=data.run,
-        banner=(data.run.banner or _TOY) if data.run.toy else "",
-        headline=data.headline_row(),
-        zero_shot=data.zero_shot_row(),
-        methods=_method_views(data.methods),
-        axis=_axis(data.methods),
-        gallery=gallery(data),
-        confidence=_confidence_view(data),
-        confusions=confusion_views(data.confusions),
-        stages=_stage_views(data.stages),
-        figures=drawn,
-        unchanged=bool(data.changes) and all(change.after == change.before for change in data.changes),
-        plotly=_packed_plotly() if drawn else "",
-        specs={figure.key: json.loads(figure.spec) for figure in drawn},
-    )
+    return made
+
+
+def toy_words() -> str:
+    """Return what a page of a toy run says of itself."""
+    return _TOY
 
 
 @cache

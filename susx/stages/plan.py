@@ -23,7 +23,7 @@ from susx.stages.split_identity import split_identity
 from susx.store import FileDigests
 from susx.types import Json
 
-__all__ = ["MODES", "BuildOptions", "plan_build"]
+__all__ = ["MODES", "PROMPTS", "BuildOptions", "plan_build", "worded"]
 
 MODES = ("retrieve", "generate")
 
@@ -33,11 +33,12 @@ _LIBRARIES = ("torch", "open_clip_torch", "diffusers", "transformers", "numpy", 
 """Those whose version a report names: they decide the last digits, or who recorded the run."""
 
 
-_PROMPTS: Mapping[str, Mapping[str, Any]] = {
+PROMPTS: Mapping[str, Mapping[str, Any]] = {
     "photo": {"prompts.images": "photo", "prompts.classify": "single"},
     "ensemble": {"prompts.images": "photo", "prompts.classify": "ensemble"},
     "cupl": {"prompts.images": "cupl", "prompts.classify": "cupl+ensemble"},
 }
+"""What ``--prompts`` stands for."""
 
 
 def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> BuildPlan:
@@ -60,11 +61,9 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
             )
     overrides: dict[str, Any] = {}
     if options.prompts is not None:
-        if options.prompts not in _PROMPTS:
-            raise ConfigError(
-                f"Unknown prompts '{options.prompts}'.{did_you_mean(options.prompts, _PROMPTS)}"
-            )
-        overrides |= _PROMPTS[options.prompts]
+        if options.prompts not in PROMPTS:
+            raise ConfigError(f"Unknown prompts '{options.prompts}'.{did_you_mean(options.prompts, PROMPTS)}")
+        overrides |= PROMPTS[options.prompts]
     for key, value in (("per_class", options.per_class), ("seed", options.seed)):
         overrides |= {key: value} if value is not None else {}
     dataset = load_dataset(options.dataset) if dataset is None else dataset
@@ -95,13 +94,13 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     # Refused here, before any work: a method, hyper-parameter or headline that cannot be.
     _ = plan.headline
     if not plan.reads_pool:
-        return _worded(plan)
+        return worded(plan)
     if "retrieve" not in sources and Delivers.WHOLE not in retrieval.delivers:
         raise ConfigError(
             f"reference_pool needs a pool whose features can all be read (retrieval.backend index, features or demo), and "
             f"retrieval.backend is {profile.retrieval.backend}."
         )
-    return _worded(dataclasses.replace(plan, backend=retrieval.identity(encoder)))
+    return worded(dataclasses.replace(plan, backend=retrieval.identity(encoder)))
 
 
 def _seeds(dataset: DatasetConfig) -> dict[str, dict[str, str]]:
@@ -130,7 +129,7 @@ def _seedless(dataset: DatasetConfig, seeds: Mapping[str, object]) -> str:
     return f"The folder of seeds {dataset.seeds} holds no images: the classes are known by their names alone."
 
 
-def _worded(plan: BuildPlan) -> BuildPlan:
+def worded(plan: BuildPlan) -> BuildPlan:
     """Say which aliases are not looked at, and refuse an unnamed class that nothing can speak for.
 
     Raises:

@@ -70,6 +70,7 @@ class ImageRows:
         self._parts: dict[Path, int] = {}
         self._rows: list[np.ndarray] = []
         self._hashes: list[np.ndarray] = []
+        self._hashed: list[np.ndarray] = []
 
     def look(self, digests: Sequence[Digest]) -> KnownRows:
         """Return what is known of images by the sha256 of their files."""
@@ -81,8 +82,8 @@ class ImageRows:
         for at, place in enumerate(places):
             if place is not None:
                 rows[at] = self._rows[place[0]][place[1]]
-                word = int(self._hashes[place[0]][place[1]])
-                hashes[at] = f"{word:016x}" if word else ""
+                if self._hashed[place[0]][place[1]]:
+                    hashes[at] = f"{int(self._hashes[place[0]][place[1]]):016x}"
         return KnownRows(rows, np.array([place is not None for place in places], dtype=bool), tuple(hashes))
 
     def add(
@@ -100,11 +101,12 @@ class ImageRows:
         """
         if not len(digests):
             return
-        words = [int(word or "0", 16) for word in hashes] or [0] * len(digests)
+        given = list(hashes) or [""] * len(digests)
         self._write(
             np.frombuffer(bytes.fromhex("".join(digests)), dtype=np.uint8).reshape(-1, 32),
             np.ascontiguousarray(rows, dtype=np.float32),
-            np.array(words, dtype=np.uint64),
+            np.array([int(word or "0", 16) for word in given], dtype=np.uint64),
+            np.array([bool(word) for word in given], dtype=np.uint8),
         )
 
     def merge(self) -> None:
@@ -118,12 +120,13 @@ class ImageRows:
             np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, 32),
             np.stack([self._rows[part][row] for part, row in self._place.values()]),
             np.array([self._hashes[part][row] for part, row in self._place.values()], dtype=np.uint64),
+            np.array([self._hashed[part][row] for part, row in self._place.values()], dtype=np.uint8),
         )
         for path in small:
             path.unlink(missing_ok=True)
 
-    def _write(self, digests: np.ndarray, rows: np.ndarray, hashes: np.ndarray) -> None:
-        data = save({"digests": digests, "rows": rows, "hashes": hashes})
+    def _write(self, digests: np.ndarray, rows: np.ndarray, hashes: np.ndarray, hashed: np.ndarray) -> None:
+        data = save({"digests": digests, "rows": rows, "hashes": hashes, "hashed": hashed})
         path = self.folder / f"{digest_bytes(data)}.safetensors"
         try:
             write_atomically(path, data)
@@ -159,10 +162,11 @@ class ImageRows:
         self._parts[path] = number
         self._rows.append(part["rows"])
         self._hashes.append(part["hashes"])
+        self._hashed.append(part["hashed"])
         for row, key in enumerate(part["digests"]):
             word = key.tobytes()
             before = self._place.get(word)
-            if before is None or not int(self._hashes[before[0]][before[1]]):
+            if before is None or not self._hashed[before[0]][before[1]]:
                 self._place[word] = (number, row)
 
 

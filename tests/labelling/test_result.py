@@ -20,7 +20,7 @@ ENCODER = digest_bytes(b"an encoder")
 
 
 def _result(root: Path, images: int = 6, classes: tuple[str, ...] = CLASSES) -> LabelResult:
-    """Label ``images`` rows that lie around their classes in turn; the last two are near-duplicates."""
+    """Label ``images`` rows that lie around their classes in turn; the first and the fourth are near-duplicates."""
     text = torch.eye(max(2, len(classes)), 8)[: len(classes)]
     noise = 0.1 * torch.randn(images, 8, generator=torch.Generator().manual_seed(0))
     rows = torch.nn.functional.normalize(text[torch.arange(images) % len(classes)] + noise)
@@ -31,13 +31,15 @@ def _result(root: Path, images: int = 6, classes: tuple[str, ...] = CLASSES) -> 
         {
             "path": [f"a/{at}.jpg" for at in range(images)],
             "digest": digests,
-            "group": [*range(images - 1), max(0, images - 2)],
+            "group": [0, 1, 2, 0, 3, 4, 5, 6][:images],
         }
     )
     model = ClassModel.of_names(text, 20.0, rows)
     record = LabelRecord(classes, str(root), "tiny", ENCODER, store=store.address, left_out={"truncated": 1})
     labelled = label_images(model, rows.numpy(), frame, classes, {})
-    return LabelResult(record, labelled, {"a/broken.jpg": "truncated"}, model=model)
+    return LabelResult(
+        record.with_estimate(labelled.estimate), labelled.frame, {"a/broken.jpg": "truncated"}, model=model
+    )
 
 
 def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
@@ -76,11 +78,11 @@ def test_what_people_said_stands(tmp_path: Path) -> None:
     """A class, none of these, and a class that is new; the near-duplicate follows, the others keep their labels."""
     result = _result(tmp_path)
     digests = list(result.frame["digest"])
-    after = result.relabel({digests[0]: "moss", digests[1]: "", digests[4]: "gravel"})
-    assert list(after.frame["label"]) == ["moss", "", "moss", "brick", "gravel", "gravel"]
-    assert list(after.frame["said"]) == [True, True, False, False, True, True]
-    assert list(after.frame["none_of_these"][[0, 1, 4]]) == [0.0, 1.0, 0.0]
-    assert after.frame["second"][0] == "brick"
+    after = result.relabel({digests[0]: "gravel", digests[1]: "", digests[2]: "brick"})
+    assert list(after.frame["label"][:4]) == ["gravel", "", "brick", "gravel"]
+    assert list(after.frame["said"]) == [True, True, True, True, False, False]
+    assert list(after.frame["none_of_these"][:4]) == [0.0, 1.0, 0.0, 0.0]
+    assert after.frame["second"][2] == "moss"
     assert after.classes == (*CLASSES, "gravel")
     assert list(after.relabel({}).frame["label"]) == list(result.frame["label"])
 
@@ -89,8 +91,8 @@ def test_near_duplicates_with_different_answers_keep_their_own(tmp_path: Path) -
     """Both were looked at: neither answer is the other's."""
     result = _result(tmp_path)
     digests = list(result.frame["digest"])
-    after = result.relabel({digests[4]: "brick", digests[5]: "wood"})
-    assert list(after.frame["label"][4:]) == ["brick", "wood"]
+    after = result.relabel({digests[0]: "moss", digests[3]: "wood"})
+    assert list(after.frame["label"][[0, 3]]) == ["moss", "wood"]
 
 
 @pytest.mark.parametrize("classes", [CLASSES[:1], CLASSES])

@@ -1,0 +1,242 @@
+"""``susx label FOLDER``, and what is done with its result: ``susx label review | audit | export | sort RESULT``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+from susx.commands.label_sort import CopyTo, LinkTo, Yes, sort_into, target_of
+from susx.errors import ConfigError
+from susx.stages.options import STORE
+
+if TYPE_CHECKING:
+    from susx.labelling import LabelResult
+    from susx.stages.label_plan import LabelPlan
+    from susx.stages.stage import Stage
+    from susx.store import ArtefactStore, Job, Ref
+
+__all__ = ["app", "label", "names_of"]
+
+_FOLDER = "folder"
+"""What ``susx label FOLDER`` is called among the others; nobody writes it."""
+
+_OTHERS: dict[str, tuple[str, str]] = {
+    "review": ("susx.commands.label_review", "review"),
+    "audit": ("susx.commands.label_audit", "audit"),
+    "export": ("susx.commands.label_export", "export"),
+    "sort": ("susx.commands.label_sort", "sort"),
+}
+"""Command -> (module, function), imported when it is used."""
+
+
+class _FolderOr(TyperGroup):
+    """``susx label`` takes a folder, or one of its commands; a folder of such a name is written as ``./review``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in {*_OTHERS, _FOLDER, "--help"}:
+            args = [_FOLDER, *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for name, (module, _) in _OTHERS.items() if importlib.util.find_spec(module)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        function: Any = label
+        if cmd_name in _OTHERS and importlib.util.find_spec(_OTHERS[cmd_name][0]):
+            module, name = _OTHERS[cmd_name]
+            function = getattr(importlib.import_module(module), name)
+        elif cmd_name != _FOLDER:
+            return None
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(cmd_name, help=function.__doc__)(function)
+        command = typer.main.get_command(single)
+        command.name = cmd_name
+        return command
+
+
+app = typer.Typer(
+    cls=_FolderOr, no_args_is_help=True, add_completion=False, rich_markup_mode=None,
+    help="Label a folder of photographs: susx label FOLDER --classes names.txt --out RESULT (susx label folder --help).",
+)  # fmt: skip
+
+
+@app.callback()
+def _root() -> None:
+    """Label a folder of photographs: susx label FOLDER --classes names.txt --out RESULT (susx label folder --help)."""
+
+
+def label(
+    folder: Annotated[Path, typer.Argument(help="Folder of photographs, at any depth.")],
+    classes: Annotated[
+        str | None,
+        typer.Option("--classes", help="File with a class name a line, or a data set's YAML or name."),
+    ] = None,
+    names: Annotated[
+        str | None, typer.Option("--names", help='The class names themselves: "cat, dog, bird".')
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the result; made if need be.")] = Path(
+        "labels"
+    ),
+    profile: Annotated[str, typer.Option(help="Name in configs/profiles/, or the path of a YAML.")] = "demo",
+    pool: Annotated[
+        Path | None, typer.Option(help="Folder of an index of any photographs, or one with features.npy.")
+    ] = None,
+    no_pool: Annotated[bool, typer.Option("--no-pool", help="Leave the profile's pool aside.")] = False,
+    corrections: Annotated[
+        Path | None, typer.Option(help="CSV of what people said; the result's own when not given.")
+    ] = None,
+    prompts: Annotated[
+        str | None, typer.Option(help="Sentences of the classes: photo, ensemble or cupl.")
+    ] = None,
+    store: Annotated[str, typer.Option(envvar="SUSX_STORE", help="Folder of the artefact store.")] = STORE,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="key=value with a dotted key of the profile; repeatable."),
+    ] = None,
+    copy_to: CopyTo = None,
+    link_to: LinkTo = None,
+    yes: Yes = False,
+    report: Annotated[bool, typer.Option(help="Write report.html, the page with pictures.")] = True,
+) -> None:
+    """Label a folder of photographs. Photographs are encoded once: a second run, other names and corrections take seconds."""
+    from susx.commands.console import output
+    from susx.stages.label_graph import label_folder
+    from susx.stages.label_options import LabelOptions
+    from susx.stages.label_plan import plan_label
+    from susx.store import open_store
+
+    options = LabelOptions(
+        str(folder), classes or "", names_of(names), str(out), profile, str(pool) if pool else None, no_pool,
+        str(corrections) if corrections else None, prompts, store, tuple(settings or ()),
+    )  # fmt: skip
+    target = target_of(copy_to, link_to)
+    opened = open_store(store)
+    opened.check_writable()
+    console = output()
+    plan = plan_label(options, opened)
+    _banner(console, plan)
+    result = label_folder(plan, _Showing(opened, console)).write(plan.out)
+    _summary(console, result)
+    if report:
+        from susx.labelling.page import write_page
+
+        page = write_page(result)
+        console.print(f"Report: [bold]{_plain(page)}[/]", soft_wrap=True)
+    if target is not None:
+        sort_into(result, copy_to, link_to, least=0.0, yes=yes)
+
+
+def names_of(text: str | None) -> tuple[str, ...]:
+    """Return the names of a list with commas.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if text is None:
+        return ()
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ConfigError('--names holds no name; write them with commas: --names "cat, dog".')
+    return names
+
+
+class _Showing:
+    """Carries out jobs one after the other in this process, with a bar for each stage in a terminal."""
+
+    def __init__(self, store: ArtefactStore, console: Console) -> None:
+        from susx.stages.executors import InlineExecutor
+
+        self.store = store
+        self.inline = InlineExecutor(store)
+        self.console = console
+
+    def account(self) -> list[Any]:
+        return self.inline.account()
+
+    def run(self, stage: Stage, jobs: Sequence[Job]) -> list[Ref]:
+        from susx.flows.progress import bar
+
+        if not self.console.is_terminal:
+            return self.inline.run(stage, jobs)
+        refs = []
+        with bar(self.console, stage.title, len(jobs)) as advance:
+            for job in jobs:
+                refs += self.inline.run(stage, [job])
+                advance(1)
+        return refs
+
+
+def _banner(console: Console, plan: LabelPlan) -> None:
+    from susx.commands.console import print_toy
+
+    build, folder = plan.build, plan.folder
+    console.print(
+        f"[bold]susx[/] label {_plain(folder.path)}: {len(folder.photos)} photographs, {len(build.classes)} classes, profile "
+        f"{_plain(build.profile.name)}, {f'pool {_plain(plan.pool)}' if plan.pool else 'no pool'}",
+        soft_wrap=True,
+    )  # fmt: skip
+    print_toy(console, build)
+    for note in build.notes:
+        console.print(f"[yellow]{_plain(note)}[/]", soft_wrap=True)
+
+
+def _summary(console: Console, result: LabelResult) -> None:
+    from rich.table import Table
+
+    frame = result.frame
+    counts = frame["label"].value_counts()
+    table = Table(title="Labels", title_justify="left")
+    table.add_column("class")
+    for name in ("images", "mean probability", "said by people"):
+        table.add_column(name, justify="right")
+    shown = [name for name in (*result.classes, "") if name in counts.index]
+    for name in sorted(shown, key=lambda name: -counts[name])[:_MOST_CLASSES]:
+        of = frame[frame["label"] == name]
+        said = int(of["said"].sum())
+        table.add_row(
+            _plain(name) if name else "(none of these)",
+            str(len(of)),
+            f"{of['probability'].mean():.2f}",
+            str(said or ""),
+        )
+    console.print(table)
+    if len(shown) > _MOST_CLASSES:
+        console.print(f"{len(shown) - _MOST_CLASSES} more classes are in the table.")
+    empty = [name for name in result.classes if name not in counts.index]
+    if empty:
+        some = ", ".join(empty[:5]) + (" ..." if len(empty) > 5 else "")
+        console.print(
+            f"No image was given to {len(empty)} of the {len(result.classes)} classes: {_plain(some)}",
+            soft_wrap=True,
+        )
+    if result.record.left_out:
+        counted = ", ".join(f"{count} {reason}" for reason, count in sorted(result.record.left_out.items()))
+        console.print(
+            f"[yellow]Left out: {_plain(counted)}; left_out.csv names the files.[/]", soft_wrap=True
+        )
+    twins = len(frame) - int(frame["group"].nunique())
+    if twins:
+        console.print(f"{twins} images are near-duplicates of others and share their labels.")
+    record = result.record
+    if record.estimated_accuracy is not None:
+        console.print(
+            f"Estimated accuracy: {100 * record.estimated_accuracy:.0f} % ({100 * record.estimated_low:.0f} to "
+            f"{100 * record.estimated_high:.0f}), from the fit alone and no promise; 'susx label audit' promises."
+        )
+    console.print(f"Labels: [bold]{_plain(result.folder)}[/]", soft_wrap=True)
+
+
+_MOST_CLASSES = 40
+
+
+def _plain(value: object) -> str:
+    from susx.commands.console import escape
+
+    return escape(str(value))

@@ -1,0 +1,120 @@
+"""Photographs into features: each file is read once, checked against its digest, decoded once and hashed on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float32
+
+from susx.image_files import LOCAL, BadImage, open_image
+from susx.images.inspect import perceptual_hash
+from susx.types import Digest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from susx.features.encoder import Encoder
+
+__all__ = ["Encoded", "Photo", "encode_photos"]
+
+CHANGED = "changed while the folder was read"
+GONE = "gone while the folder was read"
+
+_BLOCK = 512
+"""Images after which what was encoded is handed out: what a kill costs."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A file, and the sha256 it had when the folder was looked at."""
+
+    path: Path
+    digest: Digest
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Some photographs.
+
+    Attributes:
+        digests: of those that could be used.
+        features: their unit rows.
+        hashes: their perceptual hashes in hexadecimal.
+        reasons: digest -> why the others could not.
+    """
+
+    digests: tuple[Digest, ...]
+    features: Float32[np.ndarray, "query dim"]
+    hashes: tuple[str, ...]
+    reasons: dict[Digest, str]
+
+
+def encode_photos(encoder: Encoder, photos: Sequence[Photo]) -> Iterator[Encoded]:
+    """Yield photographs block by block, in their order. Nothing that a file holds ends it.
+
+    Threads decode ahead of the encoder; photographs are scaled to its input where they are decoded, so that only as many are held
+    as there are threads.
+    """
+    workers = max(2, encoder.workers)
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        stream = _prepared(pool, photos, encoder, ahead=encoder.batch_size + 4 * workers)
+        for _ in range(0, len(photos), _BLOCK):
+            yield _block(encoder, islice(stream, _BLOCK))
+
+
+def _block(encoder: Encoder, stream: Iterable[tuple[Photo, tuple[Tensor, str] | str]]) -> Encoded:
+    digests: list[Digest] = []
+    hashes: list[str] = []
+    reasons: dict[Digest, str] = {}
+
+    def readable() -> Iterator[Tensor]:
+        # The encoder pulls its inputs as it needs them; photographs that cannot be used are noted in passing.
+        for photo, prepared in stream:
+            if isinstance(prepared, str):
+                reasons[photo.digest] = prepared
+            else:
+                digests.append(photo.digest)
+                hashes.append(prepared[1])
+                yield prepared[0]
+
+    rows = encoder.encode_images(readable())
+    return Encoded(tuple(digests), rows.numpy(), tuple(hashes), reasons)
+
+
+def _prepared(
+    pool: ThreadPoolExecutor, photos: Iterable[Photo], encoder: Encoder, ahead: int
+) -> Iterator[tuple[Photo, tuple[Tensor, str] | str]]:
+    waiting: deque[tuple[Photo, Future[tuple[Tensor, str] | str]]] = deque()
+    for photo in photos:
+        waiting.append((photo, pool.submit(_prepare, photo, encoder)))
+        if len(waiting) > ahead:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for first, future in waiting:
+        yield first, future.result()
+
+
+def _prepare(photo: Photo, encoder: Encoder) -> tuple[Tensor, str] | str:
+    """Return the encoder's input and the perceptual hash, or the reason why there is none."""
+    try:
+        if photo.path.stat().st_size > LOCAL.max_bytes:
+            return "too-large"
+        data = photo.path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != photo.digest:
+            return CHANGED
+        image = open_image(data, LOCAL)
+    except BadImage as bad:
+        return bad.reason
+    except FileNotFoundError:
+        return GONE
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    return encoder.prepare(image), perceptual_hash(image)

@@ -1,0 +1,32 @@
+"""Near-duplicates of a folder: images that are labelled alike, count once and are shown once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+
+from susx.support.duplicates import Likeness, NearRule, first_duplicates
+
+__all__ = ["near_groups"]
+
+
+def near_groups(
+    hashes: Sequence[str], features: Float32[np.ndarray, "query dim"], rule: NearRule
+) -> Int64[np.ndarray, " query"]:
+    """Return the number of each image's group of near-duplicates; groups are numbered from 0 in the order of their first images.
+
+    An image joins the group of the first image before it that it is near and that began a group, so the groups depend on the order: give
+    the images in one that their content fixes.
+
+    Args:
+        hashes: perceptual hashes in hexadecimal, "" for none.
+        features: unit rows.
+        rule: when two are near-duplicates.
+    """
+    first = first_duplicates(Likeness.of(hashes, torch.from_numpy(features)), rule)
+    begins = [at if place < 0 else place for at, place in enumerate(first)]
+    number = {place: at for at, place in enumerate(dict.fromkeys(begins))}
+    return np.array([number[place] for place in begins], dtype=np.int64)
