@@ -91,6 +91,9 @@ def build(
         ConfigError: an unknown name, a bad value, duplicate or empty class names.
         SusxError: what the command line would refuse, in the same words.
     """
+    from susx.home import ensure_home
+
+    ensure_home()
     from susx.flows.record import StageRecord
     from susx.flows.runs import finish_run
     from susx.stages.executors import InlineExecutor

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
-__all__ = ["child_environment", "protect_children"]
+__all__ = ["child_environment", "protect_children", "without_main_module"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,3 +34,18 @@ def child_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 def protect_children() -> None:
     """Give that environment to the children that libraries start too (spawned workers, Ray, downloaders)."""
     os.environ.update(child_environment())
+
+
+@contextmanager
+def without_main_module() -> Iterator[None]:
+    """Let processes that are spawned meanwhile import what they are asked to do, and not the user's script.
+
+    A spawned process runs the script of its parent again, as a module: without ``if __name__ == "__main__":`` around it, it
+    would build again, and wait for a lock that its parent holds.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

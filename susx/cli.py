@@ -22,7 +22,8 @@ from susx.children import protect_children
 from susx.commands.effect import refuse_idle
 from susx.commands.interruption import Ending
 from susx.commands.once import refuse_repeats
-from susx.errors import SusxError
+from susx.errors import SusxError, is_full
+from susx.home import ensure_home
 
 __all__ = ["main", "run_command"]
 
@@ -137,6 +138,7 @@ def _root(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a refusal is one paragraph on standard error and exit code 2."""
     protect_children()
+    ensure_home()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(
@@ -165,6 +167,15 @@ def _run(arguments: list[str] | None) -> int:
         return error.exit_code
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except Exception as error:
+        if not is_full(error):
+            raise
+        where = getattr(error, "filename", None)
+        _say(
+            f"The disk is full{f' at {where}' if where else ''}: {' '.join(str(error).split())[:200]}. Free some space and run the same "
+            "command again; what it had not finished is not there."
+        )
+        return SusxError.exit_code
     except typer.Exit as ended:
         return ended.exit_code
     except ClickException as error:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 import re
 from collections.abc import Iterable
 from typing import ClassVar
@@ -130,12 +131,16 @@ class ServerError(SusxError):
 def is_full(error: Exception) -> bool:
     """Whether an error says that a disk or quota is full.
 
-    safetensors says it in the text of an error of its own, numpy's ``tofile`` as an OSError without a number.
+    safetensors says it in the text of an error of its own, faiss in that of a RuntimeError, numpy's ``tofile`` as an OSError without a
+    number.
     """
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return True
+    said = str(error)
+    if any(os.strerror(number) in said for number in (errno.ENOSPC, errno.EDQUOT)):
+        return True
     return bool(
-        re.search(rf"os error ({errno.ENOSPC}|{errno.EDQUOT})\)|^\d+ requested and \d+ written$", str(error))
+        re.search(rf"os error ({errno.ENOSPC}|{errno.EDQUOT})\)|^\d+ requested and \d+ written$", said)
     )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from susx.errors import InputError
+from susx.modes import plain_mode
 
 __all__ = [
     "FORMATS",
@@ -142,7 +143,7 @@ def save_upright(image: Image.Image, path: Path, *, shortest: int | None = None,
     try:
         with os.fdopen(handle, "wb") as file:
             image.save(file, format="JPEG", quality=quality)
-        os.chmod(partial, 0o644)
+        plain_mode(Path(partial))
         os.replace(partial, path)
     except BaseException:
         Path(partial).unlink(missing_ok=True)

@@ -27,6 +27,7 @@ from susx.evaluation import Rejection
 from susx.methods import Method, parameters
 from susx.methods.state import Fitted, save_fitted
 from susx.methods.zero_shot import ZeroShotState
+from susx.modes import plain_mode
 from susx.records import SupportRow, encode_rows
 from susx.store import digest_file
 
@@ -187,6 +188,7 @@ def _write(
     save_fitted(folder / STATE, fitted)
     if features is not None and len(features):
         save_file({"image": features.float().contiguous()}, folder / SUPPORT)
+        plain_mode(folder / SUPPORT)
         (folder / TABLE).write_bytes(encode_rows(rows))
     files = {path.name: digest_file(path) for path in sorted(folder.iterdir())}
     text = _description(facts, fitted.method, files).model_dump_json(indent=1)

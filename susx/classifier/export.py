@@ -19,6 +19,7 @@ from susx.classifier.artefact import StoredClassifier
 from susx.errors import ConfigError, MismatchError
 from susx.evaluation import probabilities
 from susx.methods import ImageFeatures
+from susx.modes import plain_mode
 
 __all__ = ["check_onnx", "export_onnx", "export_open_clip_head"]
 
@@ -129,6 +130,7 @@ def export_open_clip_head(stored: StoredClassifier, path: Path, *, text_only: bo
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
     save_file({"weight": weight.float().contiguous()}, partial, metadata=_properties(stored))
+    plain_mode(partial)
     partial.replace(path)
 
 

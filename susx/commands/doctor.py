@@ -63,18 +63,22 @@ def doctor(
 
 def findings(store: str, profile: str) -> Iterator[Finding]:
     """Look at everything, one finding after the other; a check that fails is a finding, never a traceback."""
-    checks: list[Callable[[], Finding]] = [
-        _python, _backport, _torchvision, _fastapi, _setuptools, _gpu, lambda: _store(store), _shared, _prefect,
-        lambda: _weights(profile),
-    ]  # fmt: skip
+    checks: dict[str, Callable[[], Finding]] = {
+        "Python": _python, "dataclasses backport": _backport, "torchvision": _torchvision, "fastapi": _fastapi,
+        "setuptools": _setuptools, "GPU": _gpu, "store": lambda: _store(store), "shared store": _shared, "Prefect": _prefect,
+        "weights": lambda: _weights(profile),
+    }  # fmt: skip
     for package in PACKAGES:
         yield _package(package)
-    for check in checks:
+    for what, check in checks.items():
         try:
             yield check()
         except Exception as error:
             yield Finding(
-                check.__name__.strip("_"), "bad", f"{type(error).__name__}: {error}", "Run 'make demo' again."
+                what,
+                "bad",
+                f"{type(error).__name__}: {error}",
+                "Mend what is named, then run 'susx doctor' again.",
             )
 
 

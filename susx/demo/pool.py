@@ -16,6 +16,7 @@ from multiprocessing import get_context
 import numpy as np
 from PIL import Image
 
+from susx.children import without_main_module
 from susx.demo.captions import Kind, caption, caption_kind, dominant_colours
 from susx.demo.textures import CATEGORIES, render
 from susx.errors import InputError
@@ -87,7 +88,9 @@ def draw_pool(rows: Sequence[PoolRow], root_seed: int = 0, workers: int = 2) -> 
             yield from _draw(chunk, root_seed)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for drawn in pool.map(_draw, chunks, [root_seed] * len(chunks)):
+        with without_main_module():  # all workers start with the first job
+            pictures = pool.map(_draw, chunks, [root_seed] * len(chunks))
+        for drawn in pictures:
             yield from drawn
 
 

@@ -17,15 +17,18 @@ from torch import Tensor
 
 from susx.config import EncoderConfig
 from susx.device import find_device
-from susx.errors import InputError, ModelError, SourceChanged
-from susx.features.identity import BLIP, EMBEDDED, TCL, EncoderIdentity, identify_encoder
+from susx.errors import InputError, SourceChanged
+from susx.features.identity import BLIP, TCL, EncoderIdentity, identify_encoder
 from susx.features.lost_words import lost_end, say_what_is_lost
-from susx.features.open_clip_import import import_open_clip
+from susx.features.open_clip_load import load_open_clip
 from susx.image_files import LOCAL, open_image, upright_rgb
 
 __all__ = ["Encoder", "load_encoder"]
 
 logger = logging.getLogger(__name__)
+
+INPUT_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+"""Precision -> type of the pixels that a model of it takes."""
 
 _SHORTEST_CONTEXT = 16
 """Tokens that every encoder reads: the shortest context of open_clip's."""
@@ -104,7 +107,7 @@ class Encoder:
                 out = visual.forward_intermediates(
                     batch, indices=1, output_fmt="NLC", normalize_intermediates=True, intermediates_only=True
                 )
-                rows.append(self._normalise(out["image_intermediates"][-1] @ visual.proj))
+                rows.append(self._normalise(out["image_intermediates"][-1].float() @ visual.proj.float()))
         return torch.cat(rows) if rows else torch.zeros(0, 0, self.dim)
 
     def pixels(
@@ -161,8 +164,8 @@ class Encoder:
 
     def _stack(self, pixels: list[Tensor]) -> Tensor:
         batch = torch.stack(pixels)
-        dtype = next(self.model.parameters()).dtype if self.identity.precision != "fp32" else torch.float32
-        return batch.to(self.device, dtype)
+        # Not that of a parameter: in open_clip's half precision some stay in single (positional_embedding, norms).
+        return batch.to(self.device, INPUT_TYPES[self.identity.precision])
 
     def prepare(self, image: Image.Image | Path | Tensor) -> Float[Tensor, "channels height width"]:
         """Return the model's input for an image; such an input is returned as it is.
@@ -195,7 +198,7 @@ def load_encoder(config: EncoderConfig) -> Encoder:
 @functools.lru_cache(maxsize=2)
 def _load(identity: EncoderIdentity, config: EncoderConfig) -> Encoder:
     device = find_device(config.device)
-    load = {BLIP: _load_blip, TCL: _load_tcl}.get(config.model, _load_open_clip)
+    load = {BLIP: _load_blip, TCL: _load_tcl}.get(config.model, load_open_clip)
     model, preprocess, tokenizer = load(identity, config, device)
     if identify_encoder(config) != identity:  # or what was read of both would be kept in memory as the one
         raise SourceChanged.of("the encoder's weights", "load", identity.model)
@@ -221,54 +224,6 @@ def _load_tcl(identity: EncoderIdentity, config: EncoderConfig, device: str) -> 
     from susx.features.tcl import load_tcl
 
     return load_tcl(identity, device)
-
-
-def _load_open_clip(identity: EncoderIdentity, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:
-    open_clip = import_open_clip()
-    if config.model == EMBEDDED:
-        from susx.demo.encoder import register
-
-        register()
-    try:
-        # A tag is passed on as a tag: with it come its own mean, standard deviation and interpolation.
-        by_tag = bool(config.pretrained) and not Path(config.pretrained).suffix
-        pretrained = config.pretrained if by_tag else str(identity.weights)
-        pretrained = "" if config.model.startswith("hf-hub:") else pretrained
-        model, preprocess = open_clip.create_model_from_pretrained(
-            identity.model, pretrained=pretrained, precision=config.precision, device=device,
-            **({} if by_tag else _preprocessing(config.model)),
-        )  # fmt: skip
-        tokenizer = open_clip.get_tokenizer(identity.model)
-    except ModelError:
-        raise
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ModelError(
-            f"The checkpoint {identity.weights} cannot be loaded as open_clip's '{identity.model}' on {device} "
-            f"({type(error).__name__}: {reason}). Check that encoder.model names the architecture it was trained with."
-        ) from error
-    return model, preprocess, tokenizer
-
-
-def _preprocessing(model: str) -> dict[str, Any]:
-    """Return the pixel statistics and resizing that all published weights of an architecture share, {} where they differ or there are none.
-
-    open_clip knows them by tag only; a checkpoint from a file would be given those of OpenAI's CLIP, which SigLIP, PE-Core and
-    MobileCLIP were not trained with.
-    """
-    from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
-
-    found = [get_pretrained_cfg(model, tag) for tag in list_pretrained_tags_by_model(model)]
-    kept = [
-        {key: cfg[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in cfg}
-        for cfg in found
-    ]
-    if not kept or any(other != kept[0] for other in kept):
-        return {}
-    return {
-        "image_resize_mode" if key == "resize_mode" else f"image_{key}": value
-        for key, value in kept[0].items()
-    }
 
 
 def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

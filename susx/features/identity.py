@@ -17,6 +17,7 @@ from pathlib import Path
 from susx.config import EncoderConfig
 from susx.errors import ModelError, did_you_mean
 from susx.features.open_clip_import import import_open_clip
+from susx.features.open_clip_settings import is_path, weight_settings
 from susx.store import FileDigests, digest_json
 from susx.types import Digest, Json
 
@@ -89,16 +90,16 @@ def identify_encoder(config: EncoderConfig) -> EncoderIdentity:
         return EncoderIdentity(config.model, folder, digest_json(files), config.precision)
     weights = _locate(config.model, config.pretrained)
     facts = {"model": config.model, "weights": _file_digests(weights)}
-    if config.pretrained and Path(config.pretrained).suffix:
+    facts |= weight_settings(config.model, config.pretrained, weights).as_json()
+    if is_path(config.pretrained):
         # The same file without its tag was once shown images as CLIP's is: features of then are not features of now.
         facts["pixels"] = "of the architecture"
     digest = digest_json(facts)
     return EncoderIdentity(config.model, weights, digest, config.precision)
 
 
-@functools.lru_cache(maxsize=16)
 def _locate(model: str, pretrained: str) -> Path:
-    if pretrained and Path(pretrained).suffix:
+    if is_path(pretrained):
         path = Path(pretrained).expanduser()
         if not path.is_file():
             raise ModelError(
@@ -106,6 +107,16 @@ def _locate(model: str, pretrained: str) -> Path:
                 "open_clip checkpoint (.safetensors, .pt, .bin) as encoder.pretrained, or a tag that open_clip knows."
             )
         return path
+    path = _cached(model, pretrained)
+    if not path.is_file():  # removed from open_clip's cache since
+        _cached.cache_clear()
+        path = _cached(model, pretrained)
+    return path
+
+
+@functools.lru_cache(maxsize=16)
+def _cached(model: str, pretrained: str) -> Path:
+    """Return where open_clip keeps the weights of a tag; asked for once a process, as it may ask the network."""
     open_clip = import_open_clip()
     from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 

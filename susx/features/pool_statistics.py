@@ -25,6 +25,7 @@ from susx.errors import InputError, MismatchError
 from susx.features.feature_set import Split
 from susx.methods.functional.pool_selection import selection_scores
 from susx.methods.pool_statistics import NEAREST, PoolStatistics
+from susx.modes import plain_mode
 from susx.types import Digest
 
 __all__ = [
@@ -222,6 +223,7 @@ def save_pool_statistics(path: Path, statistics: PoolStatistics) -> None:
     facts = {name: value for name, value in values.items() if name not in tensors}
     try:
         save_file(tensors, path, metadata={"susx": json.dumps(facts, sort_keys=True)})
+        plain_mode(path)
     except (OSError, SafetensorError) as error:
         raise InputError(
             f"{path}: the pool statistics cannot be written ({error}). Choose another place."

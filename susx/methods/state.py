@@ -20,6 +20,7 @@ from susx.methods.base import Method, Need, Run, parameters
 from susx.methods.evidence import Evidence, ImageFeatures, PromptEncoder
 from susx.methods.registry import find_method
 from susx.methods.zero_shot import ZeroShot, ZeroShotState
+from susx.modes import plain_mode
 
 __all__ = ["Fitted", "load_fitted", "save_fitted"]
 
@@ -75,6 +76,7 @@ def save_fitted(path: Path, fitted: Fitted) -> None:
     }  # fmt: skip
     # One entry: safetensors writes several in an order that differs from run to run, and equal states shall be equal bytes.
     save_file(tensors, path, metadata={"susx": json.dumps(facts, sort_keys=True)})
+    plain_mode(path)
 
 
 def load_fitted(path: Path) -> Fitted:

@@ -88,7 +88,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     else:
         parts = _candidates(store, inputs)
     statistics = gather_pool_statistics(text, scale, parts, params.encoder.digest)
-    statistics.check(params.encoder.digest, statistics.text)
+    statistics.check(params.encoder.digest, statistics.text)  # refuses a pool of which no row can be used
+    if params.whole and params.named:
+        rejection = _rejection(backend.captioned_sample(), text, params.named)
     save_pool_statistics(out / FILE, statistics)
     # After the statistics, which refuse features of another width in words.
     rejection = _rejection(backend.captioned_sample(), text, params.named) if params.named else None

@@ -30,7 +30,7 @@ from susx.errors import DamagedArtefact, StoreError
 from susx.store import usage
 from susx.store.check import check_files
 from susx.store.commit import commit_folder, salvage_folder
-from susx.store.disk import folder_size, move, newest, read_json, write_atomically
+from susx.store.disk import folder_size, listed, move, newest, read_json, write_atomically
 from susx.store.fingerprint import digest_bytes, digest_json
 from susx.store.job import Job, Ref
 from susx.store.manifest import MANIFEST, Manifest, parse_manifest
@@ -150,8 +150,10 @@ class ArtefactStore:
 
     def entries(self) -> Iterator[tuple[str, str, int]]:
         """Return stage, key and bytes of every artefact, by stage and key."""
-        for folder in sorted((self.root / "artefacts").glob("*/??/*")):
-            yield folder.parent.parent.name, folder.name, folder_size(folder)
+        for stage in listed(self.root / "artefacts"):
+            for prefix in listed(stage):
+                for folder in listed(prefix):
+                    yield stage.name, folder.name, folder_size(folder)
 
     def peek(self, stage: str, key: str) -> Manifest | None:
         """Return an artefact's manifest without bringing its files here; None where it is damaged or not there."""
@@ -289,8 +291,8 @@ class ArtefactStore:
 
     def leftovers(self, limit: float) -> Iterator[Path]:
         """Return the workspaces that nobody works in and nobody touched since ``limit``, and trash."""
-        yield from sorted((self.root / "trash").glob("*"))
-        for folder in sorted((self.root / "partial").glob("*/*")):
+        yield from listed(self.root / "trash")
+        for folder in (work for stage in listed(self.root / "partial") for work in listed(stage)):
             if newest(folder) < limit and not self.running(Ref(folder.parent.name, "", folder.name, "")):
                 yield folder
 

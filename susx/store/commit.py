@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.modes import plain_mode
 from susx.store import disk
 from susx.store.check import STAT
 from susx.store.fingerprint import digest_file, digest_tree
@@ -43,6 +44,7 @@ def commit_folder(work: Path, target: Path, job: Job, seconds: float, counts: Ma
         "created": time.time(),
     }
     (work / STAT).unlink(missing_ok=True)
+    plain_mode(*(work / name for name in files))
     disk.sync_tree(work, files)
     disk.write_atomically(work / MANIFEST, json.dumps(manifest).encode())
     disk.sync_folder(work)

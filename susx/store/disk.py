@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from susx.modes import plain_mode
 from susx.store.fingerprint import SETTLE_NS
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "boot",
     "facts_of",
     "folder_size",
+    "listed",
     "make_folder",
     "move",
     "newest",
@@ -64,21 +66,35 @@ def settled(facts: Facts) -> bool:
 
 
 def newest(folder: Path) -> float:
-    """Return the latest mtime of a folder and all that is in it, in seconds."""
-    times = [folder.stat().st_mtime]
-    for path in folder.rglob("*"):
+    """Return the latest mtime of a folder and all that is in it, in seconds; minus infinity where it is gone."""
+    times = []
+    for path in (folder, *_below(folder)):
         with contextlib.suppress(OSError):
             times.append(path.stat().st_mtime)
-    return max(times)
+    return max(times, default=float("-inf"))
 
 
 def folder_size(folder: Path) -> int:
     """Return the bytes of all files below a folder."""
     size = 0
-    for path in folder.rglob("*"):
+    for path in _below(folder):
         with contextlib.suppress(OSError):  # one that goes while the others are counted
             size += path.stat().st_size if path.is_file() else 0
     return size
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield what is in a folder at any depth; ``rglob`` raises where a builder or gc takes a folder away meanwhile."""
+    for parent, folders, files in os.walk(folder):
+        yield from (Path(parent, name) for name in (*folders, *files))
+
+
+def listed(folder: Path) -> list[Path]:
+    """Return what is in a folder in order; nothing where it is gone or never was."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def read_json(path: Path) -> Any:
@@ -149,9 +165,9 @@ def whole_folder(out: Path) -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        sync_tree(
-            partial, [path.relative_to(partial).as_posix() for path in partial.rglob("*") if path.is_file()]
-        )
+        files = [path for path in partial.rglob("*") if path.is_file()]
+        plain_mode(*files)
+        sync_tree(partial, [path.relative_to(partial).as_posix() for path in files])
         move(partial, out.absolute())
     finally:
         shutil.rmtree(partial, ignore_errors=True)

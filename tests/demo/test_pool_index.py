@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from susx.children import child_environment
 from susx.demo.pool import draw_pool, pool_rows
 from susx.demo.pool_index import write_pool_index
 from susx.errors import MismatchError
@@ -83,3 +86,17 @@ def test_an_encoder_that_loses_pictures_is_refused(tmp_path: Path) -> None:
     """An encoder that returns fewer rows than pictures would shift every caption."""
     with pytest.raises(MismatchError, match="47 images"):
         write_pool_index(tmp_path, lambda jpegs: thumbnails(jpegs)[:-1], 47, workers=1)
+
+
+def test_a_script_without_a_main_guard_draws(tmp_path):
+    """Processes that draw do not run the user's script again, which would start processes again."""
+    script = tmp_path / "notebook.py"
+    script.write_text(
+        "from susx.demo.pool import draw_pool, pool_rows\n"
+        "print('once', len(list(draw_pool(pool_rows(300, 0, 16)))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=300, env=child_environment()
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["once", "300"]

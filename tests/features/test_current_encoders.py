@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 from timm.models import register_model
 
 from susx.config import EncoderConfig, config_names, load_profile
-from susx.features.encoder import _preprocessing, load_encoder
+from susx.features.encoder import load_encoder
+from susx.features.open_clip_load import published_pixels
 from susx.images.retrieve.clip_model import clip_retrieval_model
 
 SMALL_VIT = {"embed_dim": 32, "depth": 1, "num_heads": 2}
@@ -132,11 +133,11 @@ def test_a_checkpoint_from_a_file_is_shown_what_it_was_trained_with(
     model: str, mean: float, mode: str
 ) -> None:
     """As by its tag; where the published weights of one architecture differ, nothing is assumed."""
-    found = _preprocessing(model)
+    found = published_pixels(model)
     assert found["image_mean"] == (mean,) * 3
     assert found["image_resize_mode"] == mode
-    assert _preprocessing("ViT-L-14") == {}
-    assert _preprocessing("no-such-model") == {}
+    assert published_pixels("ViT-L-14") == {}
+    assert published_pixels("no-such-model") == {}
 
 
 def test_clip_retrieval_encodes_only_for_encoders_that_see_as_clip_does(

@@ -231,3 +231,19 @@ def test_an_index_of_another_metric_is_refused(tmp_path):
     faiss.write_index(index, str(tmp_path / "image.index"))
     with pytest.raises(RetrievalError, match="expected the inner product or L2"):
         IndexBackend(tmp_path, encoder)
+
+
+def test_features_of_another_number_of_images_are_refused(tmp_path):
+    """A part of img_emb that was not copied: statistics and captions would be paired with other rows."""
+    encoder = WordEncoder()
+    make_index(tmp_path, encoder)
+    rows = IndexMetadata(tmp_path).rows
+    (tmp_path / "img_emb").mkdir(exist_ok=True)
+    for file in (tmp_path / "img_emb").glob("*.npy"):
+        file.unlink()
+    dim = encoder.encode_texts(["word1"]).shape[1]
+    np.save(tmp_path / "img_emb" / "img_emb_0.npy", np.ones((rows - 2, dim), np.float32))
+    backend = IndexBackend(tmp_path, encoder)
+    for read in (lambda: list(backend.feature_parts()), backend.captioned_sample):
+        with pytest.raises(RetrievalError, match=rf"holds {rows} images, and img_emb.* of {rows - 2}"):
+            read()

@@ -173,3 +173,31 @@ def test_verify_names_the_damaged_file(store):
     assert list(damaged(store)) == []
     store.path(ref, "a").write_text("x")
     assert [str(store.path(ref, "a")) in text for text in damaged(store)] == [True]
+
+
+def test_collecting_beside_builds_is_no_traceback(store):
+    """Workspaces and artefacts that come and go while gc looks at them are passed over."""
+    make(store, 1)
+    ended = threading.Event()
+
+    def churn(number):
+        folder = store.root / "partial" / f"stage{number}" / "0" / "images"
+        artefact = store.root / "artefacts" / f"stage{number}" / "00" / "0"
+        while not ended.is_set():
+            folder.mkdir(parents=True, exist_ok=True)
+            artefact.mkdir(parents=True, exist_ok=True)
+            (folder / "a").write_text("a")
+            shutil.rmtree(folder.parents[1])
+            shutil.rmtree(artefact.parents[1])
+
+    threads = [threading.Thread(target=churn, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(60):
+            collect(store, keep_seconds=3600, delete=False)
+            list(inventory(store))
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from susx.errors import ModelError
@@ -37,6 +38,8 @@ def explain_load_failure(model: str, revision: str | None, error: BaseException)
     name = f"'{model}'" + (f" in revision '{revision}'" if revision else " (default revision)")
     names = {kind.__name__ for link in _chain(error) for kind in type(link).__mro__}
     cause = next((text for kind, text in _CAUSES.items() if kind in names), None)
+    if cause is None and (unmapped := re.search(r"can't find a pipeline linked to (\w+)", str(error))):
+        cause = f"its pipeline is {unmapped[1]}, which this diffusers does not know as one that draws from text (AutoPipelineForText2Image)"
     if cause is None:
         first = str(error).strip().splitlines()
         cause = f"{type(error).__name__}: {first[0][:300] if first else 'no message'}"

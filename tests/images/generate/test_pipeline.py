@@ -156,3 +156,15 @@ def test_other_refusals_of_the_hub_client(name, words):
     outer = OSError("Cannot load model")
     outer.__cause__ = kind.__new__(kind)
     assert words in str(explain_load_failure("some/model", None, outer))
+
+
+def test_a_pipeline_that_draws_from_no_text_is_named(tmp_path):
+    """What diffusers says of a class that its AutoPipeline does not know names the class in ours."""
+    from diffusers import AutoPipelineForText2Image
+
+    (tmp_path / "model_index.json").write_text('{"_class_name": "StableVideoDiffusionPipeline"}')
+    with pytest.raises(ValueError, match="AutoPipeline") as error:
+        AutoPipelineForText2Image.from_pretrained(str(tmp_path))
+    assert "its pipeline is StableVideoDiffusionPipeline, which" in str(
+        explain_load_failure("m", None, error.value)
+    )

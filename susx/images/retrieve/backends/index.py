@@ -195,7 +195,7 @@ class IndexBackend:
         """Yield all features of the source as memory maps [images, dim].
 
         Raises:
-            RetrievalError: the folder came without the features its index was made of.
+            RetrievalError: the folder came without the features its index was made of, or with a part of them.
         """
         files = feature_files(self.folder)
         if not files:
@@ -203,8 +203,18 @@ class IndexBackend:
                 f"The index {self.folder} has no img_emb/*.npy, the features that it was made of, and a method asks for "
                 "statistics of the whole pool. Copy img_emb/ beside image.index, or leave that method out of the profile."
             )
-        for file in files:
-            yield np.load(file, mmap_mode="r", allow_pickle=False)
+        try:
+            parts = [np.load(file, mmap_mode="r", allow_pickle=False) for file in files]
+        except (OSError, ValueError) as error:
+            raise RetrievalError(
+                f"{files[0].parent}: a file of features cannot be read ({error}). Copy img_emb/ again."
+            ) from error
+        if (rows := sum(len(part) for part in parts)) != self.index.ntotal:
+            raise RetrievalError(
+                f"The index {self.folder} holds {self.index.ntotal} images, and img_emb/*.npy features of {rows}: a part is missing, or they "
+                "belong to different builds. Copy img_emb/ again, or build the index again."
+            )
+        yield from parts
 
     def captioned_sample(self) -> tuple[np.ndarray, list[str | None]]:
         """Return features [sample, dim] in float32 and captions of blocks of rows, evenly spread over the source.
