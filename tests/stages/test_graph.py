@@ -48,7 +48,7 @@ def test_inputs_come_from_earlier_stages(tmp_path):
     ("options", "absent"),
     [
         ({"mode": "retrieve"}, {"generate", "download"}),
-        ({"mode": "generate"}, {"pool", "search", "assign", "download", "fetch", "pool-statistics"}),
+        ({"mode": "generate"}, {"pool", "search", "download", "fetch", "pool-statistics"}),
         ({"mode": "retrieve", "evaluate": False}, {"generate", "download", "target", "classify"}),
     ],
 )
