@@ -179,6 +179,10 @@ class AnswerFile:
                 f"{self.path}, line {line}: an answer names an image by 'digest' or 'path', found neither."
             )
         cells["label"] = cells["label"].strip()
+        if any("\ud800" <= letter <= "\udfff" for letter in cells["label"] + cells["who"]):
+            raise InputError(
+                f"{self.path}, line {line}: the label is not UTF-8. Save the file as UTF-8 (a spreadsheet calls it 'CSV UTF-8')."
+            )
         return Answer(**{**cells, "action": action})  # type: ignore[arg-type]
 
 

@@ -158,6 +158,14 @@ def test_a_file_written_by_hand_or_by_a_spreadsheet(tmp_path: Path, end: str) ->
         AnswerFile(path).append([say(1)])
 
 
+def test_another_encoding_is_refused_by_line(tmp_path: Path) -> None:
+    """A label that a spreadsheet wrote in its own encoding is not guessed."""
+    path = tmp_path / "a.csv"
+    path.write_bytes("path,label\na.jpg,cat\nb.jpg,caf\u00e9\n".encode("latin-1"))
+    with pytest.raises(InputError, match="line 3: the label is not UTF-8"):
+        AnswerFile(path).read()
+
+
 def test_columns_in_another_order_are_kept(tmp_path: Path) -> None:
     """A file that someone sorted otherwise gets new lines in its own order."""
     path = tmp_path / "a.csv"
