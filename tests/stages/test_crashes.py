@@ -16,6 +16,7 @@ STAGES_COMPARED = (
     "prompts",
     "encode-texts",
     "search",
+    "assign",
     "fetch",
     "encode-images",
     "target",

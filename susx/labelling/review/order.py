@@ -1,0 +1,51 @@
+"""The views of a review, and the order of tiles in each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from susx.labelling.review.questions import asked_next
+
+if TYPE_CHECKING:
+    from susx.labelling.review.session import ReviewSession
+
+__all__ = ["ORDERS", "View", "ordered"]
+
+View = Literal["class", "doubt", "next", "none", "said", "audit"]
+
+ORDERS = ("doubt", "sure")
+
+_OUTSIDER = 0.5
+
+
+def ordered(session: ReviewSession, view: View, name: str, order: str) -> list[int]:
+    """Return the tiles of a view.
+
+    ``class``: those labelled ``name`` now, by people or by the table. ``doubt``: all that nobody answered, the smallest margin first. ``next``:
+    the same, but those that the fit can learn most from first, as long as it says which. ``none``: likely outsiders and what was said to be
+    none of the classes. ``said``: answers, the last first.
+    """
+    said = session.said()
+    tiles = session.tiles
+    doubt = np.minimum(session.margins, 1 - session.outside)
+    if view == "said":
+        return sorted(
+            (tile for tile in tiles if tile in said), key=lambda tile: said[tile].time, reverse=True
+        )
+    if view == "class":
+        chosen = [tile for tile in tiles if session.current(tile, said) == name]
+        sign = -1 if order == "sure" else 1
+        return sorted(chosen, key=lambda tile: (sign * doubt[tile], tile))
+    if view == "none":
+        chosen = [
+            t
+            for t in tiles
+            if session.current(t, said) == "" or (t not in said and session.outside[t] >= _OUTSIDER)
+        ]
+        return sorted(chosen, key=lambda tile: (-session.outside[tile], tile))
+    waiting = [tile for tile in tiles if tile not in said and not session.said_before[tile]]
+    if view == "next":
+        return asked_next(session, waiting)
+    return sorted(waiting, key=lambda tile: (doubt[tile], tile))
