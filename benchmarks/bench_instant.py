@@ -165,6 +165,7 @@ def _write_features(features: Path, pool: Path, classes: int = 1000, dim: int = 
 
 def _alone(features: Path, pool: Path) -> Mapping[str, float]:
     """Return the seconds of what cannot be left out: statistics of the pool, ranges of the support, fits, searches."""
+    from susx.features.pool_search import support_from_pool
     from susx.features.pool_statistics import gather_pool_statistics
     from susx.methods import Evidence, ImageFeatures, TipAdapter, TipX, WhitenedPrototypes
     from susx.tuning import tune
@@ -180,10 +181,11 @@ def _alone(features: Path, pool: Path) -> Mapping[str, float]:
         spent[name] = time.perf_counter() - begun
         return result
 
-    statistics = timed("pool", lambda: gather_pool_statistics(text, 100.0, [rows], "", 16))
-    labels = torch.arange(len(text)).repeat_interleave(16)
-    support = torch.from_numpy(np.ascontiguousarray(rows[statistics.rows.reshape(-1).numpy()]))
-    evidence = Evidence(text, support_features=support, support_labels=labels, pool=statistics)
+    statistics = timed("pool", lambda: gather_pool_statistics(text, 100.0, [rows], ""))
+    support = timed("support", lambda: support_from_pool(text, 100.0, torch.from_numpy(np.array(rows)), 16))
+    evidence = Evidence(
+        text, support_features=support.features, support_labels=support.labels, pool=statistics
+    )
     methods = (WhitenedPrototypes(), TipAdapter(), TipX())
     states = timed("fits", lambda: [method.fit(evidence) for method in methods])
     timed("searches", lambda: [tune(method.name, evidence, "support") for method in methods])

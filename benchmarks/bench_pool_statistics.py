@@ -29,7 +29,7 @@ def run(quick: bool) -> dict:
             pool = _written(Path(folder) / "features.npy", 200_000 if quick else 2_000_000)
             for count in (len(pool) // 4, len(pool) // 2, len(pool)):
                 start = time.perf_counter()
-                gather_pool_statistics(text, 100.0, [pool[:count]], "random", 16)
+                gather_pool_statistics(text, 100.0, [pool[:count]], "random")
                 seconds = time.perf_counter() - start
                 held = _own_megabytes()
                 start = time.perf_counter()

@@ -24,7 +24,7 @@ from benchmarks import svg
 from benchmarks.tables import gain, spoken, table
 from benchmarks.timing import best_of
 from susx.evaluation.confidence import class_confidence
-from susx.features.pool_search import retrieve_from_pool
+from susx.features.pool_search import nearest_rows, support_from_pool
 from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Evidence, ImageFeatures, Method, TipAdapter, TipX, WhitenedPrototypes, ZeroShot
 from susx.methods.functional import whitened_prototypes as fit_module
@@ -116,16 +116,20 @@ class Real:
         return pools
 
 
-def statistics_of(cell: Cell, per_class: int = PER_CLASS) -> PoolStatistics:
-    return gather_pool_statistics(cell.text, SCALE, [cell.pool.numpy()], "ViT-B/32", per_class)
+def statistics_of(cell: Cell) -> PoolStatistics:
+    return gather_pool_statistics(cell.text, SCALE, [cell.pool.numpy()], "ViT-B/32")
 
 
-def evidence_of(cell: Cell, statistics: PoolStatistics) -> Evidence:
-    """Return the support that the statistics name."""
-    chosen = statistics.rows >= 0
-    labels = torch.arange(len(cell.text))[:, None].expand_as(chosen)[chosen]
-    support = cell.pool[statistics.rows[chosen]]
-    return Evidence(cell.text, SCALE, support_features=support, support_labels=labels, pool=statistics)
+def evidence_of(cell: Cell, statistics: PoolStatistics, per_class: int = PER_CLASS) -> Evidence:
+    """Return the support that a build would choose from the pool."""
+    support = support_from_pool(cell.text, SCALE, cell.pool, per_class)
+    return Evidence(
+        cell.text,
+        SCALE,
+        support_features=support.features,
+        support_labels=support.labels,
+        pool=statistics,
+    )
 
 
 def right(method: Method[Any], evidence: Evidence, cell: Cell) -> Tensor:
@@ -140,8 +144,9 @@ def percent(hits: Tensor) -> float:
 
 def by_cosine(cell: Cell) -> Evidence:
     """Return the support of the project's plain retrieval: the nearest by cosine."""
-    near = retrieve_from_pool(cell.text, cell.pool, PER_CLASS)
-    return Evidence(cell.text, SCALE, support_features=cell.pool[near.rows], support_labels=near.labels)
+    _, near = nearest_rows(cell.text, cell.pool, PER_CLASS)
+    labels = torch.arange(len(cell.text)).repeat_interleave(PER_CLASS)
+    return Evidence(cell.text, SCALE, support_features=cell.pool[near.flatten()], support_labels=labels)
 
 
 def main_table(cells: list[Cell], evidence: dict[str, Evidence]) -> tuple[str, dict[tuple[str, str], Tensor]]:
@@ -310,7 +315,7 @@ def study(real: Real, images: Path) -> str:
     for k in numbers:
         constants = Constants(depth=max(k, PER_CLASS))
         rows.append(
-            [f"K = {k}", *sweep(cells, lambda c, k=k, v=constants: (evidence_of(c, statistics_of(c, k)), v))]
+            [f"K = {k}", *sweep(cells, lambda c, k=k, v=constants: (evidence_of(c, statistics_of(c), k), v))]
         )
     prompts = [float(v) for v in sweep(cells, lambda c: (ours[c.name], Constants(weight=0.0, bias=0.0)))]
     over = {c.name: [float(row[1 + at]) - prompts[at] for row in rows] for at, c in enumerate(cells)}

@@ -39,7 +39,6 @@ def evaluate(
         Path | None, typer.Option(help="Folder with features.npy to retrieve the support from.")
     ] = None,
     per_class: Annotated[int, typer.Option(help="Images per class retrieved from the pool.")] = 16,
-    exclusive: Annotated[bool, typer.Option(help="Let a pool image support one class only.")] = False,
     methods: Annotated[str, typer.Option(help="Joined by commas; default all that the features allow.")] = "",
     tuning: Annotated[str, typer.Option(help="fixed, support, val; joined by commas.")] = "fixed,support,val",
     shots: Annotated[str, typer.Option(help="Few-shot: numbers of labelled shots, as 1,2,4,8,16.")] = "",
@@ -88,7 +87,6 @@ def evaluate(
         loaded,
         pool=pool,
         per_class=per_class,
-        exclusive=exclusive,
         methods=_with_settings(_listed(methods), settings or ()),
         tuning=_listed(tuning),
         shots=_numbers(shots) if shots else (),

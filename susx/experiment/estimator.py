@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 
 from susx.errors import InputError
 from susx.experiment.trials import method_of
-from susx.features.pool_statistics import gather_pool_statistics, pool_support
+from susx.features.pool_search import support_from_pool
+from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Evidence, ImageFeatures, Run
 from susx.methods.state import Fitted
 
@@ -70,7 +71,7 @@ class FeatureClassifier:
         Args:
             features: support rows.
             labels: their classes, numbers of rows of ``text``.
-            pool: unlabelled rows; without ``features`` the support is the ``per_class`` best of each class.
+            pool: unlabelled rows; without ``features`` ``per_class`` images of each class are chosen from it as a build does.
             per_class: see ``pool``.
 
         Returns:
@@ -88,10 +89,10 @@ class FeatureClassifier:
         statistics = None
         if pool is not None:
             text = Evidence(self.text, self.logit_scale).text_classifier
-            statistics = gather_pool_statistics(text, self.logit_scale, [pool], "arrays", per_class)
+            statistics = gather_pool_statistics(text, self.logit_scale, [pool], "arrays")
             statistics.check(statistics.encoder, statistics.text)
             if support is None:
-                chosen = pool_support(torch.from_numpy(pool), statistics)
+                chosen = support_from_pool(text, self.logit_scale, torch.from_numpy(pool), per_class)
                 support, classes = chosen.features, chosen.labels
         evidence = Evidence(
             self.text, self.logit_scale, support, classes, class_names=self.class_names, pool=statistics

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from susx.errors import ConfigError, InputError
 from susx.experiment.rows import Row, evidence_of, few_shot_rows, halve, rows_of, usable_methods
 from susx.experiment.trials import trials_of
-from susx.features.feature_set import FeatureSet, Split
-from susx.features.pool_search import read_pool, retrieve_from_pool
-from susx.features.pool_statistics import gather_pool_statistics, pool_support
+from susx.features.feature_set import FeatureSet
+from susx.features.pool_search import read_pool, support_from_pool
+from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Run, known_methods
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ def evaluate_features(
     *,
     pool: Path | None = None,
     per_class: int = 16,
-    exclusive: bool = False,
     methods: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     tuning: Sequence[str] = ("fixed", "support", "val"),
     shots: Sequence[int] = (),
@@ -57,8 +56,8 @@ def evaluate_features(
 
     Args:
         features: splits and text classifier.
-        pool: folder with ``features.npy`` that the support is retrieved from, the ``per_class`` rows a class of the highest
-            ``selection_scores``; with ``exclusive`` those of the highest cosine, a row supporting one class only. None: the support of ``features``.
+        pool: folder with ``features.npy`` that ``per_class`` images a class are chosen from as a build chooses them
+            (``choose_support``). None: the support of ``features``.
         methods: names, or name -> hyper-parameters; all that the features allow when empty.
         tuning: protocols.
         shots: few-shot: numbers of labelled shots drawn from the support.
@@ -85,14 +84,10 @@ def evaluate_features(
         rows = read_pool(pool)
         # Of features in memory the encoder is not known by its weights; one folder's prompts and one pool are one encoder's.
         statistics = gather_pool_statistics(
-            features.text, features.logit_scale, [rows.numpy()], features.encoder, per_class
+            features.text, features.logit_scale, [rows.numpy()], features.encoder
         )
         statistics.check(statistics.encoder, statistics.text)
-        if exclusive:
-            nearest = retrieve_from_pool(features.text, rows, per_class, exclusive=True)
-            images = Split(rows[nearest.rows].float(), nearest.labels)
-        else:
-            images = pool_support(rows, statistics)
+        images = support_from_pool(features.text, features.logit_scale, rows, per_class)
         source = f"pool, {per_class} a class"
     evidence = dataclasses.replace(evidence_of(features, images, validation), pool=statistics)
     named = methods if isinstance(methods, Mapping) else usable_methods(methods, evidence, test)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +11,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from susx.errors import InputError, MismatchError
+from susx.features.feature_set import Split
+from susx.methods.functional.support_choice import DEPTH, choose_support, wanted
 from susx.methods.rows import checked_unit_rows
 
-__all__ = ["PoolSupport", "nearest_rows", "nearest_rows_of_parts", "read_pool", "retrieve_from_pool"]
+__all__ = ["nearest_rows", "nearest_rows_of_parts", "read_pool", "support_from_pool"]
 
 # One block of pool x classes similarities holds 64 MB of float32.
 _BLOCK_NUMBERS = 16_000_000
-
-
-@dataclass(frozen=True)
-class PoolSupport:
-    """Rows of the pool that were chosen, ordered by class and falling similarity.
-
-    Attributes:
-        rows: positions in the pool.
-        labels: the class each supports.
-        similarities: cosine with that class's prompt.
-    """
-
-    rows: Int64[Tensor, " support"]
-    labels: Int64[Tensor, " support"]
-    similarities: Float[Tensor, " support"]
 
 
 def read_pool(folder: Path) -> Float[Tensor, "rows dim"]:
@@ -55,34 +41,30 @@ def read_pool(folder: Path) -> Float[Tensor, "rows dim"]:
     return torch.from_numpy(rows)
 
 
-def retrieve_from_pool(
+def support_from_pool(
     text: Float[Tensor, "classes dim"],
+    logit_scale: float,
     pool: Float[Tensor, "rows dim"],
     per_class: int,
-    *,
-    exclusive: bool = False,
-) -> PoolSupport:
-    """Return the pool rows most similar to each class prompt, at most ``per_class`` of them.
+    depth: float = DEPTH,
+) -> Split:
+    """Return the support that a pool of features gives each class, as a build's search and curation choose it.
 
-    With ``exclusive`` a row supports one class only: pairs of row and class are taken in falling order of
-    similarity, and a pair is passed over when its row is taken or its class is full. A row refused by a full
-    class so goes to the class it is next most similar to, and a small pool may leave a class with fewer
-    rows, or none. Without it, the default, each class takes its nearest rows whatever the others took, as
-    independent searches of an index do: measured on real features of a pool with few images of the target's
-    kind, the rows that an exclusive assignment pushes to second-best classes cost more accuracy than rows
-    shared by similar classes do.
-
-    Memory is bounded: the pool may be a memory map; similarities are computed in blocks and per class only
-    the candidates that can still be chosen are kept.
+    The candidates of a class are its nearest rows (what an index answers), and ``choose_support`` chooses among them. The
+    pool may be a memory map: similarities are computed in blocks. NaN, infinite and zero rows are left out.
 
     Args:
         text: unit rows of the class prompts.
-        pool: unit rows of unlabelled images.
-        per_class: images wanted per class.
-        exclusive: whether one row may support one class only.
+        logit_scale: of the cosines.
+        pool: rows of unlabelled images.
+        per_class: images wanted of each class.
+        depth: candidates for every image wanted (``retrieval.over_fetch`` of a build).
+
+    Returns:
+        Unit rows and their classes, by class and then best first.
 
     Raises:
-        InputError: an empty pool, or ``per_class`` below 1.
+        InputError: a pool without usable rows, ``per_class`` below 1.
         MismatchError: pool and prompts have different widths.
     """
     if per_class < 1:
@@ -95,18 +77,17 @@ def retrieve_from_pool(
         raise MismatchError(
             f"The pool has {pool.shape[1]} columns, the text classifier {text.shape[1]}: encode both with one model."
         )
-    classes = len(text)
-    # A class is refused at most the rows that the other classes hold, so this many of its nearest always suffice;
-    # beyond a few times per_class that is only memory, and candidates are cut there.
-    wanted = min(len(pool), per_class * (min(classes, 64) if exclusive else 1))
-    similarity, rows = nearest_rows(text, pool, wanted)
-    taken = (
-        _assign(similarity, rows, per_class, len(pool))
-        if exclusive
-        else torch.ones_like(rows, dtype=torch.bool)
-    )
-    labels = torch.arange(classes)[:, None].expand_as(rows)
-    return PoolSupport(rows[taken], labels[taken], similarity[taken])
+    usable = _usable_rows(pool)
+    if not len(usable):
+        raise InputError(
+            f"Every row of the pool is NaN, infinite or zero ({len(pool)} rows). Encode it again."
+        )
+    rows = pool if len(usable) == len(pool) else pool[usable]
+    _, nearest = nearest_rows(text, rows, min(len(rows), wanted(per_class, depth)))
+    candidates = checked_unit_rows(rows[nearest.flatten()], "pool rows")
+    labels = torch.arange(len(text)).repeat_interleave(nearest.shape[1])
+    kept = choose_support(text, logit_scale, candidates, labels, per_class).kept
+    return Split(candidates[kept], labels[kept])
 
 
 def nearest_rows(
@@ -145,18 +126,9 @@ def nearest_rows_of_parts(
     return best, rows
 
 
-def _assign(
-    similarity: Float[Tensor, "classes near"], rows: Int64[Tensor, "classes near"], per_class: int, pool: int
-) -> Tensor:
-    """Return which pairs are taken when they come in falling order of similarity."""
-    classes, near = rows.shape
-    free = torch.ones(pool, dtype=torch.bool).numpy()
-    room = [per_class] * classes
-    taken = torch.zeros(classes * near, dtype=torch.bool)
-    flat = rows.flatten().tolist()
-    for pair in similarity.flatten().argsort(descending=True, stable=True).tolist():
-        label, row = pair // near, flat[pair]
-        if room[label] and free[row]:
-            free[row], taken[pair] = False, True
-            room[label] -= 1
-    return taken.view(classes, near)
+def _usable_rows(pool: Float[Tensor, "rows dim"]) -> Int64[Tensor, " usable"]:
+    """Return the positions of rows with a finite norm above 0."""
+    step = max(1, _BLOCK_NUMBERS // pool.shape[1])
+    norms = [pool[start : start + step].float().norm(dim=1) for start in range(0, len(pool), step)]
+    lengths = torch.cat(norms)
+    return (lengths.isfinite() & (lengths > 0)).nonzero()[:, 0]

@@ -22,8 +22,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from susx.errors import InputError, MismatchError
-from susx.features.feature_set import Split
-from susx.methods.functional.pool_selection import selection_scores
 from susx.methods.pool_statistics import NEAREST, PoolStatistics
 from susx.modes import plain_mode
 from susx.types import Digest
@@ -32,7 +30,6 @@ __all__ = [
     "gather_pool_statistics",
     "load_pool_statistics",
     "merge_pool_statistics",
-    "pool_support",
     "save_pool_statistics",
     "text_digest",
 ]
@@ -56,8 +53,6 @@ def gather_pool_statistics(
     logit_scale: float,
     parts: Iterable[np.ndarray],
     encoder: Digest,
-    per_class: int = 16,
-    first_row: int = 0,
 ) -> PoolStatistics:
     """Return the statistics of the parts, each read once, in blocks.
 
@@ -68,18 +63,13 @@ def gather_pool_statistics(
         logit_scale: of the cosines.
         parts: matrices (rows, dim) of real numbers, memory maps among them.
         encoder: digest of the encoder that made both.
-        per_class: rows to remember as support of each class.
-        first_row: number of the first row, where several processes read a pool's parts.
 
     Raises:
         MismatchError: a part of another width than the prompts; names it by its place.
-        InputError: ``per_class`` below 1.
     """
-    if per_class < 1:
-        raise InputError(f"Images per class must be 1 or more, found {per_class}.")
     classes, dim = text.shape
     prompts = text.detach().float()
-    total = _nothing(classes, dim, per_class, encoder, text_digest(text, logit_scale))
+    total = _nothing(classes, dim, encoder, text_digest(text, logit_scale))
     step = max(1, min(_MOST_ROWS, _BLOCK_NUMBERS // classes))
     for place, part in enumerate(parts):
         if part.ndim != 2 or part.shape[1] != dim:
@@ -89,26 +79,18 @@ def gather_pool_statistics(
             )
         for start in range(0, len(part), step):
             block = torch.from_numpy(np.array(part[start : start + step], dtype=np.float32))
-            total = merge_pool_statistics(
-                total, _of_block(total, prompts, logit_scale, block, per_class, first_row)
-            )
-            first_row += len(block)
+            total = merge_pool_statistics(total, _of_block(total, prompts, logit_scale, block))
     return total
 
 
 def merge_pool_statistics(one: PoolStatistics, other: PoolStatistics) -> PoolStatistics:
     """Return the statistics of two pools together.
 
-    Equal scores are ordered by row, so the result does not depend on which pool comes first.
+    Equal z are ordered by ``own``, so the result does not depend on which pool comes first.
 
     Raises:
-        MismatchError: they differ in encoder, prompts or number of images per class.
+        MismatchError: they differ in encoder or prompts.
     """
-    if one.rows.shape != other.rows.shape:
-        raise MismatchError(
-            f"Pool statistics of {tuple(one.rows.shape)} and {tuple(other.rows.shape)} support rows (classes, images per "
-            "class) cannot be merged. Gather both with the same classes and images per class."
-        )
     for what in ("encoder", "text"):
         if getattr(one, what) != getattr(other, what):
             raise MismatchError(
@@ -119,7 +101,6 @@ def merge_pool_statistics(one: PoolStatistics, other: PoolStatistics) -> PoolSta
     share = other.count / max(1, count)
     shift = other.mean - one.mean
     covariance = one.covariance * (1 - share) + other.covariance * share
-    scores, rows = _best(one.scores, other.scores, one.rows, other.rows)
     nearest, own = _best(one.nearest, other.nearest, one.own, other.own)
     return dataclasses.replace(
         one,
@@ -127,21 +108,12 @@ def merge_pool_statistics(one: PoolStatistics, other: PoolStatistics) -> PoolSta
         skipped=one.skipped + other.skipped,
         mean=one.mean + share * shift,
         covariance=covariance + share * (1 - share) * torch.outer(shift, shift),
-        rows=rows,
-        scores=scores,
         nearest=nearest,
         own=own,
     )
 
 
-def pool_support(pool: Float[Tensor, "rows dim"], statistics: PoolStatistics) -> Split:
-    """Return the rows that the statistics chose for each class, with the class as label; of small pools fewer."""
-    chosen = statistics.rows >= 0
-    labels = torch.arange(len(chosen))[:, None].expand_as(chosen)[chosen]
-    return Split(pool[statistics.rows[chosen]].float(), labels)
-
-
-def _nothing(classes: int, dim: int, per_class: int, encoder: Digest, text: Digest) -> PoolStatistics:
+def _nothing(classes: int, dim: int, encoder: Digest, text: Digest) -> PoolStatistics:
     """Return the statistics of no rows."""
     return PoolStatistics(
         encoder=encoder,
@@ -150,36 +122,25 @@ def _nothing(classes: int, dim: int, per_class: int, encoder: Digest, text: Dige
         skipped=0,
         mean=torch.zeros(dim, dtype=torch.float64),
         covariance=torch.zeros(dim, dim, dtype=torch.float64),
-        rows=torch.full((classes, per_class), -1),
-        scores=torch.full((classes, per_class), float("-inf"), dtype=torch.float64),
         nearest=torch.full((classes, NEAREST), float("-inf"), dtype=torch.float64),
         own=torch.zeros(classes, NEAREST, dtype=torch.bool),
     )
 
 
-def _of_block(
-    total: PoolStatistics, text: Tensor, logit_scale: float, block: Tensor, per_class: int, first_row: int
-) -> PoolStatistics:
+def _of_block(total: PoolStatistics, text: Tensor, logit_scale: float, block: Tensor) -> PoolStatistics:
     """Return the statistics of one block, of whose rows only those are looked at that ``total`` still lets in."""
     norms = block.norm(dim=1)
     usable = norms.isfinite() & (norms > 0)
-    positions = usable.nonzero()[:, 0]
-    rows = block[positions] / norms[positions, None]
-    empty = _nothing(len(text), text.shape[1], per_class, total.encoder, total.text)
+    rows = block[usable] / norms[usable, None]
+    empty = _nothing(len(text), text.shape[1], total.encoder, total.text)
     if not len(rows):
         return dataclasses.replace(empty, skipped=len(block))
     z = logit_scale * (rows @ text.T)
-    contending = torch.zeros(len(rows), dtype=torch.bool)
-    contending[_contenders(selection_scores(z), total.scores)] = True
-    contending[_contenders(z, total.nearest)] = True
-    contenders = contending.nonzero()[:, 0]
-    exact = rows[contenders].double()
+    exact = rows[_contenders(z, total.nearest).unique()].double()
     z = logit_scale * (exact @ text.double().T)
     best = torch.zeros_like(z, dtype=torch.bool)
     if len(z):
         best[torch.arange(len(z)), z.argmax(dim=1)] = True
-    numbers = (positions[contenders] + first_row)[:, None].expand_as(z)
-    scores, numbers = _best(empty.scores, selection_scores(z).T, empty.rows, numbers.T)
     nearest, own = _best(empty.nearest, z.T, empty.own, best.T)
     values = rows.double()
     mean = values.mean(dim=0)
@@ -190,8 +151,6 @@ def _of_block(
         skipped=len(block) - len(rows),
         mean=mean,
         covariance=values.T @ values / len(rows),
-        rows=numbers,
-        scores=scores,
         nearest=nearest,
         own=own,
     )

@@ -21,8 +21,7 @@ NEAREST = 16
 class PoolStatistics:
     """First and second moments of a pool, and per class its best images. Gathered part by part (``features``).
 
-    All z are cosines times the logit scale. Rows are numbered through the whole pool. Where the pool has fewer rows
-    than places, scores and z are minus infinity and rows -1.
+    All z are cosines times the logit scale. Where the pool has fewer rows than places, z is minus infinity.
 
     Attributes:
         encoder: digest of the encoder that made pool and prompts.
@@ -30,7 +29,6 @@ class PoolStatistics:
         count: rows that count.
         skipped: rows left out for being NaN, infinite or zero.
         mean, covariance: of the unit rows, in float64; the covariance is divided by ``count``.
-        rows, scores: per class the rows of highest ``selection_scores``, highest first: its support.
         nearest: per class the largest z, largest first.
         own: whether the best class of that nearest image is this one.
     """
@@ -41,8 +39,6 @@ class PoolStatistics:
     skipped: int
     mean: Float64[Tensor, " dim"]
     covariance: Float64[Tensor, "dim dim"]
-    rows: Int64[Tensor, "classes chosen"]
-    scores: Float64[Tensor, "classes chosen"]
     nearest: Float64[Tensor, "classes nearest"]
     own: Bool[Tensor, "classes nearest"]
 
@@ -56,8 +52,6 @@ class PoolStatistics:
         """Return the statistics for some of the classes, or for all in another order; the moments are the pool's."""
         return dataclasses.replace(
             self,
-            rows=self.rows[classes],
-            scores=self.scores[classes],
             nearest=self.nearest[classes],
             own=self.own[classes],
         )

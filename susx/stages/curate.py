@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from susx.config import CurationConfig, EncoderConfig
 from susx.records import SupportRow
-from susx.stages import assign, encode_images, fetch, generate, seeds, target, text_classifier
+from susx.stages import encode_images, fetch, generate, seeds, target, text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.images import read_rows
@@ -37,13 +37,13 @@ class _Params(Params):
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job for all classes."""
-    config, lost = plan.profile.curation, assign.lost(done)
+    config = plan.profile.curation
     return [
         STAGE.job(
             plan,
             [
                 done.one(text_classifier.STAGE), *done.all(seeds.STAGE).values(), *done.all(generate.STAGE).values(), *done.all(fetch.STAGE).values(),
-                *done.all(encode_images.STAGE).values(), *([lost] if lost else []),
+                *done.all(encode_images.STAGE).values(),
                 # The target's images are compared with alone to keep their near-duplicates out.
                 *(done.all(target.STAGE).values() if config.contamination else ()),
             ],
@@ -67,7 +67,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     inputs, params = Artefacts.of(job), _Params.of(job)
     text = inputs.one(text_classifier.STAGE)
     names = text_classifier.class_names(store, text)
-    weights = load_file(store.path(text, text_classifier.FILE))["text"]
+    weights, scale = text_classifier.load(store, text, names)
     rows: list[SupportRow] = []
     rows_with: dict[str, list[int]] = {}
     tensors: dict[str, list[torch.Tensor]] = {}
@@ -80,8 +80,6 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
             rows_with.setdefault(kind, []).extend(kept)
             tensors.setdefault(kind, []).append(values)
         rows += own
-    if assigned := inputs.find(assign.STAGE):
-        rows += read_rows(store, assigned)
     features_of_rows = torch.zeros(len(rows), weights.shape[1])
     if "image" in tensors:
         features_of_rows[rows_with["image"]] = torch.cat(tensors["image"])
@@ -92,7 +90,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         shown.append(load_file(store.path(ref, target.FILE))["image"])
     config = params.curation
     result = curate(
-        rows, features_of_rows, dict(zip(names, weights, strict=True)), hashes, torch.cat(shown) if shown else None,
+        rows, features_of_rows, dict(zip(names, weights, strict=True)), scale, hashes, torch.cat(shown) if shown else None,
         config, params.per_class, safety=_safety_texts(KnownEncoding.of(job).encoder) if config.clip_safety else None,
     )  # fmt: skip
     write_support(out / TABLE, result)
@@ -119,4 +117,4 @@ def _safety_texts(config: EncoderConfig) -> SafetyTexts:
     )
 
 
-STAGE = Stage("curate", 3, run, "Curate the support set", jobs, outside=(ENCODER,))
+STAGE = Stage("curate", 4, run, "Curate the support set", jobs, outside=(ENCODER,))

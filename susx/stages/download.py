@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.images.retrieve.backends import Delivers
-from susx.stages import assign
+from susx.stages import search
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.retrieval import Retrieving, download_params, downloads, retrieving
@@ -25,10 +25,10 @@ __all__ = ["STAGE", "jobs", "run"]
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job where the backend delivers links."""
-    assigned = done.find(assign.STAGE)
-    if assigned is None or Delivers.LINKS not in plan.retrieval.delivers:
+    searches = done.all(search.STAGE)
+    if not searches or Delivers.LINKS not in plan.retrieval.delivers:
         return []
-    return [STAGE.job(plan, [assigned], params=download_params(plan), execution=retrieving(plan))]
+    return [STAGE.job(plan, searches.values(), params=download_params(plan), execution=retrieving(plan))]
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
@@ -40,11 +40,10 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """
     from susx.images.retrieve import check_any_fetched, download, read_candidates
 
-    ref = Artefacts.of(job).one(assign.STAGE)
     links: dict[str, None] = {}
     here = 0
-    for path in sorted(store.folder(ref).glob("*.parquet")):
-        for candidate in read_candidates(path):
+    for ref in Artefacts.of(job).all(search.STAGE).values():
+        for candidate in read_candidates(store.path(ref, search.FILE)):
             local = candidate.path and Path(candidate.path).is_file()
             if candidate.url and candidate.image is None and not local:
                 links[candidate.url] = None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.images.retrieve.backends import Delivers, backend_settings
-from susx.stages import assign, pool
+from susx.stages import pool, search
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.images import FEATURES, write_rows
@@ -29,15 +29,11 @@ __all__ = ["STAGE", "jobs", "run"]
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job a class."""
-    if done.find(assign.STAGE) is None:
-        return []
     params, execution, pooled = download_params(plan), retrieving(plan), done.all(pool.STAGE).values()
     return [
-        STAGE.job(
-            plan, [assign.candidates_of(name, done), *pooled], subject=name, params=params, execution=execution
-        )
-        for name in plan.classes
-    ]  # fmt: skip
+        STAGE.job(plan, [candidates, *pooled], subject=name, params=params, execution=execution)
+        for name, candidates in done.all(search.STAGE).items()
+    ]
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
@@ -46,7 +42,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
     inputs, settings, params = Artefacts.of(job), Retrieving.of(job), DownloadParams.of(job)
     pooled = inputs.find(pool.STAGE)
-    candidates = read_candidates(store.path(inputs.one(assign.STAGE)))
+    candidates = read_candidates(store.path(inputs.one(search.STAGE), search.FILE))
     rows = materialise(
         candidates, out, downloads(store), settings.download, model=params.encoder.model
     )  # fmt: skip
@@ -61,4 +57,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"candidates": len(rows), "images": sum(row.kept for row in rows), **reasons}
 
 
-STAGE = Stage("fetch", 1, run, "Fetch images", jobs, resumable=True, network=True, outside=(POOL,))
+STAGE = Stage("fetch", 2, run, "Fetch images", jobs, resumable=True, network=True, outside=(POOL,))

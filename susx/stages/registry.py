@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from susx.stages import (
-    assign,
     classify,
     curate,
     download,
@@ -37,7 +36,6 @@ STAGES: dict[str, Stage] = {
         encode_texts.STAGE,
         text_classifier.STAGE,
         search.STAGE,
-        assign.STAGE,
         download.STAGE,
         fetch.STAGE,
         generate.STAGE,

@@ -1,4 +1,7 @@
-"""Stage ``search``: one class's queries to a kNN backend, candidates back."""
+"""Stage ``search``: one class's queries to a kNN backend, candidates back.
+
+Classes are searched apart: an image that several of them find is a candidate of each (``choose_support``).
+"""
 
 from __future__ import annotations
 
@@ -80,7 +83,7 @@ def _queries(plan: BuildPlan, name: str, sentences: Sentences, alias: str | None
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``candidates.parquet``: the results of all queries of the class, and of its seeds."""
     from susx.images.retrieve.backends import search
-    from susx.images.retrieve.candidates import write_candidates
+    from susx.images.retrieve.candidates import unique_candidates, write_candidates
 
     inputs, params = Artefacts.of(job), _Params.of(job)
     pooled, shown = inputs.find(pool.STAGE), inputs.find(seeds.STAGE)
@@ -94,8 +97,13 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         query = dataclasses.replace(queries[0], text=_LIKE, prompt=_LIKE, wanted=params.by_image)
         like = backend.search_vectors([query], vector.numpy())[0]
         found += on_scale_of(found, [candidate for candidate in like if query.admits(candidate.caption)])
-    write_candidates(out / FILE, found)
-    return {"queries": len(queries) + (shown is not None), "candidates": len(found)}
+    candidates = unique_candidates(found)
+    write_candidates(out / FILE, candidates)
+    return {
+        "queries": len(queries) + (shown is not None),
+        "candidates": len(candidates),
+        "repeated": len(found) - len(candidates),
+    }
 
 
-STAGE = Stage("search", 1, run, "Search images", jobs, network=True, outside=(ENCODER, POOL))
+STAGE = Stage("search", 2, run, "Search images", jobs, network=True, outside=(ENCODER, POOL))

@@ -1,6 +1,6 @@
 """Support sets: curation with counted reasons, the table of kept and rejected images, export.
 
-* ``curate(rows, features, texts, target_hashes, target_features, config, per_class, safety=None) -> rows``: pure;
+* ``curate(rows, features, texts, logit_scale, target_hashes, target_features, config, per_class, safety=None) -> rows``: pure;
   same rows, same order, some marked as rejected. ``texts`` maps a class to its unit text vector.
 * ``write_support(path, rows)`` / ``read_support(path)``: ``support.parquet``; equal rows give equal bytes.
 * ``count_reasons(rows, classes)``: class -> reason -> number, kept images under ``"kept"``.

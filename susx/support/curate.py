@@ -1,13 +1,15 @@
 """The curation of a support set: every rule, in order, each rejection a named reason in the table.
 
-Pure: rows and features in, the same rows in the same order out, some of them marked as rejected. The outcome depends
-on the images, not on the order of rows or classes.
+Pure: rows and features in, the same rows in the same order out, some of them marked as rejected. What a single image or
+the target tells comes first; which of the others are the support, ``choose_support`` says, here as in measurements on
+features. The outcome depends on the images, not on the order of rows or classes.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -15,16 +17,15 @@ from torch import Tensor
 
 from susx.config import CurationConfig
 from susx.errors import InputError
+from susx.methods.functional.support_choice import Alike, choose_support
 from susx.records import SupportRow
-from susx.support.duplicates import Likeness, NearRule, first_duplicates, near_any
+from susx.support.duplicates import Likeness, NearRule, near_any
 from susx.support.safety import SafetyTexts, column_probability, unsafe_probability
-from susx.support.select import select
 
 __all__ = ["RULES", "curate"]
 
 RULES = (
-    "undecodable", "too-small", "unsafe", "contaminated", "disagrees", "duplicate", "duplicate-across-classes",
-    "surplus", "unbalanced",
+    "undecodable", "too-small", "unsafe", "contaminated", "disagrees", "duplicate", "surplus", "unbalanced",
 )  # fmt: skip
 """Reasons that curation gives, in the order in which they are tried; retrieval adds its own before them."""
 
@@ -33,6 +34,7 @@ def curate(
     rows: Sequence[SupportRow],
     features: Float[Tensor, "support dim"],
     texts: Mapping[str, Float[Tensor, " dim"]],
+    logit_scale: float,
     target_hashes: Sequence[str],
     target_features: Float[Tensor, "query dim"] | None,
     config: CurationConfig,
@@ -46,6 +48,7 @@ def curate(
         rows: candidates with sizes and hashes filled in; those rejected before stay rejected.
         features: unit rows of the same images; a rejected row's may be zeros.
         texts: class -> unit vector of its sentences; classes without rows are legal.
+        logit_scale: of the cosines with these.
         target_hashes: perceptual hashes of the target's val and test images; empty when those are not present.
         target_features: their unit rows, in the same order; None lets the hashes decide alone.
         config: thresholds.
@@ -66,7 +69,6 @@ def curate(
         raise InputError("Hashes and features of the target's images must be of the same images.")
     features = features.float()
     agreement = _agreement(rows, features, texts)
-    scores = [_score(row, own) for row, own in zip(rows, agreement, strict=True)]
     result = [_by_facts(row, config) if row.kept else row for row in rows]
     if config.clip_safety:
         if safety is None:
@@ -88,15 +90,70 @@ def curate(
             result, "disagrees", lambda at: agreement[at] < least and rows[at].origin != "provided",
             lambda at: f"Cosine to the class's text is {agreement[at]:.3f}; at least {least} is asked for.",
         )  # fmt: skip
-    result = _duplicates(result, scores, likeness, rule)
-    return select(result, scores, per_class, config.balance, tuple(texts))
+    return _chosen(result, features, texts, logit_scale, per_class, config.balance, likeness, rule)
 
 
-def _score(row: SupportRow, agreement: float) -> float:
-    """Return what images are ranked by: a person's own, of which no search doubts that they are of the class, come first."""
-    if row.origin == "provided":
-        return 2 + agreement
-    return agreement if row.similarity is None else row.similarity
+def _chosen(
+    rows: list[SupportRow],
+    features: Float[Tensor, "support dim"],
+    texts: Mapping[str, Float[Tensor, " dim"]],
+    logit_scale: float,
+    per_class: int,
+    balance: Literal["none", "truncate"],
+    likeness: Likeness,
+    rule: NearRule,
+) -> list[SupportRow]:
+    """Mark the rows that ``choose_support`` does not choose, and those that no class may have more of than the poorest."""
+    names = sorted(texts)
+    label = {name: place for place, name in enumerate(names)}
+    # Equal scores are taken in the order of the candidates, so that order is made of what the images are.
+    order = sorted(range(len(rows)), key=lambda at: (rows[at].digest, rows[at].prompt, rows[at].file))
+    candidates = [rows[at] for at in order]
+    labels = torch.tensor([label[row.class_name] for row in candidates], dtype=torch.int64)
+    origins = sorted({row.origin for row in candidates})
+    choice = choose_support(
+        torch.stack([texts[name].float() for name in names]),
+        logit_scale,
+        features[order],
+        labels,
+        per_class,
+        refused=[row.rejected for row in candidates],
+        provided=torch.tensor([row.origin == "provided" for row in candidates], dtype=torch.bool),
+        sources=torch.tensor([origins.index(row.origin) for row in candidates], dtype=torch.int64),
+        alike=_alike(candidates, likeness.at(torch.tensor(order, dtype=torch.int64)), rule),
+    )
+    quota = per_class
+    if balance == "truncate" and len(rows):
+        quota = min(quota, int(torch.bincount(labels[choice.kept], minlength=len(names)).min()))
+    seats = dict.fromkeys(names, 0)
+    for at in choice.kept.tolist():
+        row = candidates[at]
+        seats[row.class_name] += 1
+        if balance == "truncate" and seats[row.class_name] > quota:
+            candidates[at] = row.reject("unbalanced", f"The poorest class has {quota} images.")
+    result = list(rows)
+    for place, at in enumerate(order):
+        row, reason = candidates[place], choice.reasons[place]
+        if row.kept and reason == "duplicate":
+            twin = candidates[int(choice.twins[place])]
+            row = row.reject(reason, f"Near-duplicate of {twin.url or twin.file or twin.digest[:12]}.")
+        elif row.kept and reason:
+            row = row.reject(reason, f"{per_class} images of '{row.class_name}' came first.")
+        result[at] = row
+    return result
+
+
+def _alike(rows: Sequence[SupportRow], likeness: Likeness, rule: NearRule) -> Alike:
+    """Return which pairs are near-duplicates; equal files are, whatever is known of them."""
+    numbers: dict[str, int] = {}
+    files = torch.tensor([numbers.setdefault(row.digest, len(numbers)) for row in rows], dtype=torch.int64)
+    known = torch.tensor([bool(row.digest) for row in rows], dtype=torch.bool)
+
+    def near(one: Tensor, other: Tensor) -> Tensor:
+        equal = (files[one][:, None] == files[other][None, :]) & known[one][:, None]
+        return likeness.at(one).near(likeness.at(other), rule) | equal
+
+    return near
 
 
 def _by_facts(row: SupportRow, config: CurationConfig) -> SupportRow:
@@ -132,32 +189,6 @@ def _contamination(
     return _reject(
         rows, "contaminated", lambda at: at in hits, lambda at: f"Near-duplicate of target image {hits[at]}."
     )
-
-
-def _duplicates(
-    rows: list[SupportRow], scores: Sequence[float], images: Likeness, rule: NearRule
-) -> list[SupportRow]:
-    order = sorted(
-        (place for place, row in enumerate(rows) if row.kept),
-        key=lambda at: (-scores[at], rows[at].digest, rows[at].class_name, rows[at].prompt, rows[at].file),
-    )
-    twins: dict[int, int] = {}
-    first: dict[str, int] = {}
-    for place in order:
-        if rows[place].digest and rows[place].digest in first:
-            twins[place] = first[rows[place].digest]
-        else:
-            first.setdefault(rows[place].digest, place)
-    unique = [place for place in order if place not in twins]
-    near = first_duplicates(images.at(torch.tensor(unique, dtype=torch.long)), rule)
-    twins |= {place: unique[at] for place, at in zip(unique, near, strict=True) if at >= 0}
-    result = list(rows)
-    for place, twin in twins.items():
-        same = rows[place].class_name == rows[twin].class_name
-        reason = "duplicate" if same else "duplicate-across-classes"
-        name = rows[twin].url or rows[twin].file or rows[twin].digest[:12]
-        result[place] = rows[place].reject(reason, f"Near-duplicate of {name} ('{rows[twin].class_name}').")
-    return result
 
 
 def _reject(

@@ -58,6 +58,8 @@ class World:
             kept = tuple(
                 s for s in kept if not s.startswith("retrieval.") or s.startswith("retrieval.over_fetch")
             )
+        keys = {setting.partition("=")[0] for setting in settings}
+        kept = tuple(setting for setting in kept if setting.partition("=")[0] not in keys)
         self.options = replace(self.options, settings=(*kept, *settings), **options)
 
     def build(self) -> list[Outcome]:

@@ -17,6 +17,7 @@ from susx.features.encoder import load_encoder
 from susx.methods import Evidence
 from susx.methods.meta_training import meta_train
 from susx.testing.data_sets import write_tables, write_webdataset
+from tests.docs.warm import made_once
 
 __all__ = ["FABRICS", "bring"]
 
@@ -25,6 +26,14 @@ FABRICS = ("striped", "chequered", "knitted", "lacelike", "polka-dotted")
 
 def bring(folder: Path, photo_url: str) -> None:
     """Write what the pages take for granted into an empty folder; the pages' own YAML may replace some of it."""
+    shutil.copytree(made_once("reader", _belongings), folder, dirs_exist_ok=True)
+    links = [
+        {"url": f"{photo_url}?{n}", "caption": f"a {FABRICS[n % 5]} fabric, number {n}"} for n in range(60)
+    ]
+    pd.DataFrame(links).to_parquet(folder / "links.parquet")
+
+
+def _belongings(folder: Path) -> None:
     (folder / "names.txt").write_text("".join(f"{name}\n" for name in FABRICS))
     listed = "".join(f"  - {name}\n" for name in FABRICS)
     (folder / "fabrics.yaml").write_text(
@@ -32,10 +41,6 @@ def bring(folder: Path, photo_url: str) -> None:
     )
     _photographs(folder)
     _labelled(folder / "data")
-    links = [
-        {"url": f"{photo_url}?{n}", "caption": f"a {FABRICS[n % 5]} fabric, number {n}"} for n in range(60)
-    ]
-    pd.DataFrame(links).to_parquet(folder / "links.parquet")
     (folder / "shards").mkdir()
     with tarfile.open(folder / "shards" / "0.tar", "w") as shard:
         for path in sorted((folder / "photos").rglob("*.*")):

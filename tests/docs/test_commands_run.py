@@ -26,6 +26,7 @@ from susx.store.user_cache import SHARED
 from susx.testing.http_chat import ScriptedChat
 from susx.testing.http_images import ImageServer, encoded, random_picture
 from tests.docs.reader import bring
+from tests.docs.warm import keep, lend, made_once
 from tests.flows.conftest import free_port, prefect_server
 
 ROOT = Path(__file__).parents[2]
@@ -225,13 +226,16 @@ def test_commands_of_a_page_run(
         if "make demo" in page.read_text(encoding="utf-8") or page.name == "prefect.md":
             clone(folder, forks)
         if not any("susx encode" in step.text for step in here):
-            encoded_once(folder, forks)
+            shutil.copytree(made_once("encoded", lambda at: encode(folder, at, forks)), folder / "features")
+        if page.name != "README.md":
+            lend(folder / "susx-store")
         ports = {"4200": free_port(), "1234": free_port(), "8000": free_port(), "8080": model.port}
         env = environment(folder, forks) | {"PREFECT_SERVER_API_PORT": str(ports["4200"])}
         if page.name != "README.md" and not any("prefect" in step.text.lower() for step in here):
             env["PREFECT_API_URL"] = request.getfixturevalue("server")
         script, commands = as_script(here, folder, ports)
         run_script(script, folder, env)
+    keep(folder / "susx-store")
     wrong = []
     for number, command in enumerate(commands):
         output = (folder / "log" / f"{number}.out").read_text(errors="replace")
@@ -263,6 +267,10 @@ def clone(folder: Path, forks: Path | None) -> None:
     (folder / ".venv" / "lib").symlink_to(BINARIES.parent / "lib")
 
 
-def encoded_once(folder: Path, forks: Path | None) -> None:
-    """Write ``features``: what ``susx encode`` writes for a folder of three splits."""
-    run_script("susx encode splits/ --out features >/dev/null", folder, environment(folder, forks))
+def encode(folder: Path, out: Path, forks: Path | None) -> None:
+    """Write what ``susx encode`` writes for a reader's folder of three splits."""
+    run_script(
+        f"susx encode splits/ --out {out}/f >/dev/null && mv {out}/f/* {out}/ && rmdir {out}/f",
+        folder,
+        environment(folder, forks),
+    )

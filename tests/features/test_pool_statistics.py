@@ -21,7 +21,6 @@ from susx.features.pool_statistics import (
     save_pool_statistics,
     text_digest,
 )
-from susx.methods.functional.pool_selection import highest_rows, selection_scores
 from susx.methods.pool_statistics import NEAREST, PoolStatistics
 
 SCALE, CLASSES, DIM = 50.0, 5, 12
@@ -37,8 +36,8 @@ def rows(count: int, seed: int = 0) -> np.ndarray:
 TEXT = torch.from_numpy(rows(CLASSES, seed=99))
 
 
-def gather(*parts: np.ndarray, first_row: int = 0, per_class: int = 4) -> PoolStatistics:
-    return gather_pool_statistics(TEXT, SCALE, parts, "encoder", per_class, first_row)
+def gather(*parts: np.ndarray) -> PoolStatistics:
+    return gather_pool_statistics(TEXT, SCALE, parts, "encoder")
 
 
 def assert_same(one: PoolStatistics, other: PoolStatistics) -> None:
@@ -52,14 +51,13 @@ def assert_same(one: PoolStatistics, other: PoolStatistics) -> None:
 
 
 def test_against_a_twin_that_holds_the_whole_pool() -> None:
-    """Mean, covariance, best rows, nearest similarities and agreement as numpy and a plain sort give them."""
+    """Mean, covariance, nearest similarities and agreement as numpy and a plain sort give them."""
     pool = rows(300)
     found = gather(pool)
     exact = pool.astype(np.float64) / np.linalg.norm(pool.astype(np.float64), axis=1, keepdims=True)
     z = SCALE * torch.from_numpy(exact) @ TEXT.double().T
     np.testing.assert_allclose(found.mean, exact.mean(0), atol=1e-7)
     np.testing.assert_allclose(found.covariance, np.cov(exact.T, bias=True), atol=1e-7)
-    assert torch.equal(found.rows, highest_rows(selection_scores(z), 4))
     largest, nearest = z.sort(dim=0, descending=True)
     torch.testing.assert_close(found.nearest, largest[:NEAREST].T, rtol=1e-6, atol=1e-5)
     own = torch.arange(CLASSES)[:, None] == z.argmax(1)[nearest[:NEAREST]].T
@@ -78,38 +76,35 @@ def test_any_split_gives_the_same(cuts: list[int], block: int, seed: int) -> Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("susx.features.pool_statistics._MOST_ROWS", block)
         assert_same(gather(*parts), whole)
-        apart = [gather(part, first_row=edge) for part, edge in zip(parts, edges, strict=False)]
+        apart = [gather(part) for part in parts]
     merged = apart[-1]
     for statistics in apart[:-1]:
         merged = merge_pool_statistics(merged, statistics)
     assert_same(merged, whole)
 
 
-def test_duplicates_are_ordered_by_row() -> None:
-    """A pool that holds every image twice: the same support whichever part comes first."""
+def test_the_order_of_the_parts_does_not_matter() -> None:
+    """A pool that holds every image twice: the same statistics whichever part comes first."""
     pool = rows(40)
-    one, other = gather(pool), gather(pool, first_row=40)
+    one, other = gather(pool[:25]), gather(pool)
     assert_same(merge_pool_statistics(one, other), merge_pool_statistics(other, one))
-    assert_same(merge_pool_statistics(one, other), gather(pool, pool))
+    assert_same(merge_pool_statistics(one, other), gather(pool[:25], pool))
 
 
 def test_bad_rows_are_counted_and_left_out() -> None:
-    """NaN, infinite and zero rows change no number; the others keep their places in the pool."""
+    """NaN, infinite and zero rows change no number."""
     pool = rows(50)
     bad = pool.copy()
     bad = np.insert(bad, [0, 20, 50], [[np.nan] * DIM, [np.inf] * DIM, [0.0] * DIM], axis=0)
     found, expected = gather(bad), gather(pool)
     assert (found.skipped, found.count) == (3, 50)
-    places = np.flatnonzero(np.isfinite(bad).all(1) & (bad != 0).any(1))
-    moved = torch.from_numpy(places)[expected.rows]
-    assert_same(found, dataclasses.replace(expected, skipped=3, rows=moved))
+    assert_same(found, dataclasses.replace(expected, skipped=3))
 
 
 def test_a_small_pool_leaves_places_empty() -> None:
-    """Two rows for four places: the rest is marked and no number is NaN."""
+    """Two rows for sixteen places: the rest is marked and no number is NaN."""
     found = gather(rows(2))
-    assert torch.equal(found.rows[:, 2:], torch.full((CLASSES, 2), -1))
-    assert found.scores[:, 2:].eq(float("-inf")).all()
+    assert found.nearest[:, 2:].eq(float("-inf")).all()
     assert torch.isfinite(found.covariance).all()
     assert 0 <= found.agreement <= 1
 
@@ -151,13 +146,12 @@ def test_a_tensor_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_does_not_belong_together_is_refused() -> None:
-    """Another encoder, other prompts, another number of images, another width: each by name."""
+    """Another encoder, other prompts, another width: each by name."""
     found = gather(rows(20))
-    other_text = gather_pool_statistics(TEXT.flip(0), SCALE, [rows(20)], "encoder", 4)
+    other_text = gather_pool_statistics(TEXT.flip(0), SCALE, [rows(20)], "encoder")
     for other, word in (
         (dataclasses.replace(found, encoder="another"), "encoder"),
         (other_text, "text"),
-        (gather(rows(20), per_class=3), "images per class"),
     ):
         with pytest.raises(MismatchError, match=word):
             merge_pool_statistics(found, other)
@@ -168,7 +162,5 @@ def test_what_does_not_belong_together_is_refused() -> None:
         found.check("encoder", text_digest(TEXT, SCALE + 1))
     with pytest.raises(MismatchError, match="Part 1"):
         gather(rows(20), rows(20)[:, :5])
-    with pytest.raises(InputError, match="1 or more"):
-        gather(rows(20), per_class=0)
     with pytest.raises(InputError, match="no usable row"):
         gather(np.full((3, DIM), np.nan, dtype=np.float32)).check("encoder", text_digest(TEXT, SCALE))

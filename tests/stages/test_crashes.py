@@ -16,7 +16,6 @@ STAGES_COMPARED = (
     "prompts",
     "encode-texts",
     "search",
-    "assign",
     "fetch",
     "encode-images",
     "target",

@@ -52,14 +52,13 @@ def test_a_dry_run_foretells_the_build(world, seed):
     assert waited, "no job waited in vain: the state is not tried"
 
 
-def test_a_new_class_lets_the_others_wait(world):
-    """One class more: it is missing; images and features of the others wait for `assign`."""
+def test_a_new_class_leaves_the_others_fresh(world):
+    """One class more: it is missing; images and features of the others are fresh, and what looks at all waits or is stale."""
     world.write(classes=[*CLASSES, "zigzagged"])
     planned = {(entry.job.stage, entry.job.subject): entry for entry in world.plan()}
+    assert planned["search", "zigzagged"].state == "missing"
     assert planned["fetch", "zigzagged"].state == "missing"
     for name in CLASSES:
-        assert planned["fetch", name].state == "waits"
-        assert planned["fetch", name].reasons == ("waits for assign",)
-        assert planned["encode-images", f"fetch/{name}"].state == "waits"
-    assert planned["assign", ""].state == "stale"
+        assert planned["fetch", name].state == "fresh"
+        assert planned["encode-images", f"fetch/{name}"].state == "fresh"
     assert planned["curate", ""].state == "stale"

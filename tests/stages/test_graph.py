@@ -48,7 +48,7 @@ def test_inputs_come_from_earlier_stages(tmp_path):
     ("options", "absent"),
     [
         ({"mode": "retrieve"}, {"generate", "download"}),
-        ({"mode": "generate"}, {"pool", "search", "assign", "download", "fetch", "pool-statistics"}),
+        ({"mode": "generate"}, {"pool", "search", "download", "fetch", "pool-statistics"}),
         ({"mode": "retrieve", "evaluate": False}, {"generate", "download", "target", "classify"}),
     ],
 )
@@ -106,12 +106,15 @@ def test_two_inputs_of_one_name_are_refused(tmp_path):
 
 
 def test_no_import_circles_and_no_keys_of_strings():
-    """Stage files import each other one way, also within functions; none reads a parameter by a string."""
+    """Stage files import each other one way, also within functions; none reads a parameter by a string.
+
+    ``outside`` alone does: it looks at jobs of every stage, and can import the parameters of none.
+    """
     imports: dict[str, set[str]] = {}
     for path in FOLDER.glob("*.py"):
         text = path.read_text(encoding="utf-8")
-        assert "job.params[" not in text, path
-        assert "job.execution[" not in text, path
+        assert "job.params[" not in text or path.stem == "outside", path
+        assert "job.execution[" not in text or path.stem == "outside", path
         assert "removeprefix" not in text, path
         imports[path.stem] = set()
         for node in ast.walk(ast.parse(text)):

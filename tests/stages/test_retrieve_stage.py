@@ -15,7 +15,7 @@ from PIL import Image
 from susx.demo.textures import render
 from susx.errors import NoSupportError, RetrievalError
 from susx.images.retrieve import Candidate, write_candidates
-from susx.stages import download
+from susx.stages import download, search
 from susx.stages.plan import plan_build
 from susx.stages.retrieval import Retrieving
 from susx.stages.retry import forget_passing_failures
@@ -146,10 +146,10 @@ def test_links_without_an_image_stop_the_build_where_they_are_all_there_is(
 
     def give(job: Job, store: ArtefactStore, out: Path) -> dict[str, int]:
         found = [Candidate("banded", "p", "q", str(n), 0.5, url=server.url(f"404/{n}")) for n in range(2)]
-        write_candidates(out / "0.parquet", [*found, replace(found[0], item="here", path=str(photo))])
+        write_candidates(out / search.FILE, [*found, replace(found[0], item="here", path=str(photo))])
         return {}
 
-    given = execute(Stage("assign", 1, give, "Assign"), Job("assign", 1, "d", "", {}), store).ref
+    given = execute(Stage("search", 1, give, "Search"), Job("search", 1, "d", "banded", {}), store).ref
     settings = Retrieving.model_validate(
         {
             "encoder": {"model": "susx-tiny"},

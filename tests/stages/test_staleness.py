@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import susx.demo.encoder
-from susx.stages import assign
+from susx.stages import text_classifier
 
 CLASSES = ("banded", "dotted", "grid", "woven")
 FITS = (
@@ -21,17 +21,6 @@ FITS = (
 
 def each(stage, subjects):
     return {(stage, subject) for subject in subjects}
-
-
-def candidates(world):
-    """Return class -> digest of the candidates that were given to it."""
-    folder = world.artefact("assign", "")
-    files = json.loads((folder / "manifest.json").read_text())["files"]
-    return {
-        name: files[part]
-        for name in world.description["classes"]
-        if (part := assign.part_name(name)) in files
-    }
 
 
 def images_of(names):
@@ -66,31 +55,26 @@ def test_alpha(world):
 
 
 def test_add_class(world):
-    """A new class costs its own images and features, and those of classes it took candidates from."""
-    before = candidates(world)
+    """A new class costs its own images and features alone: classes share images, none takes another's."""
     world.write(classes=[*CLASSES, "zigzagged"])
     computed = world.computed()
-    moved = {name for name, digest in candidates(world).items() if before.get(name) != digest}
-    assert "zigzagged" in moved
     rest, fits = judged(world, computed)
     assert rest == (
-        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", ""), ("pool-statistics", "")}
-        | each("encode-texts", ["zigzagged"]) | each("search", ["zigzagged"]) | each("fetch", moved)
-        | each("encode-images", images_of(moved)) | each("target", ["val", "test"])
+        {("prompts", ""), ("text-classifier", ""), ("curate", ""), ("pool-statistics", "")}
+        | each("encode-texts", ["zigzagged"]) | each("search", ["zigzagged"]) | each("fetch", ["zigzagged"])
+        | each("encode-images", images_of(["zigzagged"])) | each("target", ["val", "test"])
     )  # fmt: skip
     assert fits == set(FITS)
 
 
 def test_remove_class(world):
-    """A removed class searches, encodes and draws nothing new but what its candidates change."""
-    before = candidates(world)
+    """A removed class searches, fetches and encodes nothing."""
     world.write(classes=["banded", "dotted", "woven"])
     computed = world.computed()
-    moved = {name for name, digest in candidates(world).items() if before[name] != digest}
     rest, fits = judged(world, computed)
     assert rest == (
-        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", ""), ("pool-statistics", "")}
-        | each("fetch", moved) | each("encode-images", images_of(moved)) | each("target", ["val", "test"])
+        {("prompts", ""), ("text-classifier", ""), ("curate", ""), ("pool-statistics", "")}
+        | each("target", ["val", "test"])
     )  # fmt: skip
     assert fits == set(FITS)
 
@@ -99,15 +83,13 @@ def test_rename_class(world):
     """A renamed class is a new one; the others keep their sentences, searches and features."""
     world.change(evaluate=False)
     world.build()
-    before = candidates(world)
     world.write(classes=["banded", "dotted", "lattice", "woven"], reader=None)
     computed = world.computed()
-    moved = {name for name, digest in candidates(world).items() if before.get(name) != digest}
     rest, _ = judged(world, computed)
     assert rest == (
-        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", ""), ("pool-statistics", "")}
-        | each("encode-texts", ["lattice"]) | each("search", ["lattice"]) | each("fetch", moved)
-        | each("encode-images", images_of(moved))
+        {("prompts", ""), ("text-classifier", ""), ("curate", ""), ("pool-statistics", "")}
+        | each("encode-texts", ["lattice"]) | each("search", ["lattice"]) | each("fetch", ["lattice"])
+        | each("encode-images", images_of(["lattice"]))
     )  # fmt: skip
 
 
@@ -120,15 +102,13 @@ def test_reorder_classes(world):
 
 
 def test_prompt_of_one_class(world):
-    """One class's sentences touch that class, and whoever its candidates are taken from or left to."""
-    before = candidates(world)
+    """One class's sentences touch that class alone, until the support set is chosen."""
     world.write(prompts={"grid": ["a grid of crossing lines."]})
     computed = world.computed()
-    moved = {name for name, digest in candidates(world).items() if before[name] != digest}
     rest, _ = judged(world, computed)
     assert rest == (
-        {("prompts", ""), ("assign", ""), ("curate", "")} | each("search", ["grid"]) | each("fetch", moved)
-        | each("encode-images", images_of(moved))
+        {("prompts", ""), ("curate", "")} | each("search", ["grid"]) | each("fetch", ["grid"])
+        | each("encode-images", images_of(["grid"]))
     )  # fmt: skip
 
 
@@ -139,17 +119,15 @@ def test_cupl_sentence_of_one_class(world, tmp_path):
     world.write(cupl="cupl.json")
     world.change(prompts="cupl")
     world.build()
-    before = candidates(world)
     (tmp_path / "cupl.json").write_text(
         json.dumps({**sentences, "grid": ["grid is a pattern of crossing lines."]})
     )
     computed = world.computed()
-    moved = {name for name, digest in candidates(world).items() if before[name] != digest}
     rest, fits = judged(world, computed)
     assert rest == (
-        {("prompts", ""), ("text-classifier", ""), ("assign", ""), ("curate", ""), ("pool-statistics", "")}
-        | each("encode-texts", ["grid"]) | each("search", ["grid"]) | each("fetch", moved)
-        | each("encode-images", images_of(moved))
+        {("prompts", ""), ("text-classifier", ""), ("curate", ""), ("pool-statistics", "")}
+        | each("encode-texts", ["grid"]) | each("search", ["grid"]) | each("fetch", ["grid"])
+        | each("encode-images", images_of(["grid"]))
     )  # fmt: skip
     assert fits == set(FITS)
 
@@ -160,7 +138,7 @@ def test_per_class_count(world, count):
     world.change(per_class=count)
     rest, fits = judged(world, world.computed())
     assert rest == (
-        {("assign", ""), ("curate", "")} | each("search", CLASSES) | each("fetch", CLASSES)
+        {("curate", "")} | each("search", CLASSES) | each("fetch", CLASSES)
         | each("encode-images", images_of(CLASSES))
     )  # fmt: skip
     assert fits == set(FITS)
@@ -287,11 +265,13 @@ def test_artefact_deleted(world):
 
 def test_stage_version(world, monkeypatch):
     """A bumped stage version computes the stage again and, with equal results, nothing after it."""
-    bumped = dataclasses.replace(assign.STAGE, version=assign.STAGE.version + 1)
-    monkeypatch.setattr(assign, "STAGE", bumped)
+    version = text_classifier.STAGE.version
+    monkeypatch.setattr(
+        text_classifier, "STAGE", dataclasses.replace(text_classifier.STAGE, version=version + 1)
+    )
     planned = {(e.job.stage, e.job.subject): e for e in world.plan()}
-    assert planned["assign", ""].reasons == ("stage version: 1 -> 2",)
-    assert world.computed() == {("assign", "")}
+    assert planned["text-classifier", ""].reasons == (f"stage version: {version} -> {version + 1}",)
+    assert world.computed() == {("text-classifier", "")}
 
 
 def test_target_split_changed(world):
@@ -326,9 +306,9 @@ def test_store_moved(world, tmp_path):
     assert world.computed() == set()
 
 
-def test_pool_image_deleted(world):
-    """A deleted image of the pool rebuilds the pool; as it comes out the same, no search is asked again."""
-    first_file(world.artefact("pool", ""), "images/*/*").unlink()
+def test_pool_images_deleted(world):
+    """Deleted images of the pool rebuild it; as it comes out the same, no search is asked again."""
+    first_file(world.artefact("pool", ""), "images.arrow").unlink()
     assert world.computed() == {("pool", "")}
 
 

@@ -71,7 +71,6 @@ def test_aliases_touch_their_class_alone(world):
     computed = world.computed()
     assert {subject for stage, subject in computed if stage in {"encode-texts", "search"}} == {"grid"}
     assert not {stage for stage, _ in computed} & {
-        "assign",
         "fetch",
         "encode-images",
         "curate",

@@ -8,11 +8,13 @@ import torch
 
 from susx.config import CurationConfig
 from susx.errors import InputError
+from susx.methods.functional.support_choice import choose_support
 from susx.records import SupportRow
 from susx.support import SAFE_TEXTS, UNSAFE_TEXTS, SafetyTexts, count_reasons, curate
 
 DIM = 16
 CONFIG = CurationConfig()
+SCALE = 100.0
 
 
 def unit(*values):
@@ -38,7 +40,7 @@ TEXTS = {"cat": unit(1.0), "dog": unit(0.0, 1.0)}
 
 
 def run(rows, vectors, hashes=(), target=None, per_class=99, **config):
-    return curate(rows, vectors, TEXTS, hashes, target, CONFIG.model_copy(update=config), per_class)
+    return curate(rows, vectors, TEXTS, SCALE, hashes, target, CONFIG.model_copy(update=config), per_class)
 
 
 def reasons(rows):
@@ -65,7 +67,7 @@ def test_too_small_undecodable_and_unsafe_are_named():
 def test_near_duplicates_need_hash_and_embedding_by_default():
     """Equal hashes alone or equal embeddings alone do not make a duplicate; both do."""
     vectors = features(4)
-    vectors[3] = vectors[0]
+    vectors[0] = vectors[3] = unit(1.0)
     same = row("cat", 0).phash
     rows = [row("cat", 0), row("cat", 1, phash=same), row("cat", 2), row("cat", 3, phash=same)]
     assert reasons(run(rows, vectors)) == ["", "", "", "duplicate"]
@@ -84,12 +86,24 @@ def test_the_hash_distance_is_inclusive(flips, rejected):
     assert reasons(run([row("cat", 0), row("cat", 1, phash=near)], vectors)) == ["", rejected]
 
 
-def test_a_duplicate_across_classes_stays_with_the_better_class():
-    """Of one image in two classes the more similar one is kept and the other is counted under its own reason."""
+def test_an_image_may_support_several_classes():
+    """An image that two classes found supports both; shared rows gained over an assignment to one class."""
     vectors = features(1).repeat(2, 1)
-    same = row("cat", 0).phash
-    rows = [row("dog", 9, phash=same, similarity=0.2), row("cat", 0, similarity=0.4)]
-    assert reasons(run(rows, vectors)) == ["duplicate-across-classes", ""]
+    rows = [row("dog", 0), row("cat", 0)]
+    assert reasons(run(rows, vectors)) == ["", ""]
+
+
+def test_curation_keeps_what_choose_support_keeps():
+    """No second rule: the kept rows are those of the one function, with the reasons of single images handed to it."""
+    generator = random.Random(9)
+    vectors = features(80, seed=4)
+    rows = [row(generator.choice(["cat", "dog"]), n, width=8 if n % 9 == 0 else 64) for n in range(80)]
+    refused = ["too-small" if item.width == 8 else "" for item in rows]
+    labels = torch.tensor([["cat", "dog"].index(item.class_name) for item in rows])
+    choice = choose_support(
+        torch.stack([TEXTS["cat"], TEXTS["dog"]]), SCALE, vectors, labels, 7, refused=refused
+    )
+    assert reasons(run(rows, vectors, per_class=7)) == list(choice.reasons)
 
 
 def test_images_without_hash_are_judged_by_embedding():
@@ -126,17 +140,9 @@ def test_clip_safety_uses_the_given_sentences():
     vectors = torch.stack([unit(0, 0, 1.0), unit(0, 0, 0, 1.0)])
     rows = [row("cat", 0), row("cat", 1)]
     config = CONFIG.model_copy(update={"clip_safety": True})
-    assert reasons(curate(rows, vectors, TEXTS, (), None, config, 9, safety=texts)) == ["", "unsafe"]
+    assert reasons(curate(rows, vectors, TEXTS, SCALE, (), None, config, 9, safety=texts)) == ["", "unsafe"]
     with pytest.raises(InputError, match="clip_safety"):
-        curate(rows, vectors, TEXTS, (), None, config, 9)
-
-
-def test_surplus_goes_round_the_sentences():
-    """The budget of a class stays split over its sentences even when one has better scores."""
-    rows = [row("cat", n, prompt="one", similarity=0.9 - n / 100) for n in range(4)]
-    rows += [row("cat", 4 + n, prompt="two", similarity=0.1 - n / 100) for n in range(4)]
-    kept = [item.prompt for item in run(rows, features(8), per_class=4) if item.kept]
-    assert sorted(kept) == ["one", "one", "two", "two"]
+        curate(rows, vectors, TEXTS, SCALE, (), None, config, 9)
 
 
 @pytest.mark.parametrize("drawn", [0, 1, 4])
@@ -158,7 +164,7 @@ def test_truncating_balance_follows_the_poorest_class():
 
 
 def test_order_of_rows_and_classes_does_not_matter():
-    """Shuffled rows get the same verdicts, row by row."""
+    """Shuffled rows get the same reasons, row by row."""
     generator = random.Random(5)
     vectors = features(300, seed=3)
     rows = [row(generator.choice(["cat", "dog"]), n, prompt=f"p{n % 3}") for n in range(300)]

@@ -8,44 +8,40 @@ The steps, each a plain function over values:
   the run (backend ``urls`` with rank ``embedding`` downloads the list there).
 * ``search(backend, queries) -> list[list[Candidate]]``, one list per query, excluded captions dropped; one call per
   class is enough, all its sentences go in one batch. ``write_candidates`` / ``read_candidates`` are the codec.
-* ``assign({class: candidates}) -> Assignment(kept, lost, repeated)``: over all classes, cheap, order-independent.
+* ``unique_candidates(candidates) -> list[Candidate]``: of one class, best first, each image once.
 * ``materialise(candidates, artefact, work, config, model=) -> list[SupportRow]``: one row per candidate, in order, with
   ``file`` relative to ``artefact`` (``images/<digest>.jpg``), size, hash and digest, or the reason of its rejection.
   Images are decoded safely, upright, at most ``config.image_size`` on the shorter side. URLs go through ``download``.
-* ``lost_rows(assignment) -> list[SupportRow]``: rejected rows (``other-class``) for the table.
 * ``download(urls, work, config) -> dict[url, Download]``: resumable; what ``work`` already holds is not fetched again.
   Calling it once with the URLs of all classes and then ``materialise`` per class starts one downloader, not many.
 
 Curation is :func:`susx.support.curate`; it takes the rows and their features.
 """
 
-from susx.images.retrieve.assign import Assignment, assign
 from susx.images.retrieve.backends import BACKENDS, Backend, TextEncoder, open_backend, search
-from susx.images.retrieve.candidates import Candidate, read_candidates, write_candidates
+from susx.images.retrieve.candidates import Candidate, read_candidates, unique_candidates, write_candidates
 from susx.images.retrieve.download import check_any_fetched, download, download_folder
 from susx.images.retrieve.ledger import Download
-from susx.images.retrieve.materialise import lost_rows, materialise
+from susx.images.retrieve.materialise import materialise
 from susx.images.retrieve.queries import Query, queries_for
 from susx.images.retrieve.reasons import TRANSIENT
 
 __all__ = [
     "BACKENDS",
     "TRANSIENT",
-    "Assignment",
     "Backend",
     "Candidate",
     "Download",
     "Query",
     "TextEncoder",
-    "assign",
     "check_any_fetched",
     "download",
     "download_folder",
-    "lost_rows",
     "materialise",
     "open_backend",
     "queries_for",
     "read_candidates",
     "search",
+    "unique_candidates",
     "write_candidates",
 ]

@@ -16,7 +16,14 @@ from typing import Any
 
 from susx.errors import InputError
 
-__all__ = ["Candidate", "candidate_from_metadata", "caption_of", "read_candidates", "write_candidates"]
+__all__ = [
+    "Candidate",
+    "candidate_from_metadata",
+    "caption_of",
+    "read_candidates",
+    "unique_candidates",
+    "write_candidates",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,17 @@ def candidate_from_metadata(metadata: Mapping[str, Any], **known: Any) -> Candid
         nsfw=next((_text(lower[key]) for key in _NSFW if key in lower), None),
         **known,
     )
+
+
+def unique_candidates(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return the candidates of one class best first, each image once: with the sentence that it is most similar to.
+
+    The result does not depend on the order of the candidates.
+    """
+    best: dict[str, Candidate] = {}
+    for candidate in sorted(candidates, key=lambda c: (-c.similarity, c.item, c.query)):
+        best.setdefault(candidate.item, candidate)
+    return [*best.values()]
 
 
 def caption_of(metadata: Mapping[str, Any]) -> str | None:

@@ -14,13 +14,12 @@ from pathlib import Path
 from susx.config import DownloadConfig
 from susx.image_files import BadImage, ImageLimits, open_image, save_upright
 from susx.images.inspect import inspect_file
-from susx.images.retrieve.assign import Assignment
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.download import download, download_folder, known_downloads
 from susx.images.retrieve.ledger import Download
 from susx.records import SupportRow
 
-__all__ = ["lost_rows", "materialise"]
+__all__ = ["materialise"]
 
 
 def materialise(
@@ -59,15 +58,6 @@ def materialise(
     folder = download_folder(work, config)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(lambda c: _row(c, fetched, folder, images, config, model), candidates))
-
-
-def lost_rows(assignment: Assignment, *, model: str = "") -> list[SupportRow]:
-    """Return rejected rows (``other-class``) for images that another class kept."""
-    return [
-        _blank(candidate, model).reject("other-class", f"The image is more similar to '{winner}'.")
-        for lost in assignment.lost.values()
-        for candidate, winner in lost
-    ]
 
 
 def _is_remote(candidate: Candidate) -> bool:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.kernel_ridge import KernelRidge
 
+from susx.features.pool_search import support_from_pool
 from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods.functional.class_means import class_means, rank_weights
 from susx.methods.functional.domain import chance_posterior, domain_evidence, ramp
@@ -47,11 +48,10 @@ def fitted(
     text: torch.Tensor, pool: torch.Tensor, per_class: int = 8, constants: Constants = Constants(depth=8)
 ) -> tuple[Prototypes, Any, torch.Tensor, torch.Tensor]:
     """Return a fit, the statistics, and the support rows with their labels."""
-    statistics = gather_pool_statistics(text, SCALE, [pool.numpy()], "encoder", per_class)
-    chosen = statistics.rows >= 0
-    labels = torch.arange(len(text))[:, None].expand_as(chosen)[chosen]
-    support = pool[statistics.rows[chosen]]
-    return fit_prototypes(text, SCALE, support, labels, statistics, constants), statistics, support, labels
+    statistics = gather_pool_statistics(text, SCALE, [pool.numpy()], "encoder")
+    support = support_from_pool(text, SCALE, pool, per_class)
+    fit = fit_prototypes(text, SCALE, support.features, support.labels, statistics, constants)
+    return fit, statistics, support.features, support.labels
 
 
 def scores(fit: Prototypes, rows: torch.Tensor) -> torch.Tensor:
