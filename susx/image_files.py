@@ -52,15 +52,47 @@ UNDECODED_SUFFIXES = frozenset({
 """Endings of images that nothing here decodes: they are counted where a folder is read, so that nobody misses them unawares."""
 
 _MARKUP = re.compile(rb"^\s*(<\?xml|<!doctype|<!--|<html|<head|<body|<svg|<script)", re.IGNORECASE)
-_SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
+_SVG = re.compile(
+    rb"\s*(<\?xml.*?\?>\s*|<!--.*?-->\s*|<!doctype svg[^>]*>\s*)*<svg[\s>]", re.IGNORECASE | re.DOTALL
+)
+
+_SIGNATURES = {
+    form: re.compile(pattern, re.DOTALL)
+    for form, pattern in {
+        "HEIC": rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "JPEG XL": rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "JPEG XR": rb"II\xbc",
+        "PSD": rb"8BPS", "EPS": rb"%!PS|\xc5\xd0\xd3\xc6", "ICO": rb"\0\0[\x01\x02]\0", "OpenEXR": rb"v/1\x01", "Radiance HDR": rb"#\?R",
+        "QOI": rb"qoif", "DDS": rb"DDS ", "BPG": rb"BPG\xfb", "FLIF": rb"FLIF", "CR3": rb"....ftypcrx", "RAF": rb"FUJIFILMCCD-RAW",
+        "RW2": rb"IIU\0", "ORF": rb"IIR[OS]", "XCF": rb"gimp xcf", "WMF": rb"\xd7\xcd\xc6\x9a", "KTX": rb"\xabKTX", "FITS": rb"SIMPLE  =",
+        "DjVu": rb"AT&TFORM",
+    }.items()
+}  # fmt: skip
+"""How files of other image formats begin (their specifications)."""
+
+_OURS = {
+    form: re.compile(pattern, re.DOTALL)
+    for form, pattern in {
+        "JPEG": rb"\xff\xd8\xff", "PNG": rb"\x89PNG", "GIF": rb"GIF8", "WebP": rb"RIFF....WEBP", "TIFF": rb"II[*+]\0|MM\0[*+]",
+        "AVIF": rb"....ftypavi[fs]", "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
+    }.items()
+}  # fmt: skip
+
+_NO_IMAGES = {
+    form: re.compile(pattern, re.DOTALL)
+    for form, pattern in {
+        "a PDF": rb"%PDF", "a video": rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", "a ZIP archive": rb"PK\x03\x04", "a gzip archive": rb"\x1f\x8b",
+        "a pointer of Git LFS ('git lfs pull' brings the file)": rb"version https://git-lfs", "a JSON text": rb"\s*[\[{]", "filled with zeros": rb"\0{32}",
+    }.items()
+}  # fmt: skip
+
+_SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N"}
 
 
 class BadImage(InputError):
     """An image that cannot be used.
 
     Attributes:
-        reason: ``too-large``, ``not-an-image``, ``truncated``, ``too-many-pixels``,
-            ``too-narrow``, ``unsupported`` or ``empty``.
+        reason: ``too-large``, ``not-an-image``, ``format-heic`` (and other images that are not decoded), ``truncated``,
+            ``too-many-pixels``, ``too-narrow``, ``unsupported`` or ``empty``.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -113,18 +145,22 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     """Return a decoded picture as :func:`open_image` would: EXIF rotation applied, laid on white, 8 bits a channel.
 
     Raises:
-        BadImage: floating-point values of unknown range.
+        BadImage: floating-point or 32-bit values of unknown range.
     """
+    scaled = image.mode == "I" and image.format in {"PPM", "PNG"}  # Pillow brings both to 16 bits
     image.load()  # first: a TIFF is turned while it is loaded, and has no orientation any more
     # exif_transpose would copy a picture that is upright too.
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         image = ImageOps.exif_transpose(image)
-    if image.mode in _SIXTEEN_BIT:
+    if image.mode in _SIXTEEN_BIT or scaled:
         # Pillow's own conversion clips every value above 255 to white.
         values = np.asarray(image).clip(0, 65535) >> 8
         return Image.fromarray(values.astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        raise BadImage("unsupported", "the image holds floating-point values of unknown range.")
+    if image.mode in {"F", "I"}:
+        kind = "floating-point values" if image.mode == "F" else "32-bit or signed values"
+        raise BadImage(
+            "unsupported", f"the image holds {kind} of unknown range. Save it with 8 or 16 bits a channel."
+        )
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
@@ -176,9 +212,7 @@ def _opened(source: Path | bytes, limits: ImageLimits) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise BadImage("too-many-pixels", f"{name} is a decompression bomb: {error}") from error
     except UnidentifiedImageError as error:
-        if _MARKUP.match(data[:512]):
-            raise BadImage("not-an-image", f"{name} is a web page or markup, not an image.") from error
-        raise BadImage("not-an-image", f"{name} is none of {', '.join(FORMATS)}.") from error
+        raise _unidentified(data, name) from error
     except (OSError, EOFError, SyntaxError) as error:
         raise BadImage("truncated", f"{name} is cut off or damaged: {error}.") from error
     except (
@@ -187,6 +221,25 @@ def _opened(source: Path | bytes, limits: ImageLimits) -> Iterator[Image.Image]:
         raise BadImage(
             "unsupported", f"{name} cannot be decoded ({type(error).__name__}: {error})."
         ) from error
+
+
+def _unidentified(data: bytes, name: str) -> BadImage:
+    """Say what a file is that no decoder takes: an image of another format, one of ours that is damaged, or none."""
+    start = data[:64]
+    if known := next((form for form, pattern in _SIGNATURES.items() if pattern.match(start)), None):
+        return BadImage(
+            f"format-{known.lower().replace(' ', '-')}",
+            f"{name} is {known}, which is not decoded here. Save it as JPEG, PNG, WebP or AVIF.",
+        )
+    if ours := next((form for form, pattern in _OURS.items() if pattern.match(start)), None):
+        return BadImage("truncated", f"{name} begins as {ours} and is cut off or damaged.")
+    if _SVG.match(data[:4096]):
+        return BadImage("format-svg", f"{name} is SVG, which is not decoded here. Save it as PNG.")
+    if _MARKUP.match(data[:512]):
+        return BadImage("not-an-image", f"{name} is a web page or markup, not an image.")
+    if other := next((form for form, pattern in _NO_IMAGES.items() if pattern.match(start)), None):
+        return BadImage("not-an-image", f"{name} is {other}, not an image.")
+    return BadImage("not-an-image", f"{name} is none of {', '.join(FORMATS)}.")
 
 
 def _read(source: Path | bytes, limits: ImageLimits, name: str) -> bytes:

@@ -1,6 +1,7 @@
 """Decoding: every hostile or odd file is either an upright RGB picture or a named reason."""
 
 import contextlib
+import io
 
 import numpy as np
 import pytest
@@ -23,20 +24,38 @@ def distance(image):
     [
         (b"", "empty"),
         (b"<!DOCTYPE html><html></html>", "not-an-image"),
-        (b"\n<svg xmlns='http://www.w3.org/2000/svg'/>", "not-an-image"),
+        (b"\n<svg xmlns='http://www.w3.org/2000/svg'/>", "format-svg"),
         (b"\x00\x01garbage" * 50, "not-an-image"),
+        (b"<html><body><svg></svg></body></html>", "not-an-image"),
+        (b"<?xml version='1.0'?><!-- x --><!DOCTYPE svg PUBLIC 'y'><svg></svg>", "format-svg"),
+        (b"\0\0\0\x18ftypheic" + bytes(50), "format-heic"),
+        (b"\0\0\0\x18ftypmif1" + bytes(50), "format-heic"),
+        (b"\xff\x0a" + bytes(50), "format-jpeg-xl"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(50), "format-jpeg-xl"),
+        (encoded(PICTURE, "AVIF")[:400], "truncated"),
+        (b"%PDF-1.7 " + bytes(50), "not-an-image"),
+        (b"\0\0\0\x18ftypisom" + bytes(50), "not-an-image"),
         (encoded(PICTURE)[:900], "truncated"),
         (encoded(PICTURE, "PNG")[:900], "truncated"),
         (bomb_png(), "too-many-pixels"),
         (bomb_png(8000), "too-many-pixels"),
         (encoded(PICTURE, "PNG") + b"\0" * 20_000_001, "too-large"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not-an-image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "format-eps"),
     ],
     ids=[
         "empty",
         "html",
         "svg",
         "garbage",
+        "page-with-svg",
+        "svg-with-doctype",
+        "heic",
+        "heif",
+        "jpeg-xl",
+        "jpeg-xl-in-a-box",
+        "cut-avif",
+        "pdf",
+        "video",
         "cut-jpeg",
         "cut-png",
         "bomb",
@@ -55,7 +74,7 @@ def test_bad_files_are_rejected_by_name(data, reason):
 def test_a_mutated_file_is_a_picture_or_a_reason():
     """Whatever bytes are flipped, the outcome is a picture or a BadImage."""
     generator = np.random.default_rng(0)
-    for kind in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF"):
+    for kind in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF"):
         data = np.frombuffer(encoded(PICTURE, kind), dtype=np.uint8)
         for _ in range(40):
             broken = data.copy()
@@ -134,3 +153,34 @@ def test_inspection_keeps_order_and_counts_bad_files(tmp_path):
     assert d.phash == ""
     assert len(d.digest) == 64
     assert inspect_file(tmp_path / "a.jpg") == a
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending"),
+    [
+        ("JPEG", "jfif"),
+        ("JPEG", "jpe"),
+        ("JPEG2000", "jp2"),
+        ("PPM", "pnm"),
+        ("AVIF", "avif"),
+        ("AVIF", "jpg"),
+    ],
+)
+def test_every_format_is_decoded_whatever_its_ending(tmp_path, kind, ending):
+    """A file's content says what it is."""
+    PICTURE.save(tmp_path / f"a.{ending}", format=kind)
+    assert distance(open_image(tmp_path / f"a.{ending}")) < 12
+
+
+def test_integers_of_unknown_range_are_told_and_16_bits_are_scaled():
+    """A 32-bit TIFF of values to 255 was all black; a 16-bit PNG or PGM has the range of its bits."""
+    ramp = np.tile(np.arange(256), (64, 1))
+    file = io.BytesIO()
+    Image.fromarray(ramp.astype(np.int32)).save(file, "TIFF")
+    with pytest.raises(BadImage, match="unknown range") as caught:
+        open_image(file.getvalue())
+    assert caught.value.reason == "unsupported"
+    for kind in ("PNG", "PPM"):
+        file = io.BytesIO()
+        Image.fromarray((ramp * 257).astype(np.uint16)).save(file, kind)
+        assert np.array_equal(np.asarray(open_image(file.getvalue()))[..., 0], ramp)

@@ -36,22 +36,30 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
     Raises:
         DownloadError: suspiciously many links failed; what was fetched is kept.
-        RetrievalError: there are only links, and none gave an image, now or before.
+        RetrievalError: no candidate gave an image: its link failed, its file is gone, or it has neither.
     """
-    from susx.images.retrieve import check_any_fetched, download, read_candidates
+    from susx.images.retrieve import check_any_fetched, check_any_there, download, read_candidates
 
     links: dict[str, None] = {}
     here = 0
+    gone: list[str] = []
+    nowhere = 0
     for ref in Artefacts.of(job).all(search.STAGE).values():
         for candidate in read_candidates(store.path(ref, search.FILE)):
             local = candidate.path and Path(candidate.path).is_file()
             if candidate.url and candidate.image is None and not local:
                 links[candidate.url] = None
-            else:
+            elif candidate.path and not local and candidate.image is None:
+                gone.append(candidate.path)
+            elif local or candidate.image is not None:
                 here += 1
+            else:
+                nowhere += 1
     fates = download(links, downloads(store), Retrieving.of(job).download) if links else {}
     if not here:
         check_any_fetched(fates, "the candidates")
+        if not fates:
+            check_any_there(gone, nowhere)
     account = Counter(fate.reason or "fetched" for fate in fates.values())
     (out / "account.json").write_text(json.dumps(account, sort_keys=True), encoding="utf-8")
     return {"links": len(links), **account}

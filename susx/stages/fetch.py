@@ -43,11 +43,12 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     inputs, settings, params = Artefacts.of(job), Retrieving.of(job), DownloadParams.of(job)
     pooled = inputs.find(pool.STAGE)
     candidates = read_candidates(store.path(inputs.one(search.STAGE), search.FILE))
+    featured = Delivers.FEATURES in backend_settings(settings.retrieval).delivers
     rows = materialise(
-        candidates, out, downloads(store), settings.download, model=params.encoder.model
-    )  # fmt: skip
+        candidates, out, downloads(store), settings.download, model=params.encoder.model, pooled=featured
+    )
     write_rows(out, rows)
-    if Delivers.FEATURES in backend_settings(settings.retrieval).delivers:
+    if featured:
         from safetensors.torch import save_file
 
         kept = [candidate for candidate, row in zip(candidates, rows, strict=True) if row.kept]

@@ -20,7 +20,7 @@ Curation is :func:`susx.support.curate`; it takes the rows and their features.
 
 from susx.images.retrieve.backends import BACKENDS, Backend, TextEncoder, open_backend, search
 from susx.images.retrieve.candidates import Candidate, read_candidates, unique_candidates, write_candidates
-from susx.images.retrieve.download import check_any_fetched, download, download_folder
+from susx.images.retrieve.download import check_any_fetched, check_any_there, download, download_folder
 from susx.images.retrieve.ledger import Download
 from susx.images.retrieve.materialise import materialise
 from susx.images.retrieve.queries import Query, queries_for
@@ -35,6 +35,7 @@ __all__ = [
     "Query",
     "TextEncoder",
     "check_any_fetched",
+    "check_any_there",
     "download",
     "download_folder",
     "materialise",

@@ -29,11 +29,12 @@ from susx.image_files import BadImage, ImageLimits, open_image, save_upright
 from susx.images.retrieve.extra import require
 from susx.images.retrieve.guard import FetchGuard
 from susx.images.retrieve.ledger import Download, Ledger, read_ledger, url_key
+from susx.images.retrieve.link_spelling import MalformedLink, spelled_for_servers
 from susx.images.retrieve.reasons import TRANSIENT, fetch_reason, probable_cause
 from susx.images.retrieve.worker_process import run_worker
 from susx.store import digest_file
 
-__all__ = ["check_any_fetched", "download", "download_folder", "known_downloads"]
+__all__ = ["check_any_fetched", "check_any_there", "download", "download_folder", "known_downloads"]
 
 logger = logging.getLogger(__name__)
 
@@ -102,9 +103,27 @@ def check_any_fetched(fates: Mapping[str, Download], source: str) -> None:
     """
     if fates and all(fate.reason for fate in fates.values()):
         failed = Counter(fate.reason for fate in fates.values())
+        details = {fate.reason: fate.detail for fate in fates.values()}
         raise RetrievalError(
-            f"None of the {len(fates)} links of {source} gave an image. {probable_cause(failed)} Links that failed for "
+            f"None of the {len(fates)} links of {source} gave an image. {probable_cause(failed, details)} Links that failed for "
             "good are not asked again; --retry-failed asks those again whose failure may pass."
+        )
+
+
+def check_any_there(gone: Sequence[str], nowhere: int) -> None:
+    """Refuse to go on where every candidate is a file that is not on this machine, or has neither link nor file.
+
+    Raises:
+        RetrievalError: says how many files, and names one.
+    """
+    if gone:
+        raise RetrievalError(
+            f"None of the {len(gone)} images that the search found is on this machine, first {gone[0]}. The paths in the index's metadata "
+            "count from the folder that clip-retrieval ran in: put the index into that folder (or below it), or the images beside the index."
+        )
+    if nowhere:
+        raise RetrievalError(
+            f"The search found {nowhere} images of which the index names neither a link (url) nor a file (image_path). Get the index with its metadata."
         )
 
 
@@ -128,11 +147,28 @@ def _fetch(urls: Sequence[str], ledger: Ledger, config: DownloadConfig) -> None:
 
     jobs = ledger.folder / "jobs"
     jobs.mkdir(exist_ok=True)
+    spelled: dict[str, str] = {}
+    for url in urls:
+        try:
+            spelled[url] = spelled_for_servers(url)
+        except MalformedLink as error:
+            ledger.add([Download(url, reason="malformed-link", detail=str(error))])
+    if not spelled:
+        return
     job = Path(tempfile.mkdtemp(dir=jobs))
-    pq.write_table(pa.table({"url": list(urls)}), job / "urls.parquet")
-    guard = FetchGuard(config.allow_private, config.allow_hosts, config.max_bytes, 3 * config.timeout)
+    as_written: dict[str, list[str]] = {}
+    for url, sent in spelled.items():
+        as_written.setdefault(sent, []).append(url)
+    (job / "as_written.json").write_text(json.dumps(as_written), encoding="utf-8")
+    pq.write_table(pa.table({"url": list(as_written)}), job / "urls.parquet")
+    guard = FetchGuard(
+        config.allow_private, config.allow_hosts, config.max_bytes, 3 * config.timeout, config.respect_opt_out
+    )
     status, log = run_worker(
-        "susx.images.retrieve.fetch_worker", _arguments(len(urls), job, config), job, guard.to_environment()
+        "susx.images.retrieve.fetch_worker",
+        _arguments(len(as_written), job, config),
+        job,
+        guard.to_environment(),
     )
     if status:
         tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-8:]
@@ -166,9 +202,15 @@ def _harvest(job: Path, ledger: Ledger, config: DownloadConfig) -> None:
     """Move what a run of img2dataset left, finished or killed, into the ledger, and remove the run."""
     import pyarrow.parquet as pq
 
-    def attempts(url: str) -> int:
-        known = ledger.get(url)
-        return known.attempts + 1 if known else 1
+    try:
+        as_written: dict[str, list[str]] = json.loads((job / "as_written.json").read_text(encoding="utf-8"))
+    except (ValueError, OSError):
+        as_written = {}
+
+    def fates_of(fate: Download) -> Iterator[Download]:
+        for url in as_written.get(fate.url, [fate.url]):
+            known = ledger.get(url)
+            yield replace(fate, url=url, attempts=known.attempts + 1 if known else 1)
 
     # The sidecar is written after the image is closed, and carries the digest of the whole image.
     with ThreadPoolExecutor(4) as pool:
@@ -178,7 +220,7 @@ def _harvest(job: Path, ledger: Ledger, config: DownloadConfig) -> None:
         batch: list[Download] = []
         for fate in fates:
             if fate is not None:
-                batch.append(_with_attempts(fate, attempts(fate.url)))
+                batch.extend(fates_of(fate))
             if len(batch) >= 256:
                 ledger.add(batch)
                 batch = []
@@ -189,16 +231,14 @@ def _harvest(job: Path, ledger: Ledger, config: DownloadConfig) -> None:
         except Exception:  # a table that was being written when the run was killed
             continue
         ledger.add(
-            Download(row["url"], "", "", "", fetch_reason(row["error_message"] or ""), row["error_message"] or "",
-                     attempts(row["url"]))
+            fate
             for row in rows
             if row["status"] != "success"
+            for fate in fates_of(
+                Download(row["url"], reason=fetch_reason(row["error_message"] or ""), detail=row["error_message"] or "")
+            )
         )  # fmt: skip
     shutil.rmtree(job, ignore_errors=True)
-
-
-def _with_attempts(fate: Download, attempts: int) -> Download:
-    return replace(fate, attempts=attempts)
 
 
 def _take(sidecar: Path, folder: Path, config: DownloadConfig) -> Download | None:
@@ -223,10 +263,11 @@ def _take(sidecar: Path, folder: Path, config: DownloadConfig) -> Download | Non
 def _check_rate(tried: dict[str, Download], config: DownloadConfig) -> None:
     failed = Counter(fate.reason for fate in tried.values() if fate.reason)
     count = sum(failed.values())
+    details = {fate.reason: fate.detail for fate in tried.values()}
     logger.info("fetched %d of %d links", len(tried) - count, len(tried))
     if len(tried) >= config.min_attempts and count > config.max_failure_rate * len(tried):
         raise DownloadError(
             f"{count} of {len(tried)} links failed, more than download.max_failure_rate = {config.max_failure_rate:g} "
-            f"allows, so the download was stopped. {probable_cause(failed)} What was fetched is kept; running again "
+            f"allows, so the download was stopped. {probable_cause(failed, details)} What was fetched is kept; running again "
             "goes on from there."
         )

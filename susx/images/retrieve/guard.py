@@ -16,6 +16,7 @@ here as well, but the proxy may see another answer: confine the proxy where that
 
 from __future__ import annotations
 
+import base64
 import http.client
 import io
 import ipaddress
@@ -24,9 +25,12 @@ import os
 import socket
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from susx.images.retrieve.opt_out import opted_out
 
 __all__ = ["ENVIRONMENT", "FetchGuard", "RefusedAddress", "build_opener", "install_from_environment"]
 
@@ -55,12 +59,14 @@ class FetchGuard:
         allow_hosts: ``host:port`` that may be reached whatever its address.
         max_bytes: of one body.
         deadline: seconds for one body after its headers came.
+        respect_opt_out: whether a body is left alone whose owner opted out (:mod:`~susx.images.retrieve.opt_out`).
     """
 
     allow_private: bool = False
     allow_hosts: tuple[str, ...] = ()
     max_bytes: int = 20_000_000
     deadline: float = 30.0
+    respect_opt_out: bool = True
 
     def to_environment(self) -> dict[str, str]:
         """Return the variable that :func:`install_from_environment` reads."""
@@ -112,6 +118,7 @@ def build_opener(guard: FetchGuard) -> urllib.request.OpenerDirector:
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
+        _Credentials(),
         _SchemeAndProxyCheck(guard),
         _http_handler(guard),
         _https_handler(guard),
@@ -123,6 +130,22 @@ def build_opener(guard: FetchGuard) -> urllib.request.OpenerDirector:
     ):
         opener.add_handler(handler)
     return opener
+
+
+class _Credentials(urllib.request.BaseHandler):
+    """Sends the name and password of a link (``http://name:password@host/``) as browsers do; urllib takes them for a part of the host."""
+
+    handler_order = 10  # before the request's host is read
+
+    def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
+        user, at, place = (request.host or "").rpartition("@")
+        if at:
+            request.host = place
+            told = base64.b64encode(urllib.parse.unquote_to_bytes(user)).decode("ascii")
+            request.add_unredirected_header("Authorization", f"Basic {told}")
+        return request
+
+    https_request = http_request
 
 
 class _SchemeAndProxyCheck(urllib.request.BaseHandler):
@@ -201,6 +224,11 @@ class _BodyLimit(urllib.request.BaseHandler):
         self.guard = guard
 
     def http_response(self, request: urllib.request.Request, response: Any) -> Any:
+        if self.guard.respect_opt_out and (
+            directive := opted_out(response.headers.get_all("X-Robots-Tag", []))
+        ):
+            response.close()
+            raise urllib.error.URLError(f"X-Robots-Tag: {directive}")
         declared = response.headers.get("Content-Length", "")
         if declared.isdigit() and int(declared) > self.guard.max_bytes:
             response.close()

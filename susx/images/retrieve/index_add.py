@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from susx.errors import InputError, MismatchError, StoreError, did_you_mean
+from susx.errors import InputError, MismatchError, RetrievalError, StoreError, did_you_mean
 from susx.images.retrieve.backends.base import TextEncoder
-from susx.images.retrieve.backends.exact_index import feature_files
+from susx.images.retrieve.backends.part_pairs import feature_files, metadata_files
 from susx.images.retrieve.manifest import IndexManifest
 from susx.store import digest_file, digest_json
 from susx.store.disk import whole_folder
 from susx.text_file import text_bytes
+from susx.user_folder import is_leftover
 
 __all__ = ["Added", "add_index"]
 
@@ -104,7 +105,11 @@ def _bring(out: Path, source: Path, rows: Path | None, embedding: str | None) ->
         _bring_folder(out, source)
         return "clip-retrieval"
     if source.suffix == ".parquet" or source.is_dir():
-        files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
+        files = (
+            [path for path in sorted(source.glob("*.parquet")) if not is_leftover(path.name)]
+            if source.is_dir()
+            else [source]
+        )
         if not files:
             raise InputError(
                 f"{source} holds neither img_emb/ and metadata/ (a clip-retrieval folder) nor *.parquet."
@@ -131,15 +136,17 @@ def _bring(out: Path, source: Path, rows: Path | None, embedding: str | None) ->
 
 
 def _bring_folder(out: Path, source: Path) -> None:
-    tables = sorted((source / "metadata").glob("*.parquet"))
-    if not feature_files(source) or not tables:
+    try:
+        features, tables = feature_files(source), metadata_files(source)
+    except RetrievalError as error:
+        raise InputError(str(error)) from error
+    if not features or not tables:
         raise InputError(
             f"{source}: expected img_emb/*.npy and metadata/*.parquet of clip-retrieval's inference; one is missing."
         )
-    for file in feature_files(source):
-        _link(file, out / "img_emb" / file.name)
-    for file in tables:
-        _link(file, out / "metadata" / file.name)
+    for number, (matrix, table) in enumerate(zip(features, tables, strict=True)):
+        _link(matrix, out / "img_emb" / f"img_emb_{number:05d}.npy")
+        _link(table, out / "metadata" / f"metadata_{number:05d}.parquet")
     if (source / "image.index").is_file():
         _link(source / "image.index", out / "image.index")
 

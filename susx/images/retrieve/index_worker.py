@@ -6,10 +6,12 @@ They print and change registries at import. The inference is clip-retrieval's re
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
 import sys
+import tempfile
 import types
 from collections import Counter
 from pathlib import Path
@@ -93,6 +95,21 @@ class _Quiet:
 def _make_faiss(out: Path, scratch: Path, by_clip_retrieval: bool) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
+    if glob.has_magic(str(out.resolve())):
+        # autofaiss globs the path that it is given: of "runs [2024]" it finds nothing.
+        with tempfile.TemporaryDirectory(
+            dir="/tmp" if glob.has_magic(tempfile.gettempdir()) else None
+        ) as plain:
+            Path(plain, "out").symlink_to(out.resolve())
+            Path(plain, "faiss").symlink_to(scratch.resolve())
+            _run_autofaiss(Path(plain, "out"), Path(plain, "faiss"), by_clip_retrieval)
+    else:
+        _run_autofaiss(out, scratch, by_clip_retrieval)
+    for name in ("image.index", "image.json"):
+        os.replace(scratch / name, out / name)
+
+
+def _run_autofaiss(out: Path, scratch: Path, by_clip_retrieval: bool) -> None:
     # autofaiss writes its measurements with json, which knows no NumPy scalars; under NumPy 2 some of them are float32.
     json.JSONEncoder.default = lambda _, value: value.item()  # type: ignore[method-assign, assignment]
     if by_clip_retrieval:
@@ -106,8 +123,6 @@ def _make_faiss(out: Path, scratch: Path, by_clip_retrieval: bool) -> None:
             embeddings=str(out / "img_emb"), index_path=str(scratch / "image.index"),
             index_infos_path=str(scratch / "image.json"), max_index_memory_usage="4G", current_memory_available="16G",
         )  # fmt: skip
-    for name in ("image.index", "image.json"):
-        os.replace(scratch / name, out / name)
 
 
 if __name__ == "__main__":

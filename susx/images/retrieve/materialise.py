@@ -29,11 +29,13 @@ def materialise(
     config: DownloadConfig,
     *,
     model: str = "",
+    pooled: bool = False,
 ) -> list[SupportRow]:
     """Bring every candidate's image into ``artefact/images/`` and describe it.
 
-    An image comes from the backend's bytes, else from its path, else from its URL. A candidate of a feature pool that
-    has none of these keeps a row without a file; its digest is that of its place in the pool.
+    An image comes from the backend's bytes, else from its path, else from its URL. A candidate that has none of these is rejected
+    (``no-link``: published tables have such rows), but of a feature pool it keeps a row without a file, whose digest is that of its
+    place in the pool.
 
     Args:
         candidates: of one class or of many.
@@ -41,6 +43,7 @@ def materialise(
         work: folder for downloads that outlive the run.
         config: limits and sizes.
         model: what found the images (encoder id and digest), for the table.
+        pooled: whether the candidates are of a feature pool, which needs no images.
 
     Returns:
         One row per candidate, in order.
@@ -57,7 +60,7 @@ def materialise(
         fetched |= download(new, work, config)
     folder = download_folder(work, config)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(lambda c: _row(c, fetched, folder, images, config, model), candidates))
+        return list(pool.map(lambda c: _row(c, fetched, folder, images, config, model, pooled), candidates))
 
 
 def _is_remote(candidate: Candidate) -> bool:
@@ -71,6 +74,7 @@ def _row(
     images: Path,
     config: DownloadConfig,
     model: str,
+    pooled: bool,
 ) -> SupportRow:
     row = _blank(candidate, model)
     limits = ImageLimits(config.max_bytes, config.max_pixels)
@@ -78,6 +82,8 @@ def _row(
         if not candidate.url:
             if candidate.path:
                 return row.reject("missing-file", f"There is no file {candidate.path}.")
+            if not pooled:
+                return row.reject("no-link", "Its row in the index has neither a link nor a path.")
             return dataclasses.replace(
                 row, digest=hashlib.sha256(f"{candidate.source}:{candidate.item}".encode()).hexdigest()
             )

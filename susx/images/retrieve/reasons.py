@@ -17,6 +17,7 @@ _PATTERNS: tuple[tuple[str, str], ...] = (
     (r"refused address", "refused-address"),
     (r"refused scheme|unknown url type|no host given", "refused-scheme"),
     (r"x-robots-tag", "opted-out"),
+    (r"malformed link|invalid url|can't contain control|nonnumeric port", "malformed-link"),
     (r"infinite loop|too many redirect", "redirect-loop"),
     (r"http error (404|410)", "dead-link"),
     (r"http error (401|402|403|407|451)", "forbidden"),
@@ -43,7 +44,8 @@ _CAUSES: Mapping[str, str] = {
     "server-error": "the servers are failing (5xx); run again later",
     "refused-address": "the links lead to private addresses, which are refused; if that is meant, allow them with "
     "--set download.allow_private=true",
-    "not-an-image": "the servers answer with web pages in place of images (a login or consent page, a captive portal)",
+    "not-an-image": "what the servers sent is no image",
+    "malformed-link": "texts in the list are no links",
 }
 
 
@@ -59,8 +61,10 @@ def fetch_reason(message: str) -> str:
     return next((reason for pattern, reason in _PATTERNS if re.search(pattern, lower)), "failed")
 
 
-def probable_cause(reasons: Counter[str]) -> str:
-    """Return a sentence on the most frequent reason, with all counts."""
+def probable_cause(reasons: Counter[str], details: Mapping[str, str] | None = None) -> str:
+    """Return a sentence on the most frequent reason, with all counts, and one of its messages from ``details`` (reason -> message)."""
     counts = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
     top = reasons.most_common(1)[0][0] if reasons else ""
-    return f"Probable reason: {_CAUSES.get(top, top or 'unknown')}. Counts: {counts}."
+    detail = (details or {}).get(top, "").rstrip(".")
+    example = f" (for instance: {detail[:200]})" if detail else ""
+    return f"Probable reason: {_CAUSES.get(top, top or 'unknown')}{example}. Counts: {counts}."

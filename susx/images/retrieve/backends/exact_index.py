@@ -9,7 +9,7 @@ import numpy as np
 
 from susx.errors import RetrievalError
 
-__all__ = ["ExactIndex", "feature_files"]
+__all__ = ["ExactIndex"]
 
 
 class ExactIndex:
@@ -67,8 +67,3 @@ class ExactIndex:
                 return np.asarray(part[place])
             place -= len(part)
         raise IndexError(place)
-
-
-def feature_files(folder: Path) -> list[Path]:
-    """Return the files of features of an index in the order of its rows."""
-    return sorted((folder / "img_emb").glob("*.npy"))

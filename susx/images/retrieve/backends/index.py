@@ -24,8 +24,9 @@ from susx.images.retrieve.backends.base import (
     existing_path,
     sample_places,
 )
-from susx.images.retrieve.backends.exact_index import ExactIndex, feature_files
+from susx.images.retrieve.backends.exact_index import ExactIndex
 from susx.images.retrieve.backends.metadata import IndexMetadata
+from susx.images.retrieve.backends.part_pairs import feature_files
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.manifest import IndexManifest, check_encoder
 from susx.images.retrieve.packed_images import PackedImages
@@ -252,6 +253,12 @@ class IndexBackend:
             for query, found, scores in zip(queries, hits, similarities.tolist(), strict=True)
         ]
 
+    def _located(self, path: str) -> str:
+        """Return where an image of the index is: clip-retrieval's inference writes paths as they are from the folder it ran in, and the index
+        lies in or below that folder."""
+        tried = (folder / path for folder in (self.folder, *self.folder.resolve().parents))
+        return str(next((file for file in tried if file.is_file()), self.folder / path))
+
     def _candidate(
         self, query: Query, position: int, score: float, url: str | None, path: str | None,
         caption: str | None, licence: str | None, nsfw: str | None,
@@ -263,7 +270,7 @@ class IndexBackend:
             url or path or f"{self.name}:{position}",
             score,
             url or None,
-            str(self.folder / path) if path and path[0] != "/" else path or None,
+            self._located(path) if path else None,
             self.images.get(position) if self.images else None,
             caption or None,
             licence or None,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from susx.errors import RetrievalError
+from susx.images.retrieve.backends.part_pairs import metadata_files
 
 __all__ = ["IndexMetadata", "IndexRows"]
 
@@ -55,7 +56,7 @@ class IndexMetadata:
     def __init__(self, folder: Path) -> None:
         import pyarrow.parquet as pq
 
-        files = sorted((folder / "metadata").glob("*.parquet"))
+        files = metadata_files(folder)
         if not files:
             raise RetrievalError(
                 f"The index {folder} has no metadata/*.parquet, so its results could not be traced to images. Build it "

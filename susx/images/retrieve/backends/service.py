@@ -13,6 +13,7 @@ import json
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, Literal
@@ -24,6 +25,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from susx.errors import ConfigError, RetrievalError
 from susx.features.identity import EncoderIdentity
+from susx.images.retrieve.backends.answer_rows import usable_rows
 from susx.images.retrieve.backends.base import Backend, BackendSettings, Delivers, Opening, TextEncoder
 from susx.images.retrieve.backends.client import read_answer, timed_client
 from susx.images.retrieve.backends.outages import KNOWN_OUTAGE, PUBLIC_SERVICE, ServiceFault
@@ -151,8 +153,21 @@ class ServiceBackend:
             raise RetrievalError(f"{known} (It failed a moment ago and was not asked again.)")
         name = self._prepare()
         with ThreadPoolExecutor(CONCURRENCY) as pool:
-            answers = list(pool.map(lambda q, v: self._answer(q, v, name), queries, vectors))
+            answered = list(pool.map(lambda q, v: self._answer(q, v, name), queries, vectors))
         self.breaker.succeeded()
+        answers, left_out = [], Counter[str]()
+        for query, rows in zip(queries, answered, strict=True):
+            usable, unusable = usable_rows(rows, query.wanted)
+            answers.append(usable)
+            left_out += unusable
+        told = ", ".join(f"{count} ({reason})" for reason, count in left_out.most_common())
+        if left_out:
+            logger.warning("%s: rows of its answers were left out: %s", self.url, told)
+        if left_out and not any(answers):
+            raise RetrievalError(
+                f"The kNN service {self.url} answered with rows of which none can be used: {told}. A row needs a number 'similarity', and a "
+                "'url' or an 'image'. Does the index have its metadata?"
+            )
         if not any(answers):
             raise RetrievalError(
                 f"The kNN service {self.url} answered all {len(queries)} queries with an empty list. Its index '{name}' "
@@ -244,7 +259,7 @@ class ServiceBackend:
         known = {key: value for key, value in row.items() if key.lower() != "image_path"}
         return candidate_from_metadata(
             known, class_name=query.class_name, prompt=query.prompt, query=query.text, item=str(item),
-            similarity=float(row["similarity"]), image=image, source=self.url,
+            similarity=row["similarity"], image=image, source=self.url,
         )  # fmt: skip
 
     def _outage(self) -> str:
