@@ -17,7 +17,7 @@ from susx.records import Prompt
 from susx.store import Ref
 from susx.types import Digest, Json
 
-__all__ = ["BuildPlan", "BuildResult", "Sentences"]
+__all__ = ["BuildPlan", "BuildResult", "LabelledImages", "Sentences"]
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,24 @@ class Sentences:
 
 
 @dataclass(frozen=True)
+class LabelledImages:
+    """Images of a class in a folder that was labelled, digest -> path: those that a person said, and others."""
+
+    said: Mapping[Digest, str]
+    sure: Mapping[Digest, str]
+
+
+@dataclass(frozen=True)
 class BuildPlan:
     """Everything a build is determined by.
 
     Attributes:
         dataset, profile: what and with what.
-        sources: ``retrieve``, ``generate`` or both.
+        sources: ``retrieve``, ``generate`` or both; ``labels`` alone.
         encoder: identity of the encoder (for keys).
         generator: identity of the diffusion model; None without ``generate``.
         seeds: class -> its own images, relative to the data set's folder of seeds, with the sha256 of each.
+        labelled: class -> its images in a labelled folder; empty where the build has none.
         backend: identity of the retrieval backend; None where no pool is read.
         splits: identity of each target split that is there; empty: nothing is measured.
         data_root: folder of the target's images.
@@ -52,6 +61,7 @@ class BuildPlan:
     generator: Json = None
     backend: Json = None
     seeds: Mapping[str, Mapping[str, Digest]] = field(default_factory=dict)
+    labelled: Mapping[str, LabelledImages] = field(default_factory=dict)
     splits: Mapping[str, Json] = field(default_factory=dict)
     data_root: Path | None = None
     notes: tuple[str, ...] = ()

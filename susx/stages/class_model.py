@@ -22,9 +22,14 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from susx.features.feature_set import Split
+
 __all__ = ["FILE", "STAGE", "model_jobs", "run"]
 
 FILE = "classes.safetensors"
+
+_BLOCK = 65_536
+"""Rows of a pool in memory at once."""
 
 
 class _Params(Params):
@@ -32,6 +37,8 @@ class _Params(Params):
     method: str
     version: int
     hyper_parameters: dict[str, Json]
+    per_class: int
+    """Images of the pool that support a class."""
     encoder: EncoderKey
     backend: Json
     """Identity of the pool that was read; None where there is none."""
@@ -52,6 +59,7 @@ def model_jobs(plan: BuildPlan, done: Done) -> list[Job]:
         method=method.name,
         version=method.version,
         hyper_parameters=parameters(method),
+        per_class=plan.profile.per_class,
         encoder=plan.encoder,
         backend=plan.backend,
     )
@@ -80,10 +88,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         backend = open_backend(
             Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder
         )
-        chosen = statistics.rows >= 0
-        labels = torch.arange(len(chosen))[:, None].expand_as(chosen)[chosen]
+        support = _support(text, scale, backend.feature_parts(), params.per_class)
         evidence = Evidence(
-            text, scale, _rows(backend.feature_parts(), statistics.rows[chosen]), labels, class_names=params.classes,
+            text, scale, support.features, support.labels, class_names=params.classes,
             encoder=params.encoder.model, encoder_digest=params.encoder.digest, pool=statistics,
         )  # fmt: skip
         state = WhitenedPrototypes(**params.hyper_parameters).fit(evidence)
@@ -101,22 +108,24 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"classes": len(params.classes), "with a pool": gathered is not None}
 
 
-def _rows(parts: Iterable[np.ndarray], places: Tensor) -> Tensor:
-    """Return rows of memory-mapped parts by their places in the whole, unit rows in float32."""
+def _support(text: Tensor, scale: float, parts: Iterable[np.ndarray], per_class: int) -> Split:
+    """Return the support that a pool in memory-mapped parts gives; only the candidates of each block are held."""
     import numpy as np
     import torch
 
-    wanted = places.numpy()
-    rows: list[tuple[np.ndarray, np.ndarray]] = []
-    start = 0
+    from susx.features.pool_search import nearest_rows, support_from_pool
+    from susx.methods.functional.support_choice import wanted
+
+    candidates = []
     for part in parts:
-        here = np.nonzero((wanted >= start) & (wanted < start + len(part)))[0]
-        rows.append((here, np.asarray(part[wanted[here] - start], dtype=np.float32)))
-        start += len(part)
-    order = np.argsort(np.concatenate([here for here, _ in rows]), kind="stable")
-    return torch.nn.functional.normalize(
-        torch.from_numpy(np.concatenate([values for _, values in rows])[order]), dim=-1
-    )
+        for start in range(0, len(part), _BLOCK):
+            block = torch.from_numpy(np.array(part[start : start + _BLOCK], dtype=np.float32))
+            norms = block.norm(dim=1)
+            block = block[norms.isfinite() & (norms > 0)]
+            if len(block):
+                _, places = nearest_rows(text, block, min(len(block), wanted(per_class)))
+                candidates.append(block[places.unique()])
+    return support_from_pool(text, scale, torch.cat(candidates), per_class)
 
 
-STAGE = Stage("class-model", 1, run, "Fit the classes", outside=(POOL,))
+STAGE = Stage("class-model", 2, run, "Fit the classes", outside=(POOL,))

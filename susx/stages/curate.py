@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from susx.config import CurationConfig, EncoderConfig
 from susx.records import SupportRow
-from susx.stages import encode_images, fetch, generate, seeds, target, text_classifier
+from susx.stages import encode_images, fetch, generate, labelled, seeds, target, text_classifier
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.images import read_rows
@@ -42,7 +42,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
         STAGE.job(
             plan,
             [
-                done.one(text_classifier.STAGE), *done.all(seeds.STAGE).values(), *done.all(generate.STAGE).values(), *done.all(fetch.STAGE).values(),
+                done.one(text_classifier.STAGE), *done.all(seeds.STAGE).values(), *done.all(labelled.STAGE).values(), *done.all(generate.STAGE).values(), *done.all(fetch.STAGE).values(),
                 *done.all(encode_images.STAGE).values(),
                 # The target's images are compared with alone to keep their near-duplicates out.
                 *(done.all(target.STAGE).values() if config.contamination else ()),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
-from susx.stages import fetch, generate, seeds
+from susx.stages import fetch, generate, labelled, seeds
 from susx.stages.build_plan import BuildPlan
 from susx.stages.done import Artefacts, Done
 from susx.stages.images import FEATURES, read_rows
@@ -33,7 +33,8 @@ class _Params(Params):
 
 def image_sets(artefacts: Artefacts) -> Mapping[str, Ref]:
     """Return the images of each source and class under the subject of their features, in a fixed order."""
-    sources = (artefacts.all(seeds.STAGE), artefacts.all(generate.STAGE), artefacts.all(fetch.STAGE))
+    made = (seeds.STAGE, labelled.STAGE, generate.STAGE, fetch.STAGE)
+    sources = [artefacts.all(stage) for stage in made]
     return {source[name].name: source[name] for source in sources for name in sorted(source)}
 
 

@@ -36,7 +36,7 @@ class Option:
 class BuildOptions:
     """What a person asks a build for; None leaves the profile's value."""
 
-    dataset: Annotated[str, Option("Name in configs/datasets/, or the path of a YAML.")]
+    dataset: Annotated[str, Option("Name in configs/datasets/, or the path of a YAML.")] = ""
     mode: Annotated[
         str,
         Option(
@@ -63,6 +63,12 @@ class BuildOptions:
     settings: Annotated[
         tuple[str, ...], Option("key=value with a dotted key of the profile; repeatable.", flag="--set")
     ] = ()
+    from_labels: Annotated[
+        str | None,
+        Option(
+            "Folder that susx label wrote: its images are the support, and its classes those of the data set."
+        ),
+    ] = None
     evaluate: Annotated[bool, Option("Measure on the target's test split where it is there.")] = True
 
     def command(self) -> str:

@@ -16,7 +16,8 @@ from susx.features.identity import identify_encoder
 from susx.images.retrieve.backends import Delivers, backend_settings
 from susx.images.seeds import find_seeds
 from susx.prompts import without_sentences
-from susx.stages.build_plan import BuildPlan
+from susx.stages.build_plan import BuildPlan, LabelledImages
+from susx.stages.from_labels import LABELS, described, labelled_images
 from susx.stages.generator_identity import identify_generator
 from susx.stages.options import BuildOptions
 from susx.stages.split_identity import split_identity
@@ -53,6 +54,13 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         ModelError: an encoder or diffusion model that is not there.
         RetrievalError, MismatchError: an index that cannot be used.
     """
+    result = None
+    if options.from_labels is not None:
+        options, dataset, result = described(options)
+    elif not options.dataset and dataset is None:
+        raise ConfigError(
+            "A build needs --dataset (a name in configs/datasets/, or the path of a YAML), or --from-labels RESULT."
+        )
     sources = tuple(dict.fromkeys(part.strip() for part in options.mode.split(",")))
     for source in sources:
         if source not in MODES:
@@ -73,6 +81,12 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     retrieval, encoder = backend_settings(profile.retrieval), identify_encoder(profile.encoder)
     root = Path(options.data_root).expanduser() if options.data_root else None
     seeds = _seeds(dataset)
+    labelled: Mapping[str, LabelledImages] = {}
+    if result is not None:
+        sources, labelled = (LABELS,), labelled_images(result, profile.per_class)
+        # None of them is one too many.
+        most = max(len(of.said) + len(of.sure) for of in labelled.values())
+        profile = profile.model_copy(update={"per_class": max(profile.per_class, most)})
     plan = BuildPlan(
         dataset=dataset,
         profile=profile,
@@ -80,6 +94,7 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         encoder=encoder.as_json(),
         generator=identify_generator(profile.generation) if "generate" in sources else None,
         seeds=seeds,
+        labelled=labelled,
         splits=_splits(dataset, root) if options.evaluate else {},
         data_root=root,
         notes=tuple(filter(None, (note, _seedless(dataset, seeds)))),

@@ -76,6 +76,8 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """
     from susx.features.pool_statistics import gather_pool_statistics, save_pool_statistics
 
+    rejection = None
+
     params, inputs = _Params.of(job), Artefacts.of(job)
     prompts = inputs.one(text_classifier.STAGE)
     text, scale = text_classifier.load(store, prompts, text_classifier.class_names(store, prompts))
@@ -92,8 +94,6 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     if params.whole and params.named:
         rejection = _rejection(backend.captioned_sample(), text, params.named)
     save_pool_statistics(out / FILE, statistics)
-    # After the statistics, which refuse features of another width in words.
-    rejection = _rejection(backend.captioned_sample(), text, params.named) if params.named else None
     if rejection is not None:
         (out / _REJECTION).write_text(json.dumps(dataclasses.asdict(rejection)), encoding="utf-8")
     return {"images": statistics.count, "left out": statistics.skipped, "whole pool": params.whole}

@@ -39,7 +39,7 @@ def test_inputs_come_from_earlier_stages(tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "seeds" / "grid" / "own.png")
     world.write(seeds="seeds", aliases={"woven": ["weave"]})
     jobs = walked(world, mode="generate,retrieve")
-    assert {job.stage for job in jobs} == set(order) - {"download"}
+    assert {job.stage for job in jobs} == set(order) - {"download", "labelled"}
     for job in jobs:
         assert all(order.index(ref.stage) < order.index(job.stage) for ref in job.inputs.values()), job.stage
 
@@ -55,7 +55,7 @@ def test_inputs_come_from_earlier_stages(tmp_path):
 def test_stages_that_do_not_apply_have_no_jobs(tmp_path, options, absent):
     """Without a source or a split to measure on, the stages for it are left out, and only they."""
     missing = set(STAGES) - {job.stage for job in walked(new_world(tmp_path), **options)}
-    assert missing == absent | {"seeds", "words"}
+    assert missing == absent | {"seeds", "words", "labelled"}
 
 
 def test_a_reference_pool_changes_the_fits_that_read_pools_alone(tmp_path):

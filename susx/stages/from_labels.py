@@ -1,0 +1,97 @@
+"""What ``susx build --from-labels RESULT`` builds from: the classes and the images of a folder that was labelled."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from susx.config import DatasetConfig, load_dataset
+from susx.errors import ConfigError, InputError
+from susx.labelling.corrections import read_corrections
+from susx.labelling.result import LabelResult
+from susx.stages.build_plan import LabelledImages
+from susx.stages.options import BuildOptions
+
+__all__ = ["LABELS", "described", "labelled_images"]
+
+LABELS = "labels"
+"""What the source of such images is called among ``retrieve`` and ``generate``."""
+
+_OUTSIDE = 0.5
+"""Score of "none of these" up to which an image that nobody looked at stands for its label."""
+
+
+def described(options: BuildOptions) -> tuple[BuildOptions, DatasetConfig, LabelResult]:
+    """Return the options of the build, its classes, and the labels as people have corrected them since.
+
+    Where the profile is the default one, the result's own is taken, with its settings.
+
+    Raises:
+        ConfigError: an option that has no effect, or a class of the result that the data set does not have.
+        InputError: the folder holds no labels.
+    """
+    if options.mode != BuildOptions.mode:
+        raise ConfigError(
+            f"--from-labels is a source of images itself: --mode {options.mode} has no effect beside it. Leave one of them out."
+        )
+    result = LabelResult.read(options.from_labels or "")
+    said = read_corrections(result.folder or "").said(
+        dict(zip(result.frame["path"], result.frame["digest"], strict=True))
+    )
+    if any((result.frame["digest"] == digest).any() for digest in said):
+        result = result.relabel(said)
+    dataset = load_dataset(options.dataset) if options.dataset else _dataset(result)
+    labels = {label for label in result.frame["label"] if label}
+    if unknown := sorted(labels - set(dataset.classes)):
+        raise ConfigError(
+            f"{options.from_labels} has images of '{unknown[0]}', which is none of the {len(dataset.classes)} classes of "
+            f"'{dataset.name}'. Leave --dataset out to build with the classes of the labels."
+        )
+    if options.profile == BuildOptions.profile:
+        options = dataclasses.replace(
+            options,
+            profile=result.record.profile or options.profile,
+            settings=(*result.record.settings, *options.settings),
+        )
+    return options, dataset, result
+
+
+def labelled_images(result: LabelResult, per_class: int) -> Mapping[str, LabelledImages]:
+    """Return class -> its images: all that a person said, and the surest of the rest up to ``per_class``; near-duplicates once.
+
+    Raises:
+        InputError: there are none.
+    """
+    frame = result.frame.drop_duplicates("group")
+    frame = frame[(frame["label"] != "") & (frame["said"] | (frame["none_of_these"] <= _OUTSIDE))]
+    frame = frame.sort_values(
+        ["said", "probability", "digest"], ascending=[False, False, True], kind="stable"
+    )
+    images = {}
+    for name in result.classes:
+        of = frame[frame["label"] == name]
+        said, rest = of[of["said"]], of[~of["said"]]
+        rest = rest.head(max(0, per_class - len(said)))
+        if len(of):
+            images[name] = LabelledImages(
+                {str(row.digest): str(result.image(str(row.path))) for row in said.itertuples()},
+                {str(row.digest): str(result.image(str(row.path))) for row in rest.itertuples()},
+            )
+    if not images:
+        raise InputError(
+            f"{result.folder} has no image that shows one of its classes; there is nothing to build from."
+        )
+    return images
+
+
+def _dataset(result: LabelResult) -> DatasetConfig:
+    name = re.sub(r"[^\w.+-]+", "-", Path(result.record.folder).name).strip("-._+")[:90]
+    try:
+        return DatasetConfig(name=f"labels-{name}" if name else "labels", classes=result.classes)
+    except ValidationError as error:
+        words = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors()[:3])
+        raise ConfigError(f"The classes of {result.folder} cannot be used: {words}.") from error
