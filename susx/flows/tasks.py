@@ -21,6 +21,7 @@ from prefect.filesystems import LocalFileSystem
 
 from susx.errors import ConfigError, DownloadError, MismatchError, ModelError, RetrievalError, SusxError
 from susx.images.retrieve.worker_process import die_with_parent
+from susx.stages.label_graph import LABEL_STAGES
 from susx.stages.registry import STAGES
 from susx.stages.stage import Stage, execute
 from susx.store import ArtefactStore, Job, Outcome, Ref, digest_json, open_store
@@ -48,7 +49,8 @@ def carry_out(stage: str, shard: Shard, store: str) -> list[Json]:
     if multiprocessing.parent_process() is not None:
         die_with_parent()
     opened = open_store(store)
-    return [_as_json(execute(STAGES[stage], job, opened)) for job in shard.jobs]
+    known = STAGES if stage in STAGES else LABEL_STAGES
+    return [_as_json(execute(known[stage], job, opened)) for job in shard.jobs]
 
 
 def shard_task(
