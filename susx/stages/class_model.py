@@ -124,7 +124,7 @@ def _support(text: Tensor, scale: float, parts: Iterable[np.ndarray], per_class:
             block = block[norms.isfinite() & (norms > 0)]
             if len(block):
                 _, places = nearest_rows(text, block, min(len(block), wanted(per_class)))
-                candidates.append(block[places.unique()])
+                candidates.append(block[torch.unique(places)])
     return support_from_pool(text, scale, torch.cat(candidates), per_class)
 
 

@@ -63,13 +63,13 @@ class BuildOptions:
     settings: Annotated[
         tuple[str, ...], Option("key=value with a dotted key of the profile; repeatable.", flag="--set")
     ] = ()
+    evaluate: Annotated[bool, Option("Measure on the target's test split where it is there.")] = True
     from_labels: Annotated[
         str | None,
         Option(
             "Folder that susx label wrote: its images are the support, and its classes those of the data set."
         ),
     ] = None
-    evaluate: Annotated[bool, Option("Measure on the target's test split where it is there.")] = True
 
     def command(self) -> str:
         """Return the command line that asks for the same."""
