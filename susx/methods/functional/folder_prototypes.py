@@ -28,9 +28,15 @@ from torch.nn.functional import normalize
 
 from susx.errors import InputError, MismatchError
 from susx.methods.functional.class_shares import class_shares
-from susx.methods.functional.insiders import Surrogates, insider_weights, surrogate_rows
+from susx.methods.functional.insiders import (
+    Surrogates,
+    insider_weights,
+    spread_over_features,
+    surrogate_rows,
+)
+from susx.methods.functional.whitening import Whitening, covariance, whitening
 
-__all__ = ["NONE_OF_THESE", "UNSAID", "FolderLabels", "InductiveFit", "label_folder"]
+__all__ = ["NONE_OF_THESE", "UNSAID", "FolderLabels", "InductiveFit", "inductive_from_folder", "label_folder"]
 
 UNSAID = -1
 """Correction of an image of which nobody said anything."""
@@ -43,6 +49,9 @@ _PRIOR_IMAGES = 4.0
 _CENTRE_IMAGES = 8.0
 _CORRECTED_IMAGES = 4.0
 _SPREAD = 5.0
+_LEAST_WEIGHT = 6.0
+_SHRINKAGE = 0.1
+_OWN_SHRINKAGE = 1.0
 _BLOCK_NUMBERS = 4_000_000
 
 
@@ -57,6 +66,7 @@ class InductiveFit:
         prototypes: g p, one row per class.
         offset: hubness bias of each class.
         pool_mean, pool_covariance: moments of images of any kind, the pool's or the folder's own.
+        pool_is_folder: they are the folder's own, which say nothing of what lies outside the classes.
     """
 
     text: Float[Tensor, "classes dim"]
@@ -67,6 +77,7 @@ class InductiveFit:
     offset: Float[Tensor, " classes"]
     pool_mean: Float64[Tensor, " dim"]
     pool_covariance: Float64[Tensor, "dim dim"]
+    pool_is_folder: bool = False
 
     def logits(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"]:
         """Return the inductive logits of unit rows."""
@@ -145,7 +156,7 @@ def label_folder(
         counts / counts.sum(),
         answers,
         fit.centre,
-        inductive.matrix.float(),
+        fit.matrix,
     )
 
 
@@ -155,25 +166,25 @@ class _Folder:
     def __init__(self, inductive: InductiveFit, images: Tensor, said: Tensor, step: int) -> None:
         self.blocks = [slice(at, at + step) for at in range(0, len(images), step)]
         self.said, self.answered = said, (said >= 0).nonzero()[:, 0]
-        self.images, self.matrix = images, inductive.matrix.float()
-        self.projected = images @ self.matrix
-        self.mean = inductive.mean.float()
         self.weight = inductive.prototypes.float().norm(dim=1)
-        self.direction = normalize(inductive.prototypes.float())
+        fit = _whitened_for(inductive, images, float(self.weight.mean()))
+        self.images, self.matrix = images, fit.matrix.float()
+        self.projected = images @ self.matrix
+        self.mean = fit.mean.float()
+        self.weight = self.weight.clamp(min=_LEAST_WEIGHT)
+        self.direction = inductive.prototypes.float() / self.weight.clamp(min=1e-6)[:, None]
         self.prompts = inductive.logit_scale * (images @ inductive.text.float().T) - inductive.offset.float()
         self.centre = self.mean
-        self.soft = torch.empty_like(self.prompts)
-        for block in self.blocks:
-            torch.add(
-                self.prompts[block],
-                self._whitened(block) @ inductive.prototypes.float().T,
-                out=self.soft[block],
-            )
+        self.soft = torch.cat([inductive.logits(images[block]) for block in self.blocks])
         surrogates = surrogate_rows(inductive.pool_mean, inductive.pool_covariance)
         outside = inductive.logits(surrogates).amax(dim=1)
-        self.inside = insider_weights(
-            self.soft.amax(dim=1), Surrogates(float(outside.mean()), float(outside.std()))
-        )
+        outer = Surrogates(float(outside.mean()), float(outside.std()))
+        self.inside = insider_weights(self.soft.amax(dim=1), outer)
+        self.inside[said >= 0] = 1.0
+        self.inside[said == NONE_OF_THESE] = 0.0
+        self.inside = spread_over_features(images, self.inside)
+        self.trusted = torch.ones_like(self.inside) if inductive.pool_is_folder else self.inside.clone()
+        self.trusted[said == NONE_OF_THESE] = 0.0
         self.inside[said >= 0] = 1.0
         self.inside[said == NONE_OF_THESE] = 0.0
 
@@ -195,7 +206,7 @@ class _Folder:
         """Turn logits into v = w q in place, and count."""
         for block in self.blocks:
             part = logits[block].softmax(dim=1)
-            logits[block] = part.mul_(self.inside[block, None])
+            logits[block] = part.mul_(self.trusted[block, None])
         logits[self.answered] = 0.0
         logits[self.answered, self.said[self.answered]] = _CORRECTED_IMAGES
         self.counts = logits.double().sum(dim=0).float()
@@ -214,6 +225,7 @@ class _Folder:
         alike = _within(sums, squares, self.counts)
         sums += _PRIOR_IMAGES * alike**0.5 * self.direction
         lengths = sums.square().sum(dim=1)
+        lengths += _PRIOR_IMAGES**2 * alike * (1 - self.direction.square().sum(dim=1)).clamp(min=0)
         shares = class_shares(self.counts)
         reach = _SPREAD * min(1.0, len(self.answered) / classes)
         residual = torch.nn.functional.one_hot(self.said[self.answered], classes).float() - answered
@@ -230,6 +242,44 @@ class _Folder:
                 value += reach * (near.masked_fill(itself, 0.0) @ residual)
             soft[block] = value
         return soft
+
+
+def inductive_from_folder(
+    text: Float[Tensor, "classes dim"], logit_scale: float, rows: Float[Tensor, "query dim"]
+) -> InductiveFit:
+    """Return what is known where there is no pool: the prompts, and how the folder's own images are spread.
+
+    The covariance of the folder holds what tells its classes apart, and is shrunk as strongly as it is wide.
+
+    Raises:
+        InputError: the folder has no images.
+    """
+    if not len(rows):
+        raise InputError("The folder holds no images; at least one is needed.")
+    ordered = normalize(rows.float())[_places(normalize(rows.float()), None).argsort(stable=True)]
+    mean, spread = ordered.double().mean(dim=0), covariance(ordered)
+    fit = whitening(mean, spread, _OWN_SHRINKAGE)
+    nothing = torch.zeros_like(text)
+    return InductiveFit(
+        text, logit_scale, fit.mean, fit.matrix, nothing, nothing[:, 0], mean, spread, pool_is_folder=True
+    )
+
+
+def _whitened_for(inductive: InductiveFit, images: Tensor, weight: float) -> Whitening:
+    """Return the fit's whitening, and the less the fit is worth, the more that of pool and folder together.
+
+    A pool that holds none of the classes says nothing of their spread; the folder does.
+    """
+    kept = min(1.0, weight / _LEAST_WEIGHT)
+    matrix = inductive.matrix.double()
+    if kept == 1.0 or inductive.pool_is_folder or len(images) < 2:
+        return Whitening(inductive.mean, matrix)
+    mixed = (covariance(images) + inductive.pool_covariance) / 2
+    own = whitening(images.double().mean(dim=0), mixed, _SHRINKAGE)
+    mean = kept * inductive.mean.double() + (1 - kept) * own.mean
+    precision = kept * matrix @ matrix + (1 - kept) * own.matrix @ own.matrix
+    values, vectors = torch.linalg.eigh((precision + precision.T) / 2)
+    return Whitening(mean, (vectors * values.clamp(min=0).sqrt()) @ vectors.T)
 
 
 def _within(sums: Tensor, squares: Tensor, counts: Tensor) -> float:

@@ -18,11 +18,12 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-__all__ = ["Surrogates", "insider_weights", "surrogate_rows"]
+__all__ = ["Surrogates", "insider_weights", "spread_over_features", "surrogate_rows"]
 
 _SURROGATES = 4096
 _OUTER_WIDTH = 1.5
 _ROUNDS = 50
+_RIDGE = 3.0
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ def surrogate_rows(
 ) -> Float[Tensor, "surrogates dim"]:
     """Return unit rows drawn from a normal distribution, the same ones every time.
 
-    >>> surrogate_rows(torch.zeros(2).double(), torch.eye(2).double(), 3).norm(dim=1)
-    tensor([1., 1., 1.])
+    >>> surrogate_rows(torch.zeros(2).double(), torch.eye(2).double(), 3).shape
+    torch.Size([3, 2])
     """
     values, vectors = torch.linalg.eigh(covariance.double())
     spread = (vectors * values.clamp(min=0).sqrt()).T.float()
@@ -77,6 +78,35 @@ def insider_weights(best: Float[Tensor, " query"], outer: Surrogates) -> Float[T
         deviation = max(math.sqrt(float((inner * (values - mean).square()).sum()) / mass), width / 2)
     weights: Tensor = inner * torch.special.ndtr((values - outer.mean) / width - 1)
     return weights.to(best.dtype)
+
+
+def spread_over_features(
+    rows: Float[Tensor, "query dim"], weights: Float[Tensor, " query"]
+) -> Float[Tensor, " query"]:
+    """Return what the weights of all *other* images say of each: their ridge regression on the features, leave-one-out.
+
+    Outsiders look like each other more than like the classes, so that one whose best logit is high by chance is known by
+    its company. With X centred, H = X (X'X + lambda I)^-1 X' + 1/n and lambda = 3 trace(X'X) / dim, the prediction for i without i
+    is (p_i - H_ii w_i) / (1 - H_ii) (Allen's PRESS, 1974), clipped to [0, 1].
+
+    >>> x = torch.eye(4)[[0, 0, 0, 1, 1, 1]]
+    >>> spread_over_features(x, torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0, 1.0]))[[2, 5]].round(decimals=2)
+    tensor([0.8100, 0.1900])
+    """
+    if len(rows) < 2:
+        return weights
+    centred = rows - rows.mean(dim=0)
+    gram = (centred.T @ centred).double()
+    ridge = _RIDGE * float(gram.trace()) / len(gram)
+    if not ridge > 0:
+        return weights.mean().expand(len(rows)).clone()
+    mean = weights.double().mean()
+    inverse = torch.linalg.inv(gram + ridge * torch.eye(len(gram), dtype=torch.float64))
+    slope = inverse @ (centred.T @ (weights - mean.to(weights.dtype))).double()
+    leverage = ((centred @ inverse.to(rows.dtype)) * centred).sum(dim=1) + 1 / len(rows)
+    predicted = mean.to(rows.dtype) + centred @ slope.to(rows.dtype)
+    without: Tensor = (predicted - leverage * weights) / (1 - leverage).clamp(min=1e-3)
+    return without.clamp(0, 1)
 
 
 def _log_normal(values: Tensor, mean: float, deviation: float) -> Tensor:

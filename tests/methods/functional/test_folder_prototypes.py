@@ -16,6 +16,7 @@ from susx.methods.functional.folder_prototypes import (
     UNSAID,
     FolderLabels,
     InductiveFit,
+    inductive_from_folder,
     label_folder,
 )
 from susx.methods.functional.folder_questions import ask_next
@@ -104,6 +105,38 @@ def test_blocks_change_rounding_alone() -> None:
     whole = label_folder(fit, rows, corrections=corrections)
     parts = label_folder(fit, rows, corrections=corrections, block_rows=7)
     torch.testing.assert_close(parts.logits, whole.logits, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("pool", ["useless", "none"])
+def test_the_folder_teaches_where_the_pool_does_not(pool: str) -> None:
+    """Where the prompts are off and the pool says nothing, labels are righter than the prompts' own."""
+    fit = fit_of(weight=0.0)
+    rows, labels = folder_of(fit, 600, spread=0.2)
+    given = fit if pool == "useless" else inductive_from_folder(fit.text, fit.logit_scale, rows)
+    before = (given.logits(rows).argmax(dim=1) == labels).float().mean()
+    after = (label_folder(given, rows).logits.argmax(dim=1) == labels).float().mean()
+    assert after > before + 0.02
+
+
+def test_an_empty_folder_gives_no_fit() -> None:
+    """There is nothing to take moments from."""
+    with pytest.raises(InputError, match="at least one"):
+        inductive_from_folder(torch.eye(3), 100.0, torch.zeros(0, 3))
+
+
+def test_outsiders_are_known_by_their_company() -> None:
+    """An outsider that looks like a class by chance stands among others that do not."""
+    fit = fit_of()
+    fit = InductiveFit(**{**vars(fit), "pool_mean": 0 * fit.pool_mean})
+    rows, _ = folder_of(fit, 120)
+    generator = torch.Generator().manual_seed(5)
+    # They share a direction of their own, and some lie near a prompt.
+    alien = normalize(torch.randn(DIM, generator=generator) - 1.0, dim=0)
+    others = normalize(alien + 0.12 * torch.randn(60, DIM, generator=generator))
+    others[:6] = normalize(others[:6] + 0.5 * fit.text[:6])
+    score = label_folder(fit, torch.cat([rows, others])).none_of_these
+    assert score[120:126].min() > score[:120].median()
+    assert score[126:].min() > score[:120].max()
 
 
 def test_no_image_votes_for_itself() -> None:
