@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from timing import in_new_process, peak_mib
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from timing import in_new_process, peak_mib
 from susx.methods.functional import folder_prototypes
 from susx.methods.functional.folder_prototypes import InductiveFit, label_folder
 from susx.methods.functional.whitening import covariance, whitening
