@@ -124,17 +124,18 @@ def _other_question(
 
 def _sentences(drawn: Audit, made: Promise) -> list[str]:
     level = f"with {100 * drawn.level:g} % confidence"
+    if not made.answered:
+        return []
     lines = [f"{made.answered} of {made.asked} answered, {made.wrong} of those wrong."]
     if drawn.error is not None and made.released is not None:
         lines.append(
-            f"T{_of(made.released)[1:]} can be released: at most {100 * drawn.error:g} % of them are wrong, {level} ({made.released.wrong} wrong of "
-            f"{made.released.looked_at} looked at)."
+            f"T{_of(made.released)[1:]} can be released: at most {100 * drawn.error:g} % of them are wrong, {level} ({_seen(made, made.released)})."
         )
     elif drawn.error is not None:
         lines.append(f"No label can be released at an error of {100 * drawn.error:g} % {level}.")
     else:
         lines += [
-            f"Of {_of(region)} at least {100 * region.least_right:.1f} % are right, {level} ({region.wrong} wrong of {region.looked_at} looked at)."
+            f"Of {_of(region)} at least {100 * region.least_right:.1f} % are right, {level} ({_seen(made, region)})."
             for region in made.regions
         ]
         if len(made.regions) > 1:
@@ -150,6 +151,11 @@ def _sentences(drawn: Audit, made: Promise) -> list[str]:
             f"This is audit {drawn.number}; what it and the earlier ones promise holds together {level}."
         )
     return lines
+
+
+def _seen(made: Promise, region: Statement) -> str:
+    what = "wrong" if made.answered == made.asked else "wrong or without an answer"
+    return f"{region.wrong} {what} of {region.looked_at} looked at"
 
 
 def _of(region: Statement) -> str:

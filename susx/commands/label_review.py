@@ -26,6 +26,7 @@ def review(
     """Review labels in a page on 127.0.0.1, until interrupted; answers are in RESULT/corrections.csv at once."""
     import getpass
     import socket
+    import threading
     import webbrowser
 
     import uvicorn
@@ -61,6 +62,7 @@ def review(
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
+            threading.Thread(target=session.warm, daemon=True).start()
             typer.echo(
                 f"{len(labelled):,} labels at {address} (Ctrl-C ends; what you answered is in {result})."
             )

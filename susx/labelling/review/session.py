@@ -6,6 +6,7 @@ through ``AnswerFile``: it is on the disk before it counts here, and what other 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Float32
 
-from susx.errors import InputError
+from susx.errors import InputError, SusxError
 from susx.labelling.answers import Answer, AnswerFile, last_words, now
 from susx.labelling.audit import Audit, promise
 from susx.labelling.audit_files import audit_answers, latest_audit
@@ -86,6 +87,11 @@ class ReviewSession:
         if self._features is None:
             self._features = self.result.features()
         return self._features
+
+    def warm(self) -> None:
+        """Have in memory what the first "ask me next" would wait for; without it, it only waits."""
+        with contextlib.suppress(SusxError):
+            self.view("next")
 
     @property
     def version(self) -> str:
