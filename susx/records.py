@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Literal, TypeAlias
 
 __all__ = ["EXPORTED_CLASSES", "ORIGINS", "Origin", "Prompt", "SupportRow", "decode_rows", "encode_rows"]
@@ -49,6 +50,8 @@ class SupportRow:
         licence, nsfw: where the index has them, else None. ``nsfw`` is a probability or the index's own word.
         width, height: pixels after decoding, 0 when undecodable.
         phash: 64-bit perceptual hash in hexadecimal, or "".
+        path: of the original, where the image is a copy of a file of one's own (below the folder of the seeds, or where the index names it).
+        original_digest: sha256 of the bytes that the image was decoded from, as they were in that file or as the server sent them.
         rejected: "" when kept, else the name of the rule that rejected it.
         detail: one sentence on the rejection.
     """
@@ -70,10 +73,20 @@ class SupportRow:
     phash: str = ""
     rejected: str = ""
     detail: str = ""
+    path: str | None = None
+    original_digest: str | None = None
 
     def reject(self, rule: str, detail: str = "") -> SupportRow:
         """Return a copy marked as rejected by ``rule``."""
         return dataclasses.replace(self, rejected=rule, detail=detail)
+
+    def shared(self) -> SupportRow:
+        """Return the row as others may see it: of the original's path its name and folder, and nothing of whose machine it lies on."""
+        return (
+            self
+            if self.path is None
+            else dataclasses.replace(self, path="/".join(PurePath(self.path).parts[-2:]))
+        )
 
     @property
     def kept(self) -> bool:

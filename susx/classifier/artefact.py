@@ -189,7 +189,7 @@ def _write(
     if features is not None and len(features):
         save_file({"image": features.float().contiguous()}, folder / SUPPORT)
         plain_mode(folder / SUPPORT)
-        (folder / TABLE).write_bytes(encode_rows(rows))
+        (folder / TABLE).write_bytes(encode_rows(row.shared() for row in rows))
     files = {path.name: digest_file(path) for path in sorted(folder.iterdir())}
     text = _description(facts, fitted.method, files).model_dump_json(indent=1)
     (folder / JSON).write_text(text + "\n", encoding="utf-8")

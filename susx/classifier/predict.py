@@ -138,6 +138,8 @@ def as_record(prediction: Prediction, stored: StoredClassifier) -> dict[str, Any
                 "origin": n.row.origin,
                 "prompt": n.row.prompt,
                 **({"url": n.row.url} if n.row.url else {}),
+                **({"path": n.row.path} if n.row.path else {}),
+                **({"original_digest": n.row.original_digest} if n.row.original_digest else {}),
             }
             for n in prediction.neighbours
         ],

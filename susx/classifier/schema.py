@@ -37,6 +37,10 @@ class NearImage(BaseModel):
     origin: str
     prompt: str
     url: str | None = None
+    path: str | None = None
+    """Folder and name of the original, of an image of one's own."""
+    original_digest: str | None = None
+    """Sha256 of the bytes that the image was decoded from."""
 
 
 class Answer(BaseModel):

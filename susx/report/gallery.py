@@ -133,11 +133,13 @@ def _facts(row: SupportRow) -> list[tuple[str, str]]:
         ("similarity", None if row.similarity is None else f"{row.similarity:.3f}"),
         ("seed", None if row.seed is None else str(row.seed)),
         ("address", row.url),
+        ("file", row.shared().path),
         ("model", row.model),
         ("licence", row.licence),
         ("NSFW", row.nsfw),
         ("size", f"{row.width} × {row.height}" if row.width else None),
         ("sha256", row.digest[:12]),
+        ("sha256 of the original", (row.original_digest or "")[:12]),
     )
     return facts + [(name, value) for name, value in optional if value]
 

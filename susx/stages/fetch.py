@@ -58,4 +58,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"candidates": len(rows), "images": sum(row.kept for row in rows), **reasons}
 
 
-STAGE = Stage("fetch", 2, run, "Fetch images", jobs, resumable=True, network=True, outside=(POOL,))
+STAGE = Stage("fetch", 3, run, "Fetch images", jobs, resumable=True, network=True, outside=(POOL,))

@@ -73,8 +73,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         image_size=params.image_size, max_bytes=LOCAL.max_bytes, max_pixels=LOCAL.max_pixels
     )
     rows = [
-        dataclasses.replace(row, origin="provided", similarity=None)
-        for row in materialise(candidates, out, out, limits)
+        # Below the folder: where that lies is no ingredient.
+        dataclasses.replace(row, origin="provided", similarity=None, path=name)
+        for name, row in zip(params.files, materialise(candidates, out, out, limits), strict=True)
     ]
     write_rows(out, rows)
     encoder = load_encoder(reading.encoder)
@@ -94,5 +95,5 @@ def mean_image(store: ArtefactStore, ref: Ref) -> Float[Tensor, "1 dim"] | None:
     return torch.nn.functional.normalize(features.float().mean(dim=0, keepdim=True), dim=-1)
 
 
-STAGE = Stage("seeds", 1, run, "Read seed images", jobs, device=True, outside=(ENCODER, SEEDS))
+STAGE = Stage("seeds", 2, run, "Read seed images", jobs, device=True, outside=(ENCODER, SEEDS))
 """One job a class; it reads the folder that the data set's ``seeds`` names."""

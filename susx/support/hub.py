@@ -42,7 +42,7 @@ def push_support(
         ConfigError, InputError, ServerError: see :func:`susx.hub.upload` and ``choose_licence``; nothing was pushed.
     """
     target = HubAddress.parse(address, "dataset")
-    kept = [row for row in rows if row.kept and row.file]
+    kept = [row.shared() for row in rows if row.kept and row.file]
     if not kept:
         raise InputError("The support set holds no images; nothing was pushed.")
     chosen = choose_licence(licence, kept)

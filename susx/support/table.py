@@ -44,10 +44,16 @@ def read_support(path: Path) -> list[SupportRow]:
         raise InputError(f"There is no support table at {path}; give the support.parquet of a run.")
     try:
         table = pq.read_table(path)
-        missing = [name for name in _schema().names if name not in table.column_names]
+        added = {"path", "original_digest"}  # tables of older runs lack them
+        missing = [name for name in _schema().names if name not in table.column_names and name not in added]
         if missing:
             raise InputError(f"{path} is not a support table: it lacks the columns {', '.join(missing)}.")
-        return [SupportRow(**row) for row in table.select(_schema().names).to_pylist()]
+        return [
+            SupportRow(**row)
+            for row in table.select(
+                [name for name in _schema().names if name in table.column_names]
+            ).to_pylist()
+        ]
     except pa.ArrowInvalid as error:
         raise InputError(
             f"{path} is not a parquet file ({error}); give the support.parquet of a run."

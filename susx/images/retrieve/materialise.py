@@ -18,6 +18,7 @@ from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.download import download, download_folder, known_downloads
 from susx.images.retrieve.ledger import Download
 from susx.records import SupportRow
+from susx.store import digest_bytes, digest_file
 
 __all__ = ["materialise"]
 
@@ -92,11 +93,15 @@ def _row(
             return row.reject(fate.reason, fate.detail)
         partial = _partial(images)
         shutil.copyfile(folder / fate.file, partial)
-        return _adopt(row, images, partial)
+        return _adopt(dataclasses.replace(row, original_digest=fate.source_digest or None), images, partial)
     try:
-        image = open_image(
-            candidate.image if candidate.image is not None else Path(candidate.path or ""), limits
-        )
+        if candidate.image is not None:
+            row = dataclasses.replace(row, original_digest=digest_bytes(candidate.image))
+            image = open_image(candidate.image, limits)
+        else:
+            original = Path(candidate.path or "")
+            row = dataclasses.replace(row, path=str(original), original_digest=digest_file(original))
+            image = open_image(original, limits)
     except BadImage as bad:
         return row.reject(bad.reason, str(bad))
     except OSError as error:
