@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from susx.config import CurationConfig, EncoderConfig
+from susx.errors import NoSupportError
 from susx.records import SupportRow
 from susx.stages import encode_images, fetch, generate, labelled, seeds, target, text_classifier
 from susx.stages.build_plan import BuildPlan
@@ -58,6 +60,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
     Classes are taken in the order of their names, so the order of the class list does not matter. Features
     of a kind that only some of the sources deliver (patches: a pool of features has none) are left out.
+
+    Raises:
+        NoSupportError: every candidate is rejected; says for what.
     """
     import torch
     from safetensors.torch import load_file, save_file
@@ -93,8 +98,10 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         rows, features_of_rows, dict(zip(names, weights, strict=True)), scale, hashes, torch.cat(shown) if shown else None,
         config, params.per_class, safety=_safety_texts(KnownEncoding.of(job).encoder) if config.clip_safety else None,
     )  # fmt: skip
-    write_support(out / TABLE, result)
     alive = [at for at, row in enumerate(result) if row.kept]
+    if result and not alive:
+        raise NoSupportError(_none_left(result))
+    write_support(out / TABLE, result)
     support = {}
     for kind, parts in tensors.items():
         place = {row: at for at, row in enumerate(rows_with[kind])}
@@ -104,6 +111,16 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
             logger.warning("A source of images has no %s features: the support set has none.", kind)
     save_file(support, out / FEATURES)
     return {"kept": len(alive), "rejected": len(result) - len(alive)}
+
+
+def _none_left(rows: Sequence[SupportRow]) -> str:
+    reasons = Counter(row.rejected for row in rows)
+    counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    example = next(row for row in rows if row.rejected == reasons.most_common(1)[0][0])
+    return (
+        f"None of the {len(rows)} candidate images can be used: {counts}. The first of the most frequent reason: {example.class_name}: "
+        f"{example.detail or example.rejected} Change the source of images or the rule that rejects them (curation, the generator's safety checker)."
+    )
 
 
 def _safety_texts(config: EncoderConfig) -> SafetyTexts:

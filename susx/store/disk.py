@@ -8,9 +8,11 @@ may be zeroes behind unchanged size and times.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -160,14 +162,44 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
-    """Yield a folder beside ``out`` that takes its place when all went well, and is gone when not; ``out`` may be there if it is empty."""
-    partial = out.absolute().with_name(f".{out.name}-{uuid.uuid4().hex[:8]}.part")
+    """Yield a folder beside ``out`` that takes its place when all went well, and is gone when not; ``out`` may be there if it is empty.
+
+    What a killed process left of an earlier try is removed; the lock that each holds on its folder tells it from one at work.
+    """
+    out = out.absolute()
+    _remove_dead_parts(out)
+    partial = out.with_name(f".{out.name}-{uuid.uuid4().hex[:8]}.part")
     partial.mkdir(parents=True)
+    lock = _locked(partial)
     try:
         yield partial
         files = [path for path in partial.rglob("*") if path.is_file()]
         plain_mode(*files)
         sync_tree(partial, [path.relative_to(partial).as_posix() for path in files])
-        move(partial, out.absolute())
+        move(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _remove_dead_parts(out: Path) -> None:
+    name = re.compile(rf"\.{re.escape(out.name)}-[0-9a-f]{{8}}\.part")
+    with contextlib.suppress(OSError):
+        for leftover in [path for path in out.parent.iterdir() if name.fullmatch(path.name)]:
+            lock = _locked(leftover)
+            if lock is not None:
+                shutil.rmtree(leftover, ignore_errors=True)
+                os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """Return an open handle that locks a folder until it is closed or its process ends; None where another process holds it, or where the
+    file system knows no such locks."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(number)
+        return None
+    return number
