@@ -42,6 +42,9 @@ def evaluate(
     methods: Annotated[str, typer.Option(help="Joined by commas; default all that the features allow.")] = "",
     tuning: Annotated[str, typer.Option(help="fixed, support, val; joined by commas.")] = "fixed,support,val",
     shots: Annotated[str, typer.Option(help="Few-shot: numbers of labelled shots, as 1,2,4,8,16.")] = "",
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="Draws of the shots that a row is the mean of; default 3.")
+    ] = None,
     shrinkage: Annotated[
         float, typer.Option(help="Of tuning 'support' towards the fixed values, 0 to 1.")
     ] = 0.0,
@@ -90,6 +93,7 @@ def evaluate(
         methods=_with_settings(_listed(methods), settings or ()),
         tuning=_listed(tuning),
         shots=_numbers(shots) if shots else (),
+        draws=_draws(draws, shots),
         shrinkage=shrinkage,
         seed=seed,
         dataset=dataset or features.name,
@@ -187,6 +191,22 @@ def _numbers(words: str) -> list[int]:
     if not entries or not all(entry.isdigit() and int(entry) > 0 for entry in entries):
         raise ConfigError(f"--shots expects numbers from 1 up, joined by commas, found '{words}'.")
     return [int(entry) for entry in entries]
+
+
+def _draws(asked: int | None, shots: str) -> int:
+    """Return the draws of the shots.
+
+    Raises:
+        ConfigError: draws were asked for, and no shots.
+    """
+    from susx.errors import ConfigError
+    from susx.experiment.rows import DRAWS
+
+    if asked is not None and not shots:
+        raise ConfigError(
+            "--draws says how often labelled shots are drawn; name their numbers with --shots 1,2,4."
+        )
+    return DRAWS if asked is None else asked
 
 
 def _print(experiment: Experiment, console: Console) -> None:

@@ -68,6 +68,8 @@ class FeatureClassifier:
     ) -> FeatureClassifier:
         """Fit on labelled support rows, on rows that the prompts choose from an unlabelled pool, or on support with a pool.
 
+        Rows given without a pool count as labelled by a person; rows given with one as chosen from it.
+
         Args:
             features: support rows.
             labels: their classes, numbers of rows of ``text``.
@@ -95,8 +97,9 @@ class FeatureClassifier:
                 chosen = support_from_pool(text, self.logit_scale, torch.from_numpy(pool), per_class)
                 support, classes = chosen.features, chosen.labels
         evidence = Evidence(
-            self.text, self.logit_scale, support, classes, class_names=self.class_names, pool=statistics
-        )
+            self.text, self.logit_scale, support, classes, class_names=self.class_names, pool=statistics,
+            support_labelled=None if pool is not None or support is None else torch.ones(len(support), dtype=torch.bool),
+        )  # fmt: skip
         self.fitted = Fitted.of(self.method, evidence, Run(seed=self.seed))
         return self
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from susx.errors import ConfigError, InputError
-from susx.experiment.rows import Row, evidence_of, few_shot_rows, halve, rows_of, usable_methods
+from susx.experiment.rows import DRAWS, Row, evidence_of, few_shot_rows, halve, rows_of, usable_methods
 from susx.experiment.trials import trials_of
 from susx.features.feature_set import FeatureSet
 from susx.features.pool_search import read_pool, support_from_pool
@@ -45,6 +45,7 @@ def evaluate_features(
     methods: Sequence[str] | Mapping[str, Mapping[str, Any]] = (),
     tuning: Sequence[str] = ("fixed", "support", "val"),
     shots: Sequence[int] = (),
+    draws: int = DRAWS,
     shrinkage: float = 0.0,
     seed: int = 0,
     dataset: str | None = None,
@@ -61,6 +62,7 @@ def evaluate_features(
         methods: names, or name -> hyper-parameters; all that the features allow when empty.
         tuning: protocols.
         shots: few-shot: numbers of labelled shots drawn from the support.
+        draws: of the shots, that a few-shot row is the mean of.
         shrinkage: of tuning ``support`` towards the fixed values, 0 to 1.
         seed: of folds, and of the halves of a validation split without test.
         dataset: name of the data set, where a paper publishes search grids per data set.
@@ -89,7 +91,10 @@ def evaluate_features(
         statistics.check(statistics.encoder, statistics.text)
         images = support_from_pool(features.text, features.logit_scale, rows, per_class)
         source = f"pool, {per_class} a class"
-    evidence = dataclasses.replace(evidence_of(features, images, validation), pool=statistics)
+    labelled = pool is None and features.support_labelled
+    evidence = dataclasses.replace(
+        evidence_of(features, images, validation, labelled=labelled), pool=statistics
+    )
     named = methods if isinstance(methods, Mapping) else usable_methods(methods, evidence, test)
     trials = trials_of(named, tuning, validation=evidence.has_validation)
     options: dict[str, Any] = {
@@ -99,6 +104,6 @@ def evaluate_features(
     }
     table = list(rows_of(evidence, test, trials[:1] if shots else trials, source, **options))
     if shots:
-        table += few_shot_rows(evidence, test, trials, shots, **options)
+        table += few_shot_rows(evidence, test, trials, shots, draws, **options)
     order = list(known_methods())
     return Experiment(tuple(sorted(table, key=lambda row: order.index(row.method))), features.source, split)

@@ -13,7 +13,7 @@ from torch import Tensor
 from susx.errors import InputError
 from susx.evaluation.ablation import take_shots
 from susx.evaluation.accuracy import top_1
-from susx.evaluation.comparison import compare
+from susx.evaluation.comparison import compare, mean_gain
 from susx.evaluation.interval import mean_interval
 from susx.experiment.fit import FittedTrial, fit_trial
 from susx.experiment.trials import Trial
@@ -21,9 +21,10 @@ from susx.features.feature_set import FeatureSet, Split
 from susx.methods import REFERENCE, Evidence, ImageFeatures, Need, known_methods
 from susx.seeds import derive_seed
 
-__all__ = ["Row", "evidence_of", "few_shot_rows", "halve", "rows_of", "usable_methods"]
+__all__ = ["DRAWS", "Row", "evidence_of", "few_shot_rows", "halve", "rows_of", "usable_methods"]
 
-FEW_SHOT_SEEDS = (1, 2, 3)
+DRAWS = 3
+"""Draws of the shots that a few-shot row is the mean of, unless said otherwise."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Row:
 
     ``low`` and ``high`` bound the accuracy at 95 % by a bootstrap over images, of the mean where several draws of the shots
     were run; ``runs`` holds what each of those chose and reached. ``gain`` is the paired difference to zero-shot on the
-    same images, with its bootstrap interval.
+    same images, of several draws their mean, with its bootstrap interval over images.
     """
 
     method: str
@@ -64,8 +65,10 @@ def _part(split: Split, rows: Int64[Tensor, " part"]) -> Split:
     return Split(split.features[rows], split.labels[rows], patches)
 
 
-def evidence_of(features: FeatureSet, support: Split | None, validation: Split | None) -> Evidence:
-    """Return what methods and tuning may look at."""
+def evidence_of(
+    features: FeatureSet, support: Split | None, validation: Split | None, *, labelled: bool
+) -> Evidence:
+    """Return what methods and tuning may look at; ``labelled`` says whether a person labelled the support."""
     splits: dict[str, Any] = {}
     for name, split in (("support", support), ("validation", validation)):
         if split is not None:
@@ -74,6 +77,8 @@ def evidence_of(features: FeatureSet, support: Split | None, validation: Split |
                 f"{name}_labels": split.labels,
                 f"{name}_patches": split.patches,
             }
+    if support is not None and labelled:
+        splits["support_labelled"] = torch.ones(len(support), dtype=torch.bool)
     return Evidence(
         features.text, features.logit_scale, class_names=features.class_names, encoder=features.encoder,
         encoder_digest=features.encoder_digest, **splits,
@@ -87,7 +92,8 @@ def usable_methods(wanted: Sequence[str], evidence: Evidence, test: Split) -> di
     lacking = {Need.TRAINING, Need.WEIGHTS, Need.TEXT_TOWER, Need.QUERY_TEXT, Need.ADAPTED}
     if not evidence.has_support:
         lacking.add(Need.SUPPORT)
-    if evidence.pool is None:
+    if evidence.pool is None and not evidence.has_labelled:
+        # A pool says how far guesses are to be believed; labels need none.
         lacking.add(Need.POOL)
     if test.patches is None or (evidence.has_support and evidence.support_patches is None):
         lacking.add(Need.PATCHES)
@@ -128,16 +134,23 @@ def rows_of(
 
 
 def few_shot_rows(
-    evidence: Evidence, test: Split, trials: Sequence[Trial], shots: Sequence[int], **options: Any
+    evidence: Evidence,
+    test: Split,
+    trials: Sequence[Trial],
+    shots: Sequence[int],
+    draws: int = DRAWS,
+    **options: Any,
 ) -> Iterator[Row]:
-    """Yield a row per number of shots and trial that uses support: the mean over three draws of the shots.
+    """Yield a row per number of shots and trial that uses support: the mean over draws of the shots.
 
-    The shots are drawn from the labelled support by seeds 1, 2 and 3, the same for every method. Where the shots are
-    all there is, the draws are one and the same, and it is measured once.
+    The shots are drawn from the labelled support by seeds 1, 2, 3 ..., the same for every method. Where the shots are
+    all there is, the draws are one and the same, and it is measured once. Gains are over the first trial, the reference.
 
     Raises:
-        InputError: more shots than any class has labelled images.
+        InputError: more shots than any class has labelled images, or no draw.
     """
+    if draws < 1:
+        raise InputError(f"Few-shot rows need at least one draw of the shots, found {draws}.")
     labels = evidence.support("Few-shot evaluation")[1]
     most = int(torch.bincount(labels).max())
     if max(shots) > most:
@@ -150,15 +163,17 @@ def few_shot_rows(
         result = fit_trial(trial, draw, **options)
         return result, result.fitted.logits(query).argmax(dim=1) == test.labels
 
+    _, reference = measure(trials[0], evidence)
     for count in shots:
-        seeds = FEW_SHOT_SEEDS if count < most else FEW_SHOT_SEEDS[:1]
-        draws = [take_shots(evidence, count, seed) for seed in seeds]
+        seeds = range(1, 1 + (draws if count < most else 1))
+        drawn = [take_shots(evidence, count, seed) for seed in seeds]
         for trial in trials:
             if Need.SUPPORT not in trial.method.needs:
                 continue
-            measured = [measure(trial, draw) for draw in draws]
+            measured = [measure(trial, draw) for draw in drawn]
             correct = torch.stack([right for _, right in measured])
             low, high = mean_interval(correct)
+            gain, gain_low, gain_high = mean_gain(reference, correct)
             runs = tuple(
                 {
                     "seed": seed,
@@ -178,5 +193,8 @@ def few_shot_rows(
                 len(test),
                 dict(measured[0][0].choice.hyper_parameters) if len(runs) == 1 else {},
                 " ".join(sorted(notes)),
+                gain,
+                gain_low,
+                gain_high,
                 runs=runs if len(runs) > 1 else (),
             )

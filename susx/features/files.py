@@ -4,7 +4,8 @@ DIR/features.safetensors   text (classes, dim); support, validation and test eac
                            <split>.features (rows, dim), <split>.labels (rows,) and, where the encoder
                            yields them, <split>.patches (rows, patches, dim). Splits may be missing.
 DIR/features.json          {"format": "susx-features", "version": 1, "class_names": [...],
-                           "logit_scale": 100.0, "encoder": "...", "encoder_digest": "...", "source": "..."}
+                           "logit_scale": 100.0, "encoder": "...", "encoder_digest": "...", "source": "...",
+                           "support_labelled": true}: false where nobody labelled the support
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class _Facts(BaseModel):
     source: str = ""
     encoder: str = ""
     encoder_digest: str = ""
+    support_labelled: bool = True
 
 
 def read_features(
@@ -154,6 +156,7 @@ def read_native(folder: Path) -> FeatureSet:
         source=described.source,
         encoder=described.encoder,
         encoder_digest=described.encoder_digest,
+        support_labelled=described.support_labelled,
         support=splits.get("support"),
         validation=splits.get("validation"),
         test=splits.get("test"),
@@ -183,6 +186,7 @@ def write_features(features: FeatureSet, folder: Path) -> Path:
         "encoder": features.encoder,
         "encoder_digest": features.encoder_digest,
         "source": features.source,
+        "support_labelled": features.support_labelled,
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)

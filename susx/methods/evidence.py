@@ -93,6 +93,8 @@ class Evidence:
         text_classifier: one unit row per class.
         logit_scale: the encoder's own scale of the cosines, 100 for OpenAI CLIP.
         support_features, support_labels: unit rows and their class; a class may have none.
+        support_labelled: which support images a person labelled (seeds, shots, corrections); None: none of them, all were
+            retrieved or generated.
         support_patches: patch tokens of the support images.
         support_adapted, validation_adapted: rows of the same images by the encoder with adapters, for the methods that need ADAPTED.
         validation_features, validation_labels, validation_patches: labelled images of the target's validation
@@ -124,6 +126,7 @@ class Evidence:
     encoder_digest: str = ""
     support_adapted: Float[Tensor, "support dim"] | None = None
     validation_adapted: Float[Tensor, "validation dim"] | None = None
+    support_labelled: Bool[Tensor, " support"] | None = None
 
     def __post_init__(self) -> None:
         from susx.methods.rows import checked_unit_rows
@@ -142,6 +145,9 @@ class Evidence:
             _check_names(self.class_names, len(text))
         for split in ("support", "validation"):
             self._check_split(split)
+        if self.support_labelled is not None:
+            rows = 0 if self.support_labels is None else len(self.support_labels)
+            _same("support_labelled", len(self.support_labelled), "support labels", rows, "rows")
 
     @property
     def classes(self) -> int:
@@ -152,6 +158,11 @@ class Evidence:
     def has_support(self) -> bool:
         """Whether there is at least one support image."""
         return self.support_features is not None and len(self.support_features) > 0
+
+    @property
+    def has_labelled(self) -> bool:
+        """Whether a person labelled at least one support image."""
+        return self.support_labelled is not None and bool(self.support_labelled.any())
 
     @property
     def has_validation(self) -> bool:
@@ -190,12 +201,13 @@ class Evidence:
         features, labels = self.support("Taking a part")
         if not bool(keep.any()):
             raise NoSupportError("One fold holds every support row; use more folds or no folds.")
-        patches, adapted = (
-            None if t is None else t[keep] for t in (self.support_patches, self.support_adapted)
+        patches, adapted, labelled = (
+            None if t is None else t[keep]
+            for t in (self.support_patches, self.support_adapted, self.support_labelled)
         )
         return dataclasses.replace(
             self, support_features=features[keep], support_labels=labels[keep], support_patches=patches,
-            support_adapted=adapted,
+            support_adapted=adapted, support_labelled=labelled,
         )  # fmt: skip
 
     def _check_split(self, split: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,9 @@ class FolderPrototypes(Method[FolderPrototypesState]):
         """
         from susx.methods.functional.whitening import covariance
 
-        inductive = WhitenedPrototypes().fit(evidence, run)
+        # What people say of a folder enters ``label_folder``; its first look takes all support images for guesses.
+        guesses = dataclasses.replace(evidence, support_labelled=None)
+        inductive = WhitenedPrototypes().fit(guesses, run)
         pool = evidence.pool
         if pool is None:
             support = evidence.support(self.name)[0].double()

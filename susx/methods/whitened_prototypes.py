@@ -1,8 +1,9 @@
-"""Whitened prototypes: a closed-form classifier from class names, retrieved images and the pool they come from."""
+"""Whitened prototypes: a closed-form classifier from class names, retrieved or labelled images and the pool of the former."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from susx.methods.axis import Axis
@@ -29,7 +30,10 @@ class WhitenedPrototypesState(TextState):
         prototypes: one row per class, g p at the default weight.
         offset: the hubness bias of each class at the default bias.
         evidence: how far the pool holds the classes; 0 is chance (``functional.domain``).
-        sigma, rho: share of all terms beyond zero-shot, and of a class's own images, that follows from it.
+        sigma, rho: share of all terms of retrieved images, and of a class's own, that follows from it.
+        labelled_mean, labelled_matrix, labelled_prototypes, trust, stranger: of images that a person labelled
+            (``functional.labelled_prototypes``); None where there are none.
+        every_class: whether all classes have such images.
     """
 
     mean: Float[Tensor, " dim"]
@@ -39,6 +43,12 @@ class WhitenedPrototypesState(TextState):
     evidence: float
     sigma: float
     rho: float
+    labelled_mean: Float[Tensor, " dim"] | None = field(default=None, kw_only=True)
+    labelled_matrix: Float[Tensor, "dim dim"] | None = field(default=None, kw_only=True)
+    labelled_prototypes: Float[Tensor, "classes dim"] | None = field(default=None, kw_only=True)
+    trust: Float[Tensor, " classes"] | None = field(default=None, kw_only=True)
+    stranger: float = field(default=0.0, kw_only=True)
+    every_class: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -46,18 +56,18 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     """logits = s f.W - bias A b + g normalise((f - m) S^-1/2).p, all of it in ``functional.whitened_prototypes``.
 
     The defaults are for images that nobody labelled, and were chosen on the swapped splits of DTD and SUN397. Where the
-    pool holds nothing of the classes the method is zero-shot. Without pool statistics (images generated) there is no
-    bias, and the images are believed.
+    pool holds nothing of the classes they add nothing. Without pool statistics (images generated) there is no bias, and
+    the images are believed. Images that a person labelled are told apart (``Evidence.support_labelled``) and believed by
+    their number and spread alone, whatever the pool holds (``functional.labelled_prototypes``).
 
     Weight and bias act on the logits; the second fit inside ``fit`` ranks images by the defaults of both.
 
     Attributes:
-        weight: of the prototypes; g = weight sigma (1 + 4/5 rho).
+        weight: of the prototypes; g = weight sigma (1 + 4/5 rho), and labelled images count weight / 6 times.
         bias: multiplies the hubness bias.
         ridge: penalty of the text map.
         shrinkage: of the covariance.
-        depth: images of a class that count.
-        labelled: the images were labelled by a person: equal weights, no bias, full trust. Use a weight of 12 (few) to 20 (8 and more).
+        depth: images of a class that count, of those that nobody labelled.
     """
 
     weight: float = _WEIGHT
@@ -65,10 +75,9 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     ridge: float = 1.0
     shrinkage: float = 0.1
     depth: int = 16
-    labelled: bool = False
 
     name = "whitened_prototypes"
-    version = 2
+    version = 3
     title = "Whitened prototypes"
     needs = frozenset({Need.SUPPORT, Need.POOL})
     state_type = WhitenedPrototypesState
@@ -90,33 +99,80 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
         Raises:
             NoSupportError: no support images.
         """
-        from susx.methods.functional.whitened_prototypes import Constants, fit_prototypes
+        import torch
+
+        from susx.methods.functional.whitened_prototypes import Constants, Prototypes, fit_prototypes
 
         keys, labels = evidence.support(self.name)
         text, scale = evidence.text_classifier, float(evidence.logit_scale)
-        constants = Constants(
-            weight=_WEIGHT,
-            ridge=self.ridge,
-            shrinkage=self.shrinkage,
-            depth=self.depth,
-            labelled=self.labelled,
-        )
+        constants = Constants(weight=_WEIGHT, ridge=self.ridge, shrinkage=self.shrinkage, depth=self.depth)
+        labelled = evidence.support_labelled
+        guessed = torch.ones(len(labels), dtype=torch.bool) if labelled is None else ~labelled
+
+        def names_alone() -> Prototypes:
+            if not bool(guessed.any()):
+                return Prototypes.none(text)
+            return fit_prototypes(text, scale, keys[guessed], labels[guessed], evidence.pool, constants)
+
+        terms = evidence.derived(("whitened prototypes", constants), names_alone)
+        state = WhitenedPrototypesState(text=text, logit_scale=scale, **vars(terms))
+        return self._with_labelled(state, evidence)
+
+    def _with_labelled(self, state: WhitenedPrototypesState, evidence: Evidence) -> WhitenedPrototypesState:
+        """Return the state with what images tell that a person labelled, if there are some."""
+        from susx.methods.functional.labelled_prototypes import fit_labelled
+
+        labelled = evidence.support_labelled
+        if labelled is None or not evidence.has_labelled:
+            return state
+        keys, labels = evidence.support(self.name)
+        base, added = WhitenedPrototypes()._names_alone(state, keys[labelled])
         terms = evidence.derived(
-            ("whitened prototypes", constants),
-            lambda: fit_prototypes(text, scale, keys, labels, evidence.pool, constants),
+            ("labelled prototypes", self.ridge, self.shrinkage, self.depth),
+            lambda: fit_labelled(
+                state.text, keys, labels, labelled, evidence.pool, base, added, ridge=self.ridge,
+                shrinkage=self.shrinkage,
+            ),
+        )  # fmt: skip
+        if terms is None:
+            return state
+        return dataclasses.replace(
+            state,
+            labelled_mean=terms.mean,
+            labelled_matrix=terms.matrix,
+            labelled_prototypes=terms.prototypes,
+            trust=terms.trust,
+            stranger=terms.stranger,
+            every_class=bool((terms.trust > 0).all()),
         )
-        return WhitenedPrototypesState(text=text, logit_scale=scale, **vars(terms))
 
     def scores(
         self, state: WhitenedPrototypesState, pooled: Float[Tensor, "query dim"], patches: Tensor | None
     ) -> Float[Tensor, "query classes"]:
-        """Return zero-shot logits plus the whitened prototypes minus the bias."""
+        """Return zero-shot logits plus the whitened prototypes minus the bias, told by labels where there are some."""
+        from susx.methods.functional.labelled_prototypes import labelled_logits
+        from susx.methods.functional.whitened_prototypes import prototype_scores
+
+        base, added = self._names_alone(state, pooled)
+        mean, matrix, prototypes = state.labelled_mean, state.labelled_matrix, state.labelled_prototypes
+        if mean is None or matrix is None or prototypes is None or state.trust is None:
+            return base
+        scores = prototype_scores(pooled, mean, matrix, prototypes)
+        return labelled_logits(
+            base, added, scores, state.trust, state.stranger, weight=self.weight / _WEIGHT, every_class=state.every_class
+        )  # fmt: skip
+
+    def _names_alone(
+        self, state: WhitenedPrototypesState, pooled: Float[Tensor, "query dim"]
+    ) -> tuple[Float[Tensor, "query classes"], Float[Tensor, "query classes"]]:
+        """Return the logits without any label, and the term of retrieved images in them."""
         from susx.methods.functional.whitened_prototypes import prototype_scores
 
         added = prototype_scores(pooled, state.mean, state.matrix, state.prototypes)
+        added = (self.weight / _WEIGHT) * added
         prompts = state.logit_scale * (pooled @ state.text.T)
-        return prompts + (self.weight / _WEIGHT) * added - self.bias * state.offset
+        return prompts + added - self.bias * state.offset, added
 
     def gives_zero_shot(self, state: WhitenedPrototypesState) -> bool:
-        """Whether the pool holds nothing of the classes, or both weights are 0."""
-        return state.sigma == 0 or super().gives_zero_shot(state)
+        """Whether neither the pool holds anything of the classes nor a person labelled an image, or both weights are 0."""
+        return (state.sigma == 0 and state.trust is None) or super().gives_zero_shot(state)

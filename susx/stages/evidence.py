@@ -53,6 +53,7 @@ def load_evidence(
         support_labels=torch.tensor([label[row.class_name] for row in kept], dtype=torch.int64),
         support_patches=tensors.get("patches"),
         support_adapted=tensors.get("adapted"),
+        support_labelled=torch.tensor([row.origin == "provided" for row in kept], dtype=torch.bool),
         class_names=tuple(classes),
         encoder=encoder.model if encoder else "",
         encoder_digest=encoder.digest if encoder else "",

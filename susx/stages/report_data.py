@@ -76,7 +76,7 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
         no_accuracy="" if rows else _why_no_accuracy(params.evaluate, params.labelled),
         notes=(
             *params.notes,
-            *_contradicted(evidence, inputs.one(curate.STAGE), store),
+            *_contradicted(evidence, inputs.one(curate.STAGE), _used(params, inputs, store), store),
             *_notes(rows, {split: labels["unreadable"] for split, labels in split_labels.items()}),
         ),
         **(figures(params, inputs, store, rows, evidence, test_image) if test_image else {}),
@@ -149,8 +149,17 @@ def _words_gain(classes: Sequence[str], inputs: Artefacts, store: ArtefactStore)
     )
 
 
-def _contradicted(evidence: Evidence, support: Ref, store: ArtefactStore) -> Iterator[str]:
-    """Name classes most of whose seeds are more like the text of one other class than like their own."""
+def _used(params: ReportParams, inputs: Artefacts, store: ArtefactStore) -> str:
+    """Say whether the classifier that is packaged looks at seeds."""
+    packaged = inputs.all(fit.STAGE)[params.headline]
+    fitted = json.loads(store.path(packaged, fit.FACTS).read_text(encoding="utf-8"))
+    if fitted["uses_support"] and not fitted["is_zero_shot"]:
+        return "They are used"
+    return "The classifier packaged is zero-shot and does not look at them"
+
+
+def _contradicted(evidence: Evidence, support: Ref, used: str, store: ArtefactStore) -> Iterator[str]:
+    """Name classes most of whose seeds are more like the text of one other class than like their own, and what becomes of them."""
     kept = [row for row in read_support(store.path(support, curate.TABLE)) if row.kept]
     own = [at for at, row in enumerate(kept) if row.origin == "provided"]
     if not own or evidence.support_features is None or evidence.class_names is None:
@@ -163,7 +172,7 @@ def _contradicted(evidence: Evidence, support: Ref, store: ArtefactStore) -> Ite
         rival, count = votes.most_common(1)[0]
         if rival != name and 2 * count > votes.total():
             yield (
-                f"The seeds of '{name}' contradict its name: {count} of {votes.total()} look more like '{rival}'. They are used; see "
+                f"The seeds of '{name}' contradict its name: {count} of {votes.total()} look more like '{rival}'. {used}; see "
                 "that they lie in the right folder."
             )
 

@@ -46,7 +46,8 @@ def test_table_has_every_method_and_protocol(tmp_path: Path, capsys: pytest.Capt
     found = run("--features", str(folder(tmp_path / "f")), out=tmp_path / "rows.json")
     rows = {(row["method"], row["tuning"]): row for row in found["rows"]}
     protocols = ("fixed", "support", "val")
-    cached = {(name, protocol) for name in ("tip_adapter", "tip_x") for protocol in protocols}
+    named = ("whitened_prototypes", "tip_adapter", "tip_x")
+    cached = {(name, protocol) for name in named for protocol in protocols}
     assert set(rows) == {("zero_shot", "-")} | cached
     assert all(row["n"] == 150 and row["low"] <= row["top1"] <= row["high"] for row in rows.values())
     assert rows["tip_x", "val"]["top1"] > rows["zero_shot", "-"]["top1"]
@@ -101,6 +102,18 @@ def test_few_shots_are_averaged_over_three_seeds(tmp_path: Path) -> None:
     assert eight["runs"] == []
     assert eight["low"] < eight["top1"] < eight["high"] or eight["top1"] == 1
     assert one["low"] < one["high"]
+    for row in (one, eight):
+        assert row["gain"] == pytest.approx(row["top1"] - rows[0]["top1"])
+        assert row["gain_low"] <= row["gain"] <= row["gain_high"]
+
+
+def test_the_number_of_draws_is_an_option(tmp_path: Path) -> None:
+    """A row is the mean of as many draws as are asked for; without shots there is nothing to draw."""
+    flags = ("--features", str(folder(tmp_path / "f")), "--tuning", "fixed", "--shots", "2")
+    rows = run(*flags, "--draws", "5", out=tmp_path / "rows.json")["rows"]
+    # Labelled shots need no pool: the default method is among those that run.
+    assert {row["method"] for row in rows} >= {"whitened_prototypes", "tip_adapter", "tip_x"}
+    assert all(len(row["runs"]) == 5 for row in rows if row["method"] != "zero_shot")
 
 
 def test_a_missing_test_split_is_half_of_validation(tmp_path: Path) -> None:
@@ -123,6 +136,7 @@ def test_a_missing_test_split_is_half_of_validation(tmp_path: Path) -> None:
     ("flags", "words"),
     [
         (("--shots", "0"), "numbers from 1 up"),
+        (("--draws", "2"), "--shots 1,2,4"),
         (("--shots", "16"), "no class has more than 8"),
         (("--shots", "1", "--pool", "."), "two sources"),
         (("--methods", "tipx"), "tip_x"),

@@ -254,7 +254,7 @@ def test_the_encoder_survives_a_file(tmp_path: Path) -> None:
     )
     found = read_features(write_features(held, tmp_path))
     assert (found.encoder, found.encoder_digest) == ("a", "b" * 64)
-    evidence = evidence_of(found, found.support, None)
+    evidence = evidence_of(found, found.support, None, labelled=found.support_labelled)
     assert (evidence.encoder, evidence.encoder_digest) == ("a", "b" * 64)
     facts = json.loads((tmp_path / "features.json").read_text())
     del facts["encoder_digest"]

@@ -104,6 +104,7 @@ def read_sus_x(
         test=splits.get("test"),
         source=f"{folder} (SuS-X {dataset} {backbone} {chosen or 'no support'})",
         encoder=backbone,
+        support_labelled=False,
     )
 
 

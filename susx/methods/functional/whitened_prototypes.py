@@ -49,7 +49,6 @@ class Constants:
         shrinkage: of the covariance.
         depth: images of a class that count.
         decay, power: of the weights of images.
-        labelled: labels were given by a person: equal weights, rho = sigma = 1, no bias, no second fit.
     """
 
     weight: float = 6.0
@@ -60,7 +59,6 @@ class Constants:
     depth: int = 16
     decay: float = 4.0
     power: float = 0.5
-    labelled: bool = False
 
 
 # Below 0.1 the added terms lost up to 1.7 points on pools of other things, above 0.15 they gained; from 0.2 up a
@@ -89,6 +87,13 @@ class Prototypes:
     sigma: float
     rho: float
 
+    @classmethod
+    def none(cls, text: Float[Tensor, "classes dim"]) -> Prototypes:
+        """Return terms that add nothing: those of no image."""
+        dim = text.shape[1]
+        zeros = torch.zeros(len(text))
+        return cls(torch.zeros(dim), torch.eye(dim), torch.zeros(len(text), dim), zeros, 0.0, 0.0, 0.0)
+
 
 def prototype_scores(
     pooled: Float[Tensor, "query dim"],
@@ -110,7 +115,7 @@ def fit_prototypes(
 ) -> Prototypes:
     """Return the terms that support images and pool add to zero-shot.
 
-    Without a pool (images generated, or shots given) the covariance of the support stands in for the pool's, there is
+    Without a pool (images generated) the covariance of the support stands in for the pool's, there is
     no bias, and the images, not having been chosen from many, are believed: evidence 1.
 
     Args:
@@ -124,17 +129,12 @@ def fit_prototypes(
     z = logit_scale * (rows @ text64.T)
     counts = torch.bincount(labels, minlength=len(text))
     has_images = counts > 0
-    evidence = (
-        1.0
-        if pool is None or constants.labelled
-        else _evidence(text, logit_scale, z, labels, pool, constants)
-    )
-    sigma, trusted = ramp(evidence, *_SIGMA), ramp(evidence, *_RHO) * torch.ones(len(text))
-    if not constants.labelled:
-        trusted = trusted * (counts / constants.depth).clamp(max=1)
+    evidence = 1.0 if pool is None else _evidence(text, logit_scale, z, labels, pool, constants)
+    sigma = ramp(evidence, *_SIGMA)
+    trusted = ramp(evidence, *_RHO) * (counts / constants.depth).clamp(max=1)
     rho = float(trusted[has_images].mean())
     offset = torch.zeros(len(text), dtype=torch.float64)
-    if pool is not None and not constants.labelled:
+    if pool is not None:
         offset = sigma * constants.bias * hubness_bias(pool.nearest, pool.own)
     whiten = _whitening(rows, labels, has_images, pool, constants)
     whitened = whiten(rows)
@@ -145,11 +145,8 @@ def fit_prototypes(
         gain = constants.weight * sigma * (1 + constants.trust * rho)
         return gain * normalize(mapped + trusted[:, None] * normalize(means))
 
-    if constants.labelled:
-        fitted = prototypes(torch.ones(len(rows), dtype=torch.float64))
-    else:
-        first = prototypes(_weights(z, labels, constants))
-        fitted = prototypes(_weights(z - offset + rho * (whitened @ first.T), labels, constants))
+    first = prototypes(_weights(z, labels, constants))
+    fitted = prototypes(_weights(z - offset + rho * (whitened @ first.T), labels, constants))
     return Prototypes(
         whiten.mean.float(), whiten.matrix.float(), fitted.float(), offset.float(), evidence, sigma, rho
     )
@@ -181,8 +178,5 @@ def _whitening(
     """Return the whitening around the mean of the class means, so that no class counts for its number of images."""
     means = class_means(rows, labels, torch.ones(len(rows), dtype=torch.float64), len(has_images))
     within = within_class_covariance(rows, labels)
-    if constants.labelled:
-        apart = within
-    else:
-        apart = (within + (covariance(rows) if pool is None else pool.covariance)) / 2
+    apart = (within + (covariance(rows) if pool is None else pool.covariance)) / 2
     return whitening(means[has_images].mean(dim=0), apart, constants.shrinkage)

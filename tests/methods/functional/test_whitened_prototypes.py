@@ -269,8 +269,6 @@ def test_trust_in_own_images_grows_with_their_number() -> None:
     few = (labels != 0) | (torch.arange(len(labels)) == 0)
     fit = fit_prototypes(text, SCALE, support[few], labels[few], statistics, Constants(depth=8))
     assert fit.rho == pytest.approx((5 + 1 / 8) / 6)
-    shots = fit_prototypes(text, SCALE, support[:8], labels[:8], None, Constants(depth=8, labelled=True))
-    assert shots.rho == 1.0
 
 
 def test_one_class_alone_is_legal() -> None:
@@ -296,18 +294,6 @@ def test_a_small_pool_is_legal(count: int) -> None:
     fit, _, support, _ = fitted(text, pool_of_classes(text, count, seed=1))
     assert len(support) == 6 * min(count, 8)
     assert torch.isfinite(scores(fit, unit(9, 16, seed=2))).all()
-
-
-def test_fewer_images_than_dimensions_and_no_pool() -> None:
-    """Labelled shots alone fit: no pool, a covariance of low rank, and a useful classifier."""
-    text = unit(4, 64, seed=0)
-    shots, queries = pool_of_classes(text, 8, seed=1), pool_of_classes(text, 200, seed=2)
-    labels = torch.arange(8) % 4
-    fit = fit_prototypes(text, SCALE, shots, labels, None, Constants(labelled=True, weight=30.0))
-    right = (scores(fit, queries).argmax(1) == torch.arange(200) % 4).float().mean()
-    assert right > 0.9
-    assert (fit.sigma, fit.rho) == (1.0, 1.0)
-    assert torch.equal(fit.offset, torch.zeros(4))
 
 
 @pytest.mark.parametrize(
