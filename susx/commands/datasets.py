@@ -112,7 +112,8 @@ def new(
         Path,
         typer.Option(
             "--from",
-            help="Text file (a class name a line), folder of folders, CSV, parquet or folder of Hugging Face datasets, webdataset of CLIP_benchmark.",
+            help="Text file (a class name a line), folder of folders, CSV, parquet or folder of Hugging Face datasets, webdataset of CLIP_benchmark, or "
+            "what people said of a labelled folder (RESULT of susx label).",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="YAML to write.", callback=ends_in(".yaml", ".yml"))],
@@ -126,7 +127,15 @@ def new(
 ) -> None:
     """Describe your own data set."""
     from susx.datasets import new_dataset
+    from susx.errors import ConfigError
+    from susx.labelling.said_table import labelled_folder, write_said_table
 
+    if labelled := labelled_folder(source):
+        source = out.with_name(f"{out.stem}-said.csv")
+        if source.exists() and not force:
+            raise ConfigError(f"{source} exists; give --force to write over it.")
+        count = write_said_table(labelled, source)
+        typer.echo(f"{source}: {count} images that people gave a class.")
     config = new_dataset(name, source, out, class_column=class_column, force=force)
     typer.echo(f"{out}: {len(config.classes)} classes. Use it with --dataset {out}.")
     if config.reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -125,7 +126,7 @@ def create_app(session: ReviewSession, pictures: Pictures, who: str) -> FastAPI:
     return app
 
 
-def _file(name: str) -> object:
+def _file(name: str) -> Callable[[], FileResponse]:
     def send() -> FileResponse:
         return FileResponse(_PAGE / name, headers={"Cache-Control": "no-cache"})
 
