@@ -23,7 +23,7 @@ __all__ = ["METHOD", "VERSION", "Answers", "Judged", "answers", "label_images"]
 
 METHOD = "folder_prototypes"
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same folder would get other labels."""
 
 

@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from jaxtyping import Float, Float64
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -29,6 +28,7 @@ class ClassModel:
         prototypes: g p, one row per class; zeros where there are class names alone.
         offset: hubness bias of each class.
         pool_mean, pool_covariance: moments of images of any kind, the pool's or the folder's own.
+        pool_is_folder: they are the folder's own, which say nothing of what lies outside the classes.
     """
 
     text: Float[Tensor, "classes dim"]
@@ -39,27 +39,28 @@ class ClassModel:
     offset: Float[Tensor, " classes"]
     pool_mean: Float64[Tensor, " dim"]
     pool_covariance: Float64[Tensor, "dim dim"]
+    pool_is_folder: bool = False
 
     @classmethod
     def of_names(
         cls, text: Float[Tensor, "classes dim"], logit_scale: float, rows: Float[Tensor, "query dim"]
     ) -> ClassModel:
-        """Return zero-shot, with the moments of the folder's own rows; of fewer than two images the unit sphere's."""
-        classes, dim = text.shape
-        values = rows.double()
-        mean = values.mean(dim=0) if len(values) else torch.zeros(dim, dtype=torch.float64)
-        covariance = torch.eye(dim, dtype=torch.float64) / dim
-        if len(values) > 1:
-            apart = values - mean
-            covariance = apart.T @ apart / len(values)
-        return cls(
-            text, logit_scale, torch.zeros(dim), torch.eye(dim), torch.zeros(classes, dim), torch.zeros(classes), mean, covariance
-        )  # fmt: skip
+        """Return what the names tell, with the folder's own rows in the place of a pool's.
+
+        Raises:
+            InputError: the folder has no images.
+        """
+        from susx.methods.functional.folder_prototypes import inductive_from_folder
+
+        return cls(**vars(inductive_from_folder(text, logit_scale, rows)))
 
     def to_bytes(self) -> bytes:
         """Return a safetensors file; equal models give equal bytes."""
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        tensors = {name: value.contiguous() for name, value in values.items() if isinstance(value, Tensor)}
+        # One file may not hold two names of the same memory.
+        tensors = {
+            name: value.clone().contiguous() for name, value in values.items() if isinstance(value, Tensor)
+        }
         facts = {name: value for name, value in values.items() if name not in tensors}
         data: bytes = save(tensors, metadata={"susx": json.dumps(facts, sort_keys=True)})
         return data

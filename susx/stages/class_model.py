@@ -128,4 +128,4 @@ def _support(text: Tensor, scale: float, parts: Iterable[np.ndarray], per_class:
     return support_from_pool(text, scale, torch.cat(candidates), per_class)
 
 
-STAGE = Stage("class-model", 2, run, "Fit the classes", outside=(POOL,))
+STAGE = Stage("class-model", 3, run, "Fit the classes", outside=(POOL,))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import logging
+import tempfile
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 from susx.errors import InputError
 from susx.labelling import LabelRecord, LabelResult, judge
@@ -25,8 +29,13 @@ from susx.stages.done import Done
 from susx.stages.executors import Executor
 from susx.stages.label_plan import LabelPlan
 from susx.stages.stage import Stage
+from susx.store import ArtefactStore, Job
+from susx.store.image_rows import ImageRows
+from susx.types import Digest
 
 __all__ = ["LABEL_STAGES", "label_folder"]
+
+logger = logging.getLogger(__name__)
 
 _OF_BUILD = (
     pool.STAGE, seeds.STAGE, words.STAGE, prompts.STAGE, encode_texts.STAGE, text_classifier.STAGE, pool_statistics.STAGE,
@@ -47,7 +56,8 @@ def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
     for stage in _OF_BUILD:
         if jobs := stage.jobs(build, done):
             done = done.plus(executor.run(stage, jobs))
-    encoded = executor.run(encode_folder.STAGE, encode_folder.folder_jobs(build, plan.folder, photos))
+    jobs = encode_folder.folder_jobs(build, plan.folder, photos)
+    encoded = executor.run(encode_folder.STAGE, jobs)
     done = done.plus(encoded)
     facts = encode_folder.read_facts(store, encoded)
     if all(facts.values()):
@@ -55,6 +65,7 @@ def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
         raise InputError(
             f"None of the {len(plan.folder.photos)} photographs in {plan.folder.path} can be used: {counted}. Nothing was labelled."
         )
+    _mend(plan, executor.store, jobs, [digest for digest, reason in facts.items() if not reason])
     done = done.plus(executor.run(class_model.STAGE, class_model.model_jobs(build, done)))
     done = done.plus(executor.run(label.STAGE, label.label_jobs(build, done, plan.said)))
     left_out = {**plan.folder.left_out}
@@ -66,6 +77,17 @@ def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
         _record(plan, left_out).with_estimate(label.read_estimate(store, done.one(label.STAGE))), checked(rows), dict(sorted(left_out.items())),
         model=ClassModel.read(store.path(done.one(class_model.STAGE), class_model.FILE)),
     )  # fmt: skip
+
+
+def _mend(plan: LabelPlan, store: ArtefactStore, jobs: Sequence[Job], usable: Sequence[Digest]) -> None:
+    """Encode again what the store held and lost: a damaged file of features is none, and gc takes what nobody asked for."""
+    encoder = plan.build.encoder
+    if ImageRows(store, encoder["digest"], encoder["precision"]).look(usable).known.all():
+        return
+    logger.warning("the store lost features of the photographs; they are encoded again")
+    for job in jobs:
+        with tempfile.TemporaryDirectory() as scratch:
+            encode_folder.run(job, store, Path(scratch))
 
 
 def _record(plan: LabelPlan, left_out: dict[str, str]) -> LabelRecord:

@@ -6,6 +6,7 @@ Layout below the root::
     partial/<stage>/<key>/               work in progress; survives a crash, so that a stage may resume
     locks/<key>.lock, use-<id>, gc       one builder per key, over processes; who uses the store (``usage``)
     slots/<dataset>/<stage>/<id>.json    the last ingredients of each unit of work, to say what changed
+    features/<encoder>-<precision>/      features of photographs by the content of their files (``image_rows``)
     runs/<run>                           what a build gives its user (``runs``)
     trash/                               what gc takes away, until it is deleted
 
@@ -290,11 +291,13 @@ class ArtefactStore:
         return usage.oldest_use(self.root)
 
     def leftovers(self, limit: float) -> Iterator[Path]:
-        """Return the workspaces that nobody works in and nobody touched since ``limit``, and trash."""
+        """Return the workspaces that nobody touched since ``limit``, features that nobody read since, and trash."""
         yield from listed(self.root / "trash")
         for folder in (work for stage in listed(self.root / "partial") for work in listed(stage)):
             if newest(folder) < limit and not self.running(Ref(folder.parent.name, "", folder.name, "")):
                 yield folder
+        # Who reads features refreshes their folder.
+        yield from (folder for folder in listed(self.root / "features") if newest(folder) < limit)
 
     def drop_leftover(self, folder: Path, limit: float) -> bool:
         """Remove what :meth:`leftovers` named, unless somebody took it up since; returns whether it went."""

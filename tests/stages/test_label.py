@@ -97,6 +97,20 @@ def test_one_new_photograph_is_one_that_is_encoded(
     assert len(result) == 25
 
 
+def test_features_that_the_store_lost_are_made_again(
+    labelled: tuple[LabelOptions, dict[str, str]], tmp_path: Path
+) -> None:
+    """Damaged: the labels are the same, and the store is whole again."""
+    options, _ = labelled
+    before = LabelResult.read(options.out)
+    (folder,) = (path for path in (Path(options.store) / "features").iterdir() if path.name.endswith("-fp32"))
+    for path in folder.glob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:100])
+    result, _ = _label(replace(options, out=str(tmp_path / "out")))
+    assert list(result.frame["label"]) == list(before.frame["label"])
+    assert result.features().shape == (24, before.class_model().text.shape[1])
+
+
 def test_broken_files_are_counted_and_named(
     labelled: tuple[LabelOptions, dict[str, str]], tmp_path: Path
 ) -> None:

@@ -73,3 +73,21 @@ def test_a_hash_that_is_taken_later_counts(tmp_path: Path) -> None:
     writer.add(digests, rows)
     writer.add(digests, rows, ["00000000000000aa"])
     assert ImageRows(store, "e" * 64).look(digests).hashes == ("00000000000000aa",)
+
+
+def test_gc_takes_what_nobody_asked_for(tmp_path: Path) -> None:
+    """Features are kept while they are read."""
+    import os
+
+    from susx.store.garbage import collect
+
+    store, (digests, rows) = ArtefactStore(tmp_path), _some(3)
+    for encoder in ("e", "f"):
+        ImageRows(store, encoder * 64).add(digests, rows)
+    (tmp_path / "locks").mkdir()
+    for path in sorted(tmp_path.glob("features/**/*"), reverse=True):
+        os.utime(path, (1, 1))
+    ImageRows(store, "e" * 64).look(digests)
+    collect(store, keep_seconds=3600, delete=True)
+    assert ImageRows(store, "e" * 64).look(digests).known.all()
+    assert not ImageRows(store, "f" * 64).look(digests).known.any()
