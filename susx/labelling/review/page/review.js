@@ -140,12 +140,13 @@ const move = (to, scroll = true) => {
   state.cursor = Math.max(0, Math.min(to, state.ids.length - 1));
   if (state.cursor >= state.drawn - 12 && state.drawn < state.ids.length) more();
   const item = element(state.ids[state.cursor]);
+  $("second").firstChild.textContent = "Second ";
   if (!item) return;
   item.classList.add("current");
   $("grid").setAttribute("aria-activedescendant", item.id);
   if (scroll) item.scrollIntoView({ block: "nearest" });
   const tile = state.tiles.get(state.ids[state.cursor]);
-  $("second").firstChild.textContent = tile?.second && !audit() ? `${tile.second.slice(0, 18)} ` : "Second ";
+  if (tile?.second && !audit()) $("second").firstChild.textContent = `${tile.second.slice(0, 18)} `;
   if ($("zoom").open) zoom();
 };
 
