@@ -24,7 +24,9 @@ from susx.classifier.description import JSON, STATE, SUPPORT, TABLE, Description
 from susx.config import EncoderConfig
 from susx.errors import InputError, MismatchError, StoreError
 from susx.evaluation import Rejection
+from susx.evaluation.calibration import FEWEST
 from susx.methods import Method, parameters
+from susx.methods.packaged import Packaged, packaged
 from susx.methods.state import Fitted, save_fitted
 from susx.methods.zero_shot import ZeroShotState
 from susx.modes import plain_mode
@@ -52,6 +54,7 @@ class ClassifierFacts:
         tuning: protocol that chose the hyper-parameters.
         temperature: the logits are divided by it before the softmax; 1 when not calibrated.
         calibrated_on: the labelled images the temperature was fitted on ("val", "support"), or "".
+        calibration_images: how many of them there were; too few fit no temperature, and ``calibrated_on`` is "".
         licences: notes on what was used, for whoever ships the classifier.
         toy: whether the encoder is the embedded one.
         rejection: what the pool that the support images came from tells of images that are none of the classes.
@@ -66,6 +69,7 @@ class ClassifierFacts:
     tuning: str = "fixed"
     temperature: float = 1.0
     calibrated_on: str = ""
+    calibration_images: int = 0
     licences: tuple[str, ...] = ()
     toy: bool = False
     rejection: Rejection | None = None
@@ -110,8 +114,13 @@ class StoredClassifier:
 
     @property
     def is_zero_shot(self) -> bool:
-        """Whether it is zero-shot in all but name: the support images have no say."""
-        return self.method.gives_zero_shot(self.state)
+        """Whether the class prompts decide alone, whatever the method is called."""
+        return self.packaged.is_zero_shot
+
+    @property
+    def packaged(self) -> Packaged:
+        """What is said of its method."""
+        return packaged(self.method, self.state, self.facts.tuning)
 
     @property
     def warning(self) -> str:
@@ -122,17 +131,21 @@ class StoredClassifier:
     def notes(self) -> list[str]:
         """What whoever reads an answer should know, a sentence or two each."""
         notes = [self.warning] if self.warning else []
-        if self.is_zero_shot:
-            values = ", ".join(f"{name} = {value:g}" for name, value in self.method.values().items())
-            notes.append(
-                f"This {self.method.title} is zero-shot: tuning ({self.facts.tuning}) left the support images without a "
-                f"say ({values})."
-            )
+        notes.append(self.packaged.sentence[:1].upper() + self.packaged.sentence[1:])
         if not self.facts.calibrated_on:
-            notes.append(
-                "The probabilities are not calibrated: there were no labelled images to fit a temperature on."
-            )
+            notes.append(_uncalibrated(self.facts.calibration_images))
         return notes
+
+
+def _uncalibrated(images: int) -> str:
+    why = (
+        "there were no labelled images to fit a temperature on"
+        if not images
+        else f"{images} labelled images are too few for a temperature, which takes {FEWEST}"
+        if images < FEWEST
+        else f"all {images} labelled images are told rightly, which leaves no temperature to fit"
+    )
+    return f"The probabilities are not calibrated: {why}."
 
 
 def save_classifier(
@@ -208,7 +221,11 @@ def _description(facts: ClassifierFacts, method: Method[Any], files: dict[str, s
             "prompts": {"kind": facts.prompts, "digest": facts.prompts_digest},
             "method": {"name": method.name, "hyper_parameters": parameters(method)},
             "tuning": facts.tuning,
-            "calibration": {"temperature": facts.temperature, "on": facts.calibrated_on},
+            "calibration": {
+                "temperature": facts.temperature,
+                "on": facts.calibrated_on,
+                "images": facts.calibration_images,
+            },
             "licences": tuple(facts.licences),
             "toy": facts.toy,
             "rejection": dataclasses.asdict(facts.rejection) if facts.rejection else None,

@@ -53,10 +53,11 @@ class MethodName(_Strict):
 
 
 class Calibration(_Strict):
-    """Temperature, and the labelled images it was fitted on, if any."""
+    """Temperature, the labelled images it was fitted on, if any, and how many of them there were."""
 
     temperature: Annotated[FiniteFloat, Field(gt=0)]
     on: str
+    images: Annotated[int, Field(ge=0)] | None = None
 
 
 class Rejected(_Strict):
@@ -97,10 +98,12 @@ class Description(_Strict):
 
     def sealed(self) -> Description:
         """Return it with its own digest."""
-        # Classifiers from before there was a rejection have none in their digest.
-        content = self.model_dump(
-            mode="json", exclude={"digest"} | ({"rejection"} if self.rejection is None else set())
-        )
+        # Classifiers from before there was a rejection, or a number of images, have none in their digest.
+        content = self.model_dump(mode="json", exclude={"digest"})
+        if self.rejection is None:
+            del content["rejection"]
+        if self.calibration.images is None:
+            del content["calibration"]["images"]
         text = json.dumps(content, sort_keys=True)
         return self.model_copy(update={"digest": hashlib.sha256(text.encode()).hexdigest()})
 

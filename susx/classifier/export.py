@@ -142,5 +142,7 @@ def _properties(stored: StoredClassifier) -> dict[str, str]:
         "encoder_digest": facts.encoder_digest,
         "method": stored.method.name,
         "temperature": repr(facts.temperature),
+        "calibrated_on": facts.calibrated_on,
+        "calibration_images": str(facts.calibration_images),
         "licences": json.dumps(facts.licences, ensure_ascii=False),
     }

@@ -110,7 +110,9 @@ def classifier_card(
     images = Counter(row.class_name for row in stored.rows)
     sources = Counter((row.origin, row.model or "-", row.licence or "not stated") for row in stored.rows)
     values = json.dumps(stored.method.values(), default=str)
-    calibrated = facts.calibrated_on or "nothing"
+    calibrated = (
+        f"{facts.calibrated_on}, {facts.calibration_images} images" if facts.calibrated_on else "nothing"
+    )
     parts = [
         f"# {cell(dataset)}: {stored.method.title}",
         f"An image classifier of {len(facts.class_names)} classes made from their names by susx {_version()}.",

@@ -145,6 +145,8 @@ def as_record(prediction: Prediction, stored: StoredClassifier) -> dict[str, Any
         ],
         **({} if prediction.none_of_these is None else {"none_of_these": prediction.none_of_these}),
         "is_zero_shot": stored.is_zero_shot,
+        "calibrated_on": stored.facts.calibrated_on,
+        "calibration_images": stored.facts.calibration_images,
         "toy": stored.facts.toy,
         **({"warning": stored.warning} if stored.warning else {}),
     }

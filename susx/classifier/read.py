@@ -43,7 +43,8 @@ def read_classifier(folder: Path) -> StoredClassifier:
     facts = ClassifierFacts(
         class_names=found.class_names, encoder=found.encoder.config, encoder_digest=found.encoder.digest,
         dataset=found.dataset, prompts=found.prompts.kind, prompts_digest=found.prompts.digest, tuning=found.tuning,
-        temperature=found.calibration.temperature, calibrated_on=found.calibration.on, licences=found.licences,
+        temperature=found.calibration.temperature, calibrated_on=found.calibration.on,
+        calibration_images=found.calibration.images or 0, licences=found.licences,
         toy=found.toy, rejection=Rejection(**found.rejection.model_dump()) if found.rejection else None,
     )  # fmt: skip
     support, rows = _read_support(folder) if SUPPORT in found.files else (None, ())

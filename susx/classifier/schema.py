@@ -55,6 +55,10 @@ class Answer(BaseModel):
     """Whether the image is none of the classes, at the share of outsiders that the service was started with (``--reject``)."""
     is_zero_shot: bool
     """Whether the support images have no say."""
+    calibrated_on: str
+    """The labelled images that the probabilities are calibrated on; empty where they are not calibrated."""
+    calibration_images: int
+    """How many of them there were; too few calibrate nothing."""
     toy: bool
     """Whether the encoder is the embedded one, whose answers mean nothing."""
     warning: str | None = None
@@ -75,15 +79,18 @@ class Answers(BaseModel):
 
 
 class Health(BaseModel):
-    """What is served. ``calibrated_on`` is empty where the probabilities are not calibrated."""
+    """What is served. ``calibrated_on`` is empty where the probabilities are not calibrated, whatever ``calibration_images`` there were."""
 
     status: str
     version: str
+    packaged: str
+    """One sentence: the method, and whether the support images have a say."""
     method: str
     is_zero_shot: bool
     hyper_parameters: dict[str, Any]
     tuning: str
     calibrated_on: str
+    calibration_images: int
     toy: bool
     encoder: str
     classes: int

@@ -108,7 +108,12 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
         await run_in_threadpool(worker.stop)
 
     app = FastAPI(
-        title="susx classifier", version=susx.__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+        title="susx classifier",
+        version=susx.__version__,
+        description=classifier.stored.packaged.sentence,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
     )
 
     app.add_middleware(_CountStatus, requests=metrics.requests)
@@ -177,11 +182,13 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
         return {
             "status": "ok",
             "version": susx.__version__,
+            "packaged": stored.packaged.sentence,
             "method": stored.method.name,
             "is_zero_shot": stored.is_zero_shot,
             "hyper_parameters": parameters(stored.method),
             "tuning": facts.tuning,
             "calibrated_on": facts.calibrated_on,
+            "calibration_images": facts.calibration_images,
             "toy": facts.toy,
             "encoder": f"{facts.encoder.model} {facts.encoder_digest[:12]}",
             "classes": len(facts.class_names),

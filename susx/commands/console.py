@@ -12,8 +12,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape as escape_markup
-from rich.table import Table
 
+from susx.commands.table import Column, print_table
 from susx.errors import InputError
 from susx.neutral import for_json, for_terminal
 from susx.stages.build_plan import BuildPlan
@@ -85,64 +85,61 @@ def print_toy(console: Console, plan: BuildPlan) -> None:
 
 def print_plan(console: Console, planned: Sequence[PlannedJob]) -> None:
     """Print one line per stage and state, with the reasons; single classes are named where they are few."""
-    table = Table(title="What a build would do", title_justify="left")
-    for name, justify in (
-        ("stage", "left"),
-        ("state", "left"),
-        ("jobs", "right"),
-        ("which", "left"),
-        ("why", "left"),
-    ):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = defaultdict(list)
     for entry in planned:
         groups[entry.job.stage, entry.state, entry.reasons].append(entry.job.subject or "all")
     colour = {"fresh": "green", "stale": "yellow", "missing": "cyan", "running": "blue", "waits": "magenta"}
+    rows = []
     for (stage, state, reasons), subjects in groups.items():
         which = ", ".join(subjects[:4]) + (", ..." if len(subjects) > 4 else "")
-        table.add_row(
-            stage,
-            f"[{colour[state]}]{state}[/]",
-            str(len(subjects)),
-            escape(which),
-            escape("; ".join(reasons)),
-        )
-    console.print(table)
+        shown = f"[{colour[state]}]{state}[/]"
+        rows.append((stage, shown, str(len(subjects)), escape(which), escape("; ".join(reasons))))
+    columns = (
+        Column("stage", "name"),
+        Column("state", "name"),
+        Column("jobs", "number"),
+        Column("which"),
+        Column("why"),
+    )
+    print_table(console, "What a build would do", columns, rows)
     counts = Counter(entry.state for entry in planned)
     console.print(", ".join(f"{number} {state}" for state, number in counts.items()) + ".")
 
 
+def _accuracy(row: Mapping[str, Any]) -> tuple[str, ...]:
+    interval = f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
+    method = row["method"] + (" (is zero-shot)" if row.get("is_zero_shot") else "")
+    return method, row["tuning"], f"{100 * row['top1']:.2f}", interval, str(row["n"])
+
+
 def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
     """Print stages, accuracies and where the report is."""
-    table = Table(title="Stages", title_justify="left")
-    table.add_column("stage")
-    for name in ("computed", "cached", "seconds"):
-        table.add_column(name, justify="right")
-    table.add_column("counts", overflow="fold")
-    for stage in summary["stages"]:
-        counts = ", ".join(f"{value} {name}" for name, value in stage["counts"].items())
-        table.add_row(
-            stage["stage"],
-            str(stage["computed"] or ""),
-            str(stage["cached"] or ""),
-            f"{stage['seconds']:.1f}",
-            counts,
+    columns = [
+        Column("stage", "name"),
+        *(Column(name, "number") for name in ("computed", "cached", "seconds")),
+        Column("counts"),
+    ]
+    stages = [
+        (
+            stage["stage"], str(stage["computed"] or ""), str(stage["cached"] or ""), f"{stage['seconds']:.1f}",
+            ", ".join(f"{value} {name}" for name, value in stage["counts"].items()),
         )
-    console.print(table)
+        for stage in summary["stages"]
+    ]  # fmt: skip
+    print_table(console, "Stages", columns, stages)
     for stage in summary["stages"]:
         for reason in stage["rebuilt"][:3]:
             console.print(f"[yellow]{stage['stage']} was made again: {escape(reason)}[/]")
     if summary["methods"]:
-        table = Table(title="Accuracy on the test split", title_justify="left")
-        for name in ("method", "tuning"):
-            table.add_column(name)
-        for name in ("top-1 %", "95 % interval", "images"):
-            table.add_column(name, justify="right")
-        for row in summary["methods"]:
-            interval = f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
-            method = row["method"] + (" (is zero-shot)" if row.get("is_zero_shot") else "")
-            table.add_row(method, row["tuning"], f"{100 * row['top1']:.2f}", interval, str(row["n"]))
-        console.print(table)
+        numbers = ("top-1 %", "95 % interval", "images")
+        columns = [
+            Column("method", "name"),
+            Column("tuning", "name"),
+            *(Column(name, "number") for name in numbers),
+        ]
+        print_table(
+            console, "Accuracy on the test split", columns, [_accuracy(row) for row in summary["methods"]]
+        )
     else:
         console.print(summary["no_accuracy"])
     if bare := summary.get("without_support"):
@@ -150,5 +147,11 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         console.print(
             f"[yellow]{len(bare)} classes have no support image and are told by their prompts alone: {escape(named)}[/]"
         )
+    if counts := summary["labelled_images"]:
+        console.print(
+            f"Labelled images: {', '.join(f'{number:,} {name}' for name, number in counts.items())}."
+        )
+    said = summary["packaged"]["sentence"]
+    console.print(escape(said[:1].upper() + said[1:]), soft_wrap=True)
     console.print(f"Classifier: {escape(summary['classifier'])}", soft_wrap=True)
     console.print(f"Report: [bold]{escape(summary['report'])}[/]", soft_wrap=True)

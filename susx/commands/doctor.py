@@ -40,21 +40,20 @@ def doctor(
 ) -> None:
     """Check versions, the shadowing backport, GPU, store, Prefect API and weights; say what to do about each finding."""
     from rich.markup import escape
-    from rich.table import Table
 
     from susx.commands.console import output
+    from susx.commands.table import Column, print_table
 
-    table = Table(title="susx doctor", title_justify="left")
-    for name in ("check", "", "found", "what to do"):
-        table.add_column(name, overflow="fold")
+    rows = []
     bad = False
     colour = {"ok": "green", "note": "yellow", "bad": "red"}
     for finding in findings(store, profile):
         bad |= finding.state == "bad"
         mark = f"[{colour[finding.state]}]{finding.state}[/]"
-        table.add_row(finding.what, mark, escape(finding.found), escape(finding.todo))
+        rows.append((finding.what, mark, escape(finding.found), escape(finding.todo)))
     console = output()
-    console.print(table)
+    columns = (Column("check", "name"), Column("", "name"), Column("found"), Column("what to do"))
+    print_table(console, "susx doctor", columns, rows)
     if bad:
         console.print("[red]Something must be mended before susx can work here.[/]")
         raise typer.Exit(1)

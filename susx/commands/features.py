@@ -210,41 +210,32 @@ def _draws(asked: int | None, shots: str) -> int:
 
 
 def _print(experiment: Experiment, console: Console) -> None:
-    from rich.table import Table
+    from susx.commands.console import escape
+    from susx.commands.table import Column, print_table
 
-    rows = experiment.rows
-    table = Table(title=f"{experiment.source}: top-1 on {experiment.split}", title_justify="left")
-    for name in ("method", "tuning", "support"):
-        table.add_column(name)
-    for name in ("top-1 %", "95 % interval", "gain", "95 % interval", "n"):
-        table.add_column(name, justify="right")
-    drawn = any(row.runs for row in rows)
-    if drawn:
-        table.add_column("draws", justify="right")
-    table.add_column("hyper-parameters", overflow="fold")
-    for row in rows:
-        chosen = ", ".join(f"{name} {value:.4g}" for name, value in row.hyper_parameters.items())
-        interval = f"{100 * row.low:.2f} to {100 * row.high:.2f}"
+    drawn = any(row.runs for row in experiment.rows)
+    columns = [
+        *(Column(heading, "name") for heading in ("method", "tuning", "support")),
+        *(
+            Column(heading, "number")
+            for heading in ("top-1 %", "95 % interval", "gain", "95 % interval", "n")
+        ),
+        *([Column("draws", "number")] if drawn else []),
+        Column("hyper-parameters"),
+    ]
+    rows = []
+    for row in experiment.rows:
         gain, between = "", ""
         if row.gain is not None and row.gain_low is not None and row.gain_high is not None:
-            gain, between = (
-                f"{100 * row.gain:+.2f}",
-                f"{100 * row.gain_low:+.2f} to {100 * row.gain_high:+.2f}",
-            )
-        table.add_row(
-            row.method,
-            row.tuning,
-            row.support,
-            f"{100 * row.top1:.2f}",
-            interval,
-            gain,
-            between,
-            str(row.n),
-            *([_range(row)] if drawn else []),
-            chosen,
-        )
-    console.print(table)
-    for note in sorted({row.note for row in rows} - {""}):
+            gain = f"{100 * row.gain:+.2f}"
+            between = f"{100 * row.gain_low:+.2f} to {100 * row.gain_high:+.2f}"
+        rows.append((
+            row.method, row.tuning, row.support, f"{100 * row.top1:.2f}", f"{100 * row.low:.2f} to {100 * row.high:.2f}", gain, between,
+            str(row.n), *([_range(row)] if drawn else []),
+            ", ".join(f"{name} {value:.4g}" for name, value in row.hyper_parameters.items()),
+        ))  # fmt: skip
+    print_table(console, f"{escape(experiment.source)}: top-1 on {experiment.split}", columns, rows)
+    for note in sorted({row.note for row in experiment.rows} - {""}):
         console.print(note)
 
 

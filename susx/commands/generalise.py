@@ -31,11 +31,10 @@ def generalise(
     """
     import dataclasses
 
-    from rich.table import Table
-
     from susx.classifier import load_classifier
     from susx.classifier.generalise import generalise as measure
-    from susx.commands.console import output, write_json
+    from susx.commands.console import escape, output, write_json
+    from susx.commands.table import Column, print_table
     from susx.config import load_dataset
     from susx.datasets import read_split
     from susx.errors import InputError
@@ -53,9 +52,9 @@ def generalise(
             )
         rows.append(measure(loaded, dataset.name, images.images(), images.labels, dataset.classes))
     of = f"{loaded.facts.dataset}, {loaded.stored.method.name}/{loaded.facts.tuning}"
-    table = Table(title=f"Classifier of {of}: top-1 % with 95 % interval", title_justify="left")
-    for heading in ("data set", "classes", "n", "zero-shot", "classifier", "difference"):
-        table.add_column(heading, justify="left" if heading == "data set" else "right")
+    title = f"Classifier of {escape(of)}: top-1 % with 95 % interval"
+    headings = ("classes", "n", "zero-shot", "classifier", "difference")
+    lines = []
     for row in rows:
         plain, ours, gain = (
             f"{100 * value:{sign}.2f} ({100 * low:.1f} to {100 * high:.1f})"
@@ -64,6 +63,7 @@ def generalise(
                 (row.gain, row.gain_low, row.gain_high, "+"),
             )
         )  # fmt: skip
-        table.add_row(row.dataset, str(row.classes), str(row.n), plain, ours, gain)
-    output(json_file).print(table)
+        lines.append((escape(row.dataset), str(row.classes), str(row.n), plain, ours, gain))
+    columns = [Column("data set", "name"), *(Column(heading, "number") for heading in headings)]
+    print_table(output(json_file), title, columns, lines)
     write_json(json_file, [dataclasses.asdict(row) for row in rows])

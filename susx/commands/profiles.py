@@ -19,10 +19,9 @@ def _group() -> None:
 @app.command("list")
 def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the shipped profiles and those in your own folders: encoder, where images come from, what is fitted."""
-    from rich.table import Table
-
     from susx.commands.console import escape, output, write_json
     from susx.commands.described import described
+    from susx.commands.table import Column, print_table
     from susx.config import load_profile
 
     profiles = described("profiles", load_profile)
@@ -35,17 +34,16 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
             ],
         )
         return
-    table = Table(title="Profiles", title_justify="left")
-    for name in ("profile", "encoder", "weights", "images a class", "retrieval", "diffusion model"):
-        table.add_column(name, overflow="fold", no_wrap=name == "profile")
+    rows = []
     for path, profile in profiles:
-        encoder, generation = profile.encoder, profile.generation
+        encoder = profile.encoder
         row = (
-            path.stem,
-            encoder.model,
-            encoder.pretrained or "",
-            str(profile.per_class),
-            profile.retrieval.backend,
-        )
-        table.add_row(*map(escape, (*row, generation.model)))
-    output().print(table)
+            path.stem, encoder.model, encoder.pretrained or "", str(profile.per_class), profile.retrieval.backend,
+            profile.generation.model,
+        )  # fmt: skip
+        rows.append(tuple(map(escape, row)))
+    columns = (
+        Column("profile", "name"), Column("encoder"), Column("weights"), Column("images a class", "number"), Column("retrieval"),
+        Column("diffusion model"),
+    )  # fmt: skip
+    print_table(output(), "Profiles", columns, rows)

@@ -49,18 +49,12 @@ def compare(
     if form is not None:
         typer.echo(render_table(header, rows, _checked(form)), nl=False)
         return
-    from rich.table import Table
-
     from susx.commands.console import escape, output
+    from susx.commands.table import Column, print_table
 
-    drawn = Table(
-        title="Top-1 in per cent [95 % interval] (difference to the first, points)", title_justify="left"
-    )
-    for name in header:
-        drawn.add_column(escape(name), overflow="fold")
-    for row in rows:
-        drawn.add_row(*map(escape, row))
-    output().print(drawn)
+    title = "Top-1 in per cent \\[95 % interval] (difference to the first, points)"
+    columns = [Column(escape(heading), "text" if at else "name") for at, heading in enumerate(header)]
+    print_table(output(), title, columns, [tuple(map(escape, row)) for row in rows])
 
 
 def _read(runs: list[Path]) -> dict[str, Json]:

@@ -26,9 +26,8 @@ def ls(
     from collections import defaultdict
     from pathlib import Path
 
-    from rich.table import Table
-
     from susx.commands.console import escape, output, write_json
+    from susx.commands.table import Column, print_table
     from susx.store.inventory import Entry, inventory
     from susx.store.user_cache import shared_store
 
@@ -39,15 +38,19 @@ def ls(
     groups: dict[str, list[Entry]] = defaultdict(list)
     for entry in chosen:
         groups[entry.stage].append(entry)
-    table = Table(title=f"Artefacts in {escape(store)}", title_justify="left")
-    for name in ("stage", "artefacts", "size", "subjects"):
-        table.add_column(name, justify="right" if name in ("artefacts", "size") else "left", overflow="fold")
+    rows = []
     for name, entries in groups.items():
         subjects = sorted({entry.subject for entry in entries if entry.subject})
         shown = ", ".join(subjects[:5]) + (", ..." if len(subjects) > 5 else "")
-        table.add_row(name, str(len(entries)), human_size(sum(e.size for e in entries)), escape(shown))
+        rows.append((name, str(len(entries)), human_size(sum(e.size for e in entries)), escape(shown)))
     console = output()
-    console.print(table)
+    columns = (
+        Column("stage", "name"),
+        Column("artefacts", "number"),
+        Column("size", "number"),
+        Column("subjects"),
+    )
+    print_table(console, f"Artefacts in {escape(store)}", columns, rows)
     shared = shared_store()
     if shared is not None and shared.root.is_dir() and shared.root != Path(store).absolute():
         sizes = [size for _, _, size in shared.entries()]

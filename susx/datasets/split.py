@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from PIL import Image
 
+from susx.datasets.cut import Cut
 from susx.errors import InputError
 from susx.image_files import LOCAL, open_image, upright_rgb
 
@@ -45,6 +46,8 @@ class TargetSplit:
 
     items: tuple[tuple[ImageSource, int], ...]
     names: tuple[str, ...]
+    cut: Cut | None = None
+    """Where the copy has no official splits: how many of its images went where."""
 
     def __post_init__(self) -> None:
         if len(self.items) != len(self.names):

@@ -9,7 +9,13 @@ from susx.evaluation.ablation import (
     take_shots,
     term_ablation,
 )
-from susx.evaluation.calibration import ReliabilityBins, fit_temperature, probabilities, reliability
+from susx.evaluation.calibration import (
+    ReliabilityBins,
+    calibrate,
+    fit_temperature,
+    probabilities,
+    reliability,
+)
 from susx.evaluation.comparison import Comparison, compare
 from susx.evaluation.confidence import ClassConfidence, class_confidence
 from susx.evaluation.confusion import ConfusionPair, confusion_matrix, confusion_pairs
@@ -41,6 +47,7 @@ __all__ = [
     "Scores",
     "accuracy_plane",
     "bootstrap_interval",
+    "calibrate",
     "centroid_gap",
     "class_accuracy",
     "class_confidence",

@@ -16,7 +16,15 @@ from torch import Tensor
 from susx.errors import InputError
 from susx.evaluation.scores import check_scored
 
-__all__ = ["ReliabilityBins", "fit_temperature", "probabilities", "reliability"]
+__all__ = ["FEWEST", "ReliabilityBins", "calibrate", "fit_temperature", "probabilities", "reliability"]
+
+FEWEST = 128
+"""Labelled images that a temperature takes at least.
+
+Measured on DTD, SUN397 and Oxford-IIIT Pets (16 breeds), CLIP ViT-B/32, under zero-shot, Tip-Adapter and whitened prototypes, 60
+draws of each number of images: what the draw in twenty that is worst costs, in nats of cross-entropy above the best temperature, in
+the mean of the nine cells 0.025 at 100 images, 0.017 at 128, 0.011 at 200; calibrating at all gains 0.018. With 32 images and fewer it
+costs up to 30: where every image is right the likelihood knows no best temperature."""
 
 _LOG_TEMPERATURES = (-7.0, 7.0)
 """Natural logarithms of the temperatures searched: 0.0009 to 1,100."""
@@ -68,6 +76,13 @@ def reliability(
     accuracy = torch.bincount(index, right, bins)[held] / counts[held]
     ece = float(((accuracy - mean).abs() * counts[held]).sum() / len(labels))
     return ReliabilityBins(tuple(mean.tolist()), tuple(accuracy.tolist()), tuple(counts[held].tolist()), ece)
+
+
+def calibrate(logits: Float[Tensor, "query classes"], labels: Int64[Tensor, " query"]) -> float | None:
+    """Return the temperature of labelled images, None where they are too few to tell one: below ``FEWEST``, or all right."""
+    if len(labels) < FEWEST or bool((logits.argmax(dim=1) == labels).all()):
+        return None
+    return fit_temperature(logits, labels)
 
 
 def fit_temperature(logits: Float[Tensor, "query classes"], labels: Int64[Tensor, " query"]) -> float:

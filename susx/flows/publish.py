@@ -27,6 +27,7 @@ def publish_artifacts(summary: Mapping[str, Any]) -> None:
     lines = [f"# {summary['run']}", "", f"`{summary['command']}`", "", f"Report: `{summary['report']}`", ""]
     if summary["toy"]:
         lines += ["The models are the embedded toys.", ""]
+    lines += [_capital(summary["packaged"]["sentence"]), ""]
     for note in summary["notes"]:
         lines += [note, ""]
     lines += ["| stage | computed | cached | seconds |", "|---|---:|---:|---:|"]
@@ -36,6 +37,10 @@ def publish_artifacts(summary: Mapping[str, Any]) -> None:
     create_markdown_artifact(
         "\n".join(lines), key=f"susx-run-{key}", description=f"Stages of {summary['run']}"
     )
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _percent(value: float | None) -> str:

@@ -67,6 +67,8 @@ def finish_run(
         "toy": plan.profile.toy,
         "command": plan.run.get("command", ""),
         "stages": [record.account() for record in records],
+        "packaged": metrics["packaged"],
+        "labelled_images": metrics["labelled_images"],
         "methods": metrics.get("methods", []),
         "no_accuracy": metrics.get("no_accuracy", ""),
         "notes": metrics.get("notes", []),

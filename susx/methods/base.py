@@ -251,6 +251,20 @@ class Method(ABC, Generic[State]):
         weights = [axis.name for axis in self.axes if axis.term]
         return bool(weights) and all(getattr(self, name) == 0 for name in weights)
 
+    def why_zero_shot(self, state: State) -> str:
+        """Return what leaves everything beyond the class prompts without a say; "" where it has one. Ends a sentence."""
+        if not self.gives_zero_shot(state):
+            return ""
+        weights = ", ".join(f"{axis.name} = {getattr(self, axis.name):g}" for axis in self.axes if axis.term)
+        return f"the support images have no say ({weights})"
+
+    def fit_says(self, state: State) -> str:
+        """Return a sentence of the fit for people, such as how far it trusts its support; "" where it has none.
+
+        Report, ``run.json``, terminal, ``predict`` and ``serve`` show it after the packaged method's name.
+        """
+        return ""
+
     def _check(self, *, positive: tuple[str, ...] = (), non_negative: tuple[str, ...] = ()) -> None:
         """Refuse hyper-parameters outside their domain.
 

@@ -176,3 +176,9 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     def gives_zero_shot(self, state: WhitenedPrototypesState) -> bool:
         """Whether neither the pool holds anything of the classes nor a person labelled an image, or both weights are 0."""
         return (state.sigma == 0 and state.trust is None) or super().gives_zero_shot(state)
+
+    def why_zero_shot(self, state: WhitenedPrototypesState) -> str:
+        """Return that the pool holds nothing of the classes, or that both weights are 0."""
+        if state.sigma == 0 and state.trust is None:
+            return "the pool holds nothing of the classes"
+        return super().why_zero_shot(state)

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from susx.evaluation.ablation import AccuracyCurve, AccuracyPlane
-from susx.evaluation.calibration import fit_temperature, reliability
+from susx.evaluation.calibration import calibrate, reliability
 from susx.evaluation.comparison import compare
 from susx.evaluation.confidence import class_confidence
 from susx.evaluation.confusion import confusion_matrix, confusion_pairs
@@ -66,11 +66,11 @@ def measured_row(
         prompts, source, encoder, method, tuning, hyper_parameters, seed, version, digests, title, is_zero_shot: see
             ``MethodRow``.
         zero_shot: logits of the reference on the same images, for the paired gain; None: this is the reference.
-        held_out: logits and labels of other images (the validation split) that the temperature is fitted on; None
-            leaves temperature scaling out. Test images never fit it.
+        held_out: logits and labels of other images (the validation split) that the temperature is fitted on; None or
+            too few leave temperature scaling out. Test images never fit it.
     """
     scores = score(logits, labels)
-    temperature = None if held_out is None else fit_temperature(*held_out)
+    temperature = None if held_out is None else calibrate(*held_out)
     gain = None
     if zero_shot is not None:
         gain = compare(top_k_correct(zero_shot, labels, 1), top_k_correct(logits, labels, 1), seed or 0)
@@ -91,6 +91,7 @@ def measured_row(
         ece=reliability(logits, labels).ece,
         ece_after=None if temperature is None else reliability(logits, labels, temperature).ece,
         temperature=temperature,
+        calibration_images=0 if held_out is None else len(held_out[1]),
         gain=None if gain is None else gain.gain,
         gain_low=None if gain is None else gain.low,
         gain_high=None if gain is None else gain.high,

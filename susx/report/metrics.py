@@ -59,6 +59,8 @@ def metrics(data: ReportData) -> dict[str, Json]:
     out["headline"] = (
         None if headline is None else next(i for i, row in enumerate(data.methods) if row is headline)
     )
+    out["packaged"] = None if data.packaged is None else data.packaged.as_json()
+    out["labelled_images"] = dict(data.labelled_images)
     out["words_gain"] = data.words_gain
     out["no_accuracy"], out["notes"] = data.no_accuracy, list(data.notes)
     cleaned: dict[str, Json] = _finite(out)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from susx.methods.packaged import Packaged
 from susx.records import SupportRow
 from susx.report.drawings import Bars, ClassChange, Curve, Histogram, Plane, Reliability
 from susx.types import Digest
@@ -79,6 +80,7 @@ class MethodRow:
         top1, low, high: accuracy and its 95 % bootstrap interval.
         top5, mean_per_class, macro_f1: further scores.
         ece, ece_after, temperature: expected calibration error before and after temperature scaling.
+        calibration_images: labelled images there were to fit the temperature on; too few fit none.
         gain, gain_low, gain_high, p_value: paired difference of top-1 to zero-shot with its 95 % bootstrap interval
             and McNemar's exact p.
         seed, version, digests: provenance of this row, where it differs from the run's or stands on its own.
@@ -113,6 +115,7 @@ class MethodRow:
     title: str = ""
     reference: bool = False
     is_zero_shot: bool = False
+    calibration_images: int = 0
 
     @property
     def label(self) -> str:
@@ -225,6 +228,8 @@ class ReportData:
 
     Attributes:
         no_accuracy: one sentence on why there are no accuracies (no labelled test split ...), "" when there are.
+        packaged: the method of the classifier, None where nothing was packaged.
+        labelled_images: val, test and, without official splits, neither -> number of images; empty where there are none.
         headline: index into ``methods`` of the row to show on top; None takes the first measured row. Never the best
             one: that would be choosing on test labels.
         counts: per class, in label order; made from ``support`` when empty.
@@ -238,6 +243,8 @@ class ReportData:
 
     run: RunIdentity
     classes: tuple[str, ...]
+    packaged: Packaged | None = None
+    labelled_images: Mapping[str, int] = field(default_factory=dict)
     methods: tuple[MethodRow, ...] = ()
     stages: tuple[StageRow, ...] = ()
     support: tuple[SupportImage, ...] = ()

@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from susx.evaluation.calibration import FEWEST
 from susx.report.figures import figures
 from susx.report.gallery import confusion_views, gallery
 from susx.report.model import MethodRow, ReportData, StageRow
@@ -37,6 +38,7 @@ def render(data: ReportData) -> str:
         .get_template("report.html.j2")
         .render(
             data=data,
+            fewest=FEWEST,
             run=data.run,
             banner=(data.run.banner or _TOY) if data.run.toy else "",
             headline=data.headline_row(),
@@ -66,7 +68,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "duration": _duration, "pct": _pct, "points": _points, "pvalue": _p_value, "when": _when,
-        "words": _words, "sure": _sure,
+        "words": _words, "sure": _sure, "capital": _capital,
     }  # fmt: skip
     return made
 
@@ -164,6 +166,10 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _words(rule: str) -> str:

@@ -49,6 +49,7 @@ class BuildPlan:
         labelled: class -> its images in a labelled folder; empty where the build has none.
         backend: identity of the retrieval backend; None where no pool is read.
         splits: identity of each target split that is there; empty: nothing is measured.
+        labelled_images: val, test and, where the copy has no official splits, neither -> number of images.
         data_root: folder of the target's images.
         notes: what a person is told of the plan, now and in the report: what was asked for and is replaced.
         run: facts for the report that change nothing else (command line ...).
@@ -63,6 +64,7 @@ class BuildPlan:
     seeds: Mapping[str, Mapping[str, Digest]] = field(default_factory=dict)
     labelled: Mapping[str, LabelledImages] = field(default_factory=dict)
     splits: Mapping[str, Json] = field(default_factory=dict)
+    labelled_images: Mapping[str, int] = field(default_factory=dict)
     data_root: Path | None = None
     notes: tuple[str, ...] = ()
     run: Mapping[str, Json] = field(default_factory=dict)

@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from susx.config import EncoderConfig
 from susx.device import find_device
@@ -19,10 +19,13 @@ from susx.stages.done import Artefacts, Done
 from susx.stages.outside import ENCODER
 from susx.stages.parameters import EncoderKey, Execution, Params
 from susx.stages.stage import Stage
-from susx.store import ArtefactStore, Job
+from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 
-__all__ = ["FACTS", "FILE", "STAGE", "jobs", "run"]
+if TYPE_CHECKING:
+    from susx.methods.packaged import Packaged
+
+__all__ = ["FACTS", "FILE", "STAGE", "jobs", "read_packaged", "run"]
 
 FILE = "classifier.safetensors"
 FACTS = "fit.json"
@@ -72,6 +75,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.experiment.fit import fit_trial
     from susx.features.encoder import load_encoder
     from susx.features.text_tower import TextTower
+    from susx.methods.packaged import packaged
     from susx.methods.state import save_fitted
     from susx.stages.evidence import load_evidence
 
@@ -94,6 +98,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     facts = {
         "method": method.name, "title": method.title, "tuning": trial.tuning if method.axes else "",
         "hyper_parameters": parameters(method), "is_zero_shot": method.gives_zero_shot(result.fitted.state),
+        "packaged": dataclasses.asdict(packaged(method, result.fitted.state, trial.tuning)),
         "uses_support": Need.SUPPORT in method.needs, "search": dataclasses.asdict(result.choice),
     }  # fmt: skip
     (out / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True, default=str), encoding="utf-8")
@@ -105,4 +110,12 @@ def _device(trial: Trial, asked: str) -> str:
     return find_device(asked) if Need.TRAINING in trial.method.needs else "cpu"
 
 
-STAGE = Stage("fit", 2, run, "Fit classifiers", jobs, resumable=True, outside=(ENCODER,))
+def read_packaged(store: ArtefactStore, ref: Ref) -> Packaged:
+    """Return what is said of a fit where it is packaged."""
+    from susx.methods.packaged import Packaged
+
+    facts = json.loads(store.path(ref, FACTS).read_text(encoding="utf-8"))
+    return Packaged(**facts["packaged"])
+
+
+STAGE = Stage("fit", 3, run, "Fit classifiers", jobs, resumable=True, outside=(ENCODER,))

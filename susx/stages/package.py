@@ -44,28 +44,29 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``classifier/``. Its temperature is fitted on the validation split where there is one, never on test."""
+    """Write ``classifier/``. Its temperature is fitted on the validation split where there is one of enough images, never on test."""
     from safetensors.torch import load_file
 
     from susx.classifier import ClassifierFacts, save_classifier
-    from susx.evaluation import fit_temperature
+    from susx.evaluation import calibrate
     from susx.methods.state import load_fitted
     from susx.support import read_support
 
     inputs, params = Artefacts.of(job), _Params.of(job)
     support = inputs.one(curate.STAGE)
     fitted = load_fitted(store.path(inputs.one(fit.STAGE), fit.FILE))
-    temperature, calibrated_on = 1.0, ""
+    temperature, images = None, 0
     if logits := inputs.find(classify.STAGE):
         found = load_file(store.path(logits, classify.FILE))
         if "val" in found:
-            temperature, calibrated_on = fit_temperature(found["val"], found["val_labels"]), "val"
+            temperature, images = calibrate(found["val"], found["val_labels"]), len(found["val_labels"])
     rows = [row for row in read_support(store.path(support, curate.TABLE)) if row.kept]
     licences = sorted({row.licence for row in rows if row.licence})
     facts = ClassifierFacts(
         class_names=params.classes, encoder=Encoding.of(job).encoder, encoder_digest=params.encoder.digest,
         dataset=params.dataset, prompts=params.prompts, prompts_digest=inputs.one(text_classifier.STAGE).digest,
-        tuning=params.tuning, temperature=temperature, calibrated_on=calibrated_on, toy=params.toy,
+        tuning=params.tuning, temperature=1.0 if temperature is None else temperature,
+        calibrated_on="" if temperature is None else "val", calibration_images=images, toy=params.toy,
         rejection=pool_statistics.load_rejection(store, inputs.find(pool_statistics.STAGE)),
         licences=(f"Support images under: {', '.join(licences)}.",) if licences else (),
     )  # fmt: skip
@@ -74,4 +75,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"classes": len(facts.class_names), "support images": len(rows)}
 
 
-STAGE = Stage("package", 3, run, "Package the classifier", jobs)
+STAGE = Stage("package", 4, run, "Package the classifier", jobs)

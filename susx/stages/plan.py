@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.config import DatasetConfig, load_dataset, load_profile
-from susx.datasets import read_split
+from susx.datasets import TargetSplit, read_split
 from susx.errors import ConfigError, did_you_mean
 from susx.features.identity import identify_encoder
 from susx.images.retrieve.backends import Delivers, backend_settings
@@ -22,7 +22,6 @@ from susx.stages.generator_identity import identify_generator
 from susx.stages.options import BuildOptions
 from susx.stages.split_identity import split_identity
 from susx.store import FileDigests
-from susx.types import Json
 
 __all__ = ["MODES", "PROMPTS", "BuildOptions", "plan_build", "worded"]
 
@@ -87,6 +86,8 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         # None of them is one too many.
         most = max(len(of.said) + len(of.sure) for of in labelled.values())
         profile = profile.model_copy(update={"per_class": max(profile.per_class, most)})
+    splits = _splits(dataset, root) if options.evaluate else {}
+    label_counts, cut = _labelled(splits)
     plan = BuildPlan(
         dataset=dataset,
         profile=profile,
@@ -95,9 +96,10 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         generator=identify_generator(profile.generation) if "generate" in sources else None,
         seeds=seeds,
         labelled=labelled,
-        splits=_splits(dataset, root) if options.evaluate else {},
+        splits={name: split_identity(dataset, split) for name, split in splits.items()},
+        labelled_images=label_counts,
         data_root=root,
-        notes=tuple(filter(None, (note, _seedless(dataset, seeds)))),
+        notes=tuple(filter(None, (note, _seedless(dataset, seeds), cut))),
         run={
             "command": options.command(),
             "mode": ",".join(sources),
@@ -170,10 +172,19 @@ def worded(plan: BuildPlan) -> BuildPlan:
     return plan
 
 
-def _splits(dataset: DatasetConfig, root: Path | None) -> dict[str, Json]:
-    found = {}
-    for name in ("val", "test"):
-        split = read_split(dataset, root, name)  # type: ignore[arg-type]
-        if split is not None and len(split):
-            found[name] = split_identity(dataset, split)
-    return found
+def _splits(dataset: DatasetConfig, root: Path | None) -> dict[str, TargetSplit]:
+    splits = {name: read_split(dataset, root, name) for name in ("val", "test")}  # type: ignore[arg-type]
+    return {name: split for name, split in splits.items() if split is not None and len(split)}
+
+
+def _labelled(splits: Mapping[str, TargetSplit]) -> tuple[dict[str, int], str]:
+    """Return where the labelled images went, and a sentence on it where the copy has no official splits."""
+    counts = {name: len(split) for name, split in splits.items()}
+    cut = next((split.cut for split in splits.values() if split.cut), None)
+    if cut is None:
+        return counts, ""
+    note = (
+        f"The {cut.images:,} labelled images come without splits. They are cut within each class: {cut.val:,} are val, {cut.test:,} "
+        f"test, and {cut.neither:,} neither, which no build looks at (options val_share and test_share of the data set's reader)."
+    )
+    return {"val": cut.val, "test": cut.test, "neither": cut.neither}, note

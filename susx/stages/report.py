@@ -36,7 +36,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     params = ReportParams(
         dataset=plan.dataset.name, title=plan.dataset.title, evaluate=bool(plan.run.get("evaluate", True)),
         classes=plan.classes, sources=plan.sources, measured=bool(plan.splits), labelled=bool(plan.dataset.readers),
-        profile=_shown(plan.profile), trials=tuple(trial.name for trial in plan.trials), headline=plan.headline.name, notes=plan.notes,
+        profile=_shown(plan.profile), trials=tuple(trial.name for trial in plan.trials), headline=plan.headline.name, notes=plan.notes, labelled_images=dict(plan.labelled_images),
     )  # fmt: skip
     execution = Reporting(
         dataset=plan.dataset, data_root=plan.data_root, run={**plan.run, "stages": done.account()}
@@ -62,4 +62,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"methods": len(data.methods), "images shown": len(data.support)}
 
 
-STAGE = Stage("report", 8, run, "Write the report", jobs)
+STAGE = Stage("report", 9, run, "Write the report", jobs)

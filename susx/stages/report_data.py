@@ -63,6 +63,8 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
     )  # fmt: skip
     return ReportData(
         run=identity,
+        packaged=fit.read_packaged(store, inputs.all(fit.STAGE)[params.headline]),
+        labelled_images=params.labelled_images,
         classes=params.classes,
         methods=rows,
         stages=tuple(

@@ -25,6 +25,8 @@ class ReportParams(Params):
     """Whether measuring was asked for."""
     labelled: bool
     """Whether the data set has a reader of labelled images."""
+    labelled_images: dict[str, int]
+    """val, test and, where the copy has no official splits, neither -> images."""
     profile: dict[str, Json]
     """Of the profile, what is no matter of where the work is done."""
     trials: tuple[str, ...]

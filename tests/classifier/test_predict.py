@@ -167,6 +167,8 @@ def test_the_command_writes_json_lines_and_its_exit_code_tells(classifier_folder
         "top",
         "nearest",
         "is_zero_shot",
+        "calibrated_on",
+        "calibration_images",
         "toy",
         "warning",
     }
@@ -175,7 +177,8 @@ def test_the_command_writes_json_lines_and_its_exit_code_tells(classifier_folder
         assert "the embedded toy" in said
         assert "answers mean nothing" in said
         assert "--profile clip-vit-b16" in said
-    assert "not calibrated" in good.stderr
+    assert "not calibrated: there were no labelled images" in good.stderr
+    assert "Packaged: TIP-X (fixed)." in good.stderr
     assert len(records[0]["top"]) == 2
     some = run(folder / "grid.png", folder / "notes.txt", "--classifier", classifier_folder)
     assert some.exit_code == 1
@@ -232,7 +235,7 @@ def test_a_classifier_that_is_zero_shot_says_so(tmp_path, folder, build_classifi
     built = build_classifier(tmp_path / "c", METHODS["tip_x"](alpha=0.0, gamma=0.0))
     done = command(predict)(folder / "grid.png", "--classifier", built)
     assert json.loads(done.stdout)["is_zero_shot"] is True
-    assert "TIP-X is zero-shot: tuning (fixed) left the support images without a say" in done.stderr
+    assert "Packaged: TIP-X (fixed), which here is zero-shot: the support images have no say" in done.stderr
     assert "alpha = 0" in done.stderr
 
 

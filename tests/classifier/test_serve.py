@@ -275,7 +275,9 @@ def test_health_says_what_answers(client):
     assert health["classes"] == 8
     assert health["method"] == "tip_x"
     assert health["hyper_parameters"]["alpha"] == 1.0
-    assert health["calibrated_on"] == ""
+    assert (health["calibrated_on"], health["calibration_images"]) == ("", 0)
+    assert health["packaged"] == "packaged: TIP-X (fixed)."
+    assert client.get("/openapi.json").json()["info"]["description"] == health["packaged"]
     assert health["toy"] is True
     assert health["is_zero_shot"] is False
     assert any("profiles list" in note for note in health["notes"])

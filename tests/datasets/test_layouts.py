@@ -124,17 +124,17 @@ def test_names_in_the_card_serve_where_the_table_has_none(tmp_path):
 
 def test_another_shard_makes_the_split_stale(tmp_path):
     """Names alone do not tell two tars apart: their size and time do."""
-    from susx.stages.plan import _split_identity
+    from susx.stages.split_identity import split_identity
 
     write_webdataset(tmp_path / "x", {"test": labelled(4)}, NAMES)
     config = new_dataset("x", tmp_path / "x", tmp_path / "x.yaml")
-    before = _split_identity(config, read_split(config, tmp_path, "test"))
-    assert before == _split_identity(config, read_split(config, tmp_path, "test"))
+    before = split_identity(config, read_split(config, tmp_path, "test"))
+    assert before == split_identity(config, read_split(config, tmp_path, "test"))
     (tmp_path / "x" / "test" / "0.tar").unlink()
     (tmp_path / "x" / "test").rmdir()
     write_webdataset(tmp_path / "x", {"test": labelled(4, 50)}, NAMES)
     again = read_split(config, tmp_path, "test")
-    assert _split_identity(config, again) != before
+    assert split_identity(config, again) != before
     assert np.asarray(again.image(0))[0, 0, 0] == 50
 
 

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from susx.errors import InputError
 from susx.evaluation import confusion_pairs, fit_temperature, probabilities, reliability
+from susx.evaluation.calibration import FEWEST, calibrate
 
 
 def _honest(n: int, classes: int = 5, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -94,3 +95,13 @@ def test_the_smallest_temperature_leaves_figures_finite() -> None:
     logits, labels = _honest(40)
     assert math.isfinite(reliability(logits, labels, 1e-308).ece)
     assert confusion_pairs(logits, labels, temperature=1e-308)
+
+
+def test_few_images_or_faultless_ones_fit_no_temperature() -> None:
+    """Below the stated number, and where every image is right: the likelihood has no best temperature then."""
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(FEWEST, 4, generator=generator)
+    labels = torch.randint(4, (FEWEST,), generator=generator)
+    assert calibrate(logits, labels) == fit_temperature(logits, labels)
+    assert calibrate(logits[1:], labels[1:]) is None
+    assert calibrate(logits, logits.argmax(dim=1)) is None

@@ -313,3 +313,19 @@ def test_a_method_that_changes_nothing_has_words_in_place_of_an_empty_frame(
     assert "No class gains and none loses" in page.locator("#classes").inner_text()
     assert page.locator("#classes h3", has_text="Gain and loss").count() == 0
     assert page.locator("nav a[href='#classes']").count() == 1
+
+
+@pytest.mark.parametrize("width", [1280, 1024, 800, 390])
+def test_no_number_of_the_methods_is_cut(report: Path, open_page: Open, width: int) -> None:
+    """Every cell of both tables lies within what is seen without scrolling sideways, its words on one line."""
+    page = open_page(report)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.locator(".further summary").click()
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('.methods td.num, .scores td.num, .methods th[scope=row]')].filter(cell => {
+            const seen = cell.closest('.scroll').getBoundingClientRect(), box = cell.getBoundingClientRect();
+            return box.right > seen.right + 1 || box.left < seen.left - 1;
+        }).map(cell => cell.innerText)"""
+    )
+    assert cut == []
+    assert page.locator(".methods td.num").count() > 0

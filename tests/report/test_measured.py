@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import normalize
 
 from susx.evaluation import AccuracyPlane, fit_temperature, reliability, score
+from susx.evaluation.calibration import FEWEST
 from susx.report import QueryImage
 from susx.report.figures.classes import matrix_figure
 from susx.report.measured import (
@@ -27,10 +28,10 @@ NAMES = ("banded", "dotted", "woven")
 def logits() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Zero-shot logits, better logits, labels."""
     generator = torch.Generator().manual_seed(0)
-    labels = torch.arange(3).repeat(60)
-    zero_shot = torch.randn(180, 3, generator=generator)
+    labels = torch.arange(3).repeat(90)
+    zero_shot = torch.randn(270, 3, generator=generator)
     better = zero_shot.clone()
-    better[torch.arange(180), labels] += 1.5
+    better[torch.arange(270), labels] += 1.5
     return zero_shot, better, labels
 
 
@@ -56,6 +57,19 @@ def test_row_holds_every_score(logits: tuple[torch.Tensor, torch.Tensor, torch.T
     assert row.p_value < 0.01
     assert row.temperature == fit_temperature(better[90:], labels[90:])
     assert row.ece_after == reliability(better[:90], labels[:90], row.temperature).ece
+    assert row.calibration_images == 180
+
+
+def test_too_few_held_out_images_fit_no_temperature(
+    logits: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+) -> None:
+    """How many there were is said all the same."""
+    _, better, labels = logits
+    few = (better[: FEWEST - 1], labels[: FEWEST - 1])
+    row = measured_row(
+        better, labels, prompts="photo", source="none", encoder="tiny", method="tip_x", held_out=few
+    )
+    assert (row.temperature, row.ece_after, row.calibration_images) == (None, None, FEWEST - 1)
 
 
 def test_without_reference_or_held_out_images_nothing_is_made_up(

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from susx.commands.console import print_summary
 from susx.errors import StoreError
+from susx.methods.packaged import Packaged
 from susx.report import MethodRow, ReportData, write_report
 from susx.report.sample import sample_report
 
@@ -166,7 +167,8 @@ def test_a_method_that_is_zero_shot_is_called_so(tmp_path: Path) -> None:
     full = sample_report(classes=2, per_class=1)
     assert full.headline is not None
     write_report(full, tmp_path / "a")
-    assert "is zero-shot" not in (tmp_path / "a/report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "a/report.html").read_text(encoding="utf-8")
+    assert "is zero-shot" not in page
     rows = list(full.methods)
     rows[full.headline] = dataclasses.replace(rows[full.headline], is_zero_shot=True)
     write_report(dataclasses.replace(full, methods=tuple(rows)), tmp_path / "b")
@@ -174,7 +176,8 @@ def test_a_method_that_is_zero_shot_is_called_so(tmp_path: Path) -> None:
     assert page.count("is zero-shot") == 2
     methods = json.loads((tmp_path / "b/metrics.json").read_text())["methods"]
     console = Console(file=io.StringIO(), width=200)
-    print_summary(console, {"stages": [], "methods": methods, "classifier": "c", "report": "r"})
+    said = {"packaged": {"sentence": "packaged: TIP-X."}, "labelled_images": {}}
+    print_summary(console, {"stages": [], "methods": methods, "classifier": "c", "report": "r", **said})
     assert console.file.getvalue().count("(is zero-shot)") == 1
 
 
@@ -194,3 +197,26 @@ def test_a_gain_is_coloured_where_its_interval_excludes_0(
     page = write_report(dataclasses.replace(data, methods=tuple(rows)), tmp_path).read_text(encoding="utf-8")
     classes = set(re.findall(r'class="(up|down|)"', page))
     assert classes == {colour}
+
+
+def test_what_was_packaged_is_said_without_labelled_images(tmp_path: Path) -> None:
+    """The method, whether it is zero-shot here and why, and the sentence of the fit; the counts of labels where there are some."""
+    full = sample_report(classes=2, per_class=1)
+    said = Packaged(
+        "tip_x", "TIP-X", "fixed", True, "the pool holds nothing of the classes", "It trusts none."
+    )
+    bare = dataclasses.replace(full, methods=(), headline=None, no_accuracy="None.", packaged=said)
+    write_report(bare, tmp_path / "a")
+    page = (tmp_path / "a/report.html").read_text(encoding="utf-8")
+    sentence = "ackaged: TIP-X (fixed), which here is zero-shot: the pool holds nothing of the classes. It trusts none."
+    assert f"P{sentence}" in page
+    found = json.loads((tmp_path / "a/metrics.json").read_text())
+    assert found["packaged"]["is_zero_shot"] is True
+    assert found["packaged"]["sentence"] == f"p{sentence}"
+    assert "labelled images</dt>" not in page
+    counts = {"val": 12, "test": 12, "neither": 12}
+    write_report(dataclasses.replace(bare, labelled_images=counts), tmp_path / "b")
+    assert "<span>12 val,</span> <span>12 test,</span> <span>12 neither</span>" in (
+        tmp_path / "b/report.html"
+    ).read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "b/metrics.json").read_text())["labelled_images"] == counts

@@ -1,7 +1,7 @@
 """Reader of Hugging Face ``datasets`` folders and parquet files (see :mod:`susx.datasets.tables`).
 
 Options: ``image_column`` and ``class_column`` where they are not plain, ``val`` and ``test`` name other splits (train, val,
-test). Where a copy has no split but ``train``, items are dealt to val and test by their name.
+test). Where a copy has no split but ``train``, the images of each class are dealt to val and test.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble, in_share
+from susx.datasets.readers.files import assemble
 from susx.datasets.split import StoredImage, TargetSplit
 
 __all__ = ["read_datasets"]
@@ -34,6 +34,6 @@ def read_datasets(
     tables = open_tables(folder, **columns)
     undivided = set(tables.files) == {"train"}
     rows = tables.rows("train" if undivided else str(reader.options.get(split, split)))
-    kept = (row for row in rows if not undivided or in_share(row.name, split, reader))
-    found = ((StoredImage(row.file, partial(tables.image, row)), row.label, row.name) for row in kept)
-    return assemble(found, LabelMap(config.classes, reader.class_map), reader, folder)
+    found = ((StoredImage(row.file, partial(tables.image, row)), row.label, row.name) for row in rows)
+    labels = LabelMap(config.classes, reader.class_map)
+    return assemble(found, labels, reader, folder, cut=split if undivided else "")

@@ -6,24 +6,13 @@ import logging
 from collections.abc import Iterable
 
 from susx.config import ReaderConfig
+from susx.datasets.cut import TEST_SHARE, VAL_SHARE, Cut, cut_by_class
 from susx.datasets.labels import LabelMap
 from susx.datasets.split import ImageSource, TargetSplit
-from susx.seeds import derive_seed
 
-__all__ = ["assemble", "ignored", "in_share"]
+__all__ = ["assemble", "ignored"]
 
 logger = logging.getLogger(__name__)
-
-
-def in_share(name: str, split: str, reader: ReaderConfig) -> bool:
-    """Whether an item of a copy without official splits belongs to ``split``.
-
-    Decided by the item's name alone: ``options.val_share`` (default 0.2) of the items are val, the next
-    ``options.test_share`` (default 0.3) are test: the proportions of the CoOp splits.
-    """
-    point = derive_seed(0, "split", name) / 2**63
-    val, test = float(reader.options.get("val_share", 0.2)), float(reader.options.get("test_share", 0.3))
-    return point < val if split == "val" else val <= point < val + test
 
 
 def ignored(reader: ReaderConfig) -> frozenset[str]:
@@ -32,9 +21,21 @@ def ignored(reader: ReaderConfig) -> frozenset[str]:
 
 
 def assemble(
-    rows: Iterable[tuple[ImageSource, str, str]], labels: LabelMap, reader: ReaderConfig, where: object
+    rows: Iterable[tuple[ImageSource, str, str]],
+    labels: LabelMap,
+    reader: ReaderConfig,
+    where: object,
+    *,
+    cut: str = "",
 ) -> TargetSplit | None:
     """Turn (source, class string, item name) into a split; None when there is no row.
+
+    Args:
+        rows: of the split; of the whole copy where it is cut here.
+        labels: class strings -> labels.
+        reader: its options ``val_share`` (default 0.2) and ``test_share`` (default 0.3) are the shares of each class.
+        where: the rows come from, for messages.
+        cut: split to keep of a copy without official ones (:mod:`susx.datasets.cut`).
 
     Raises:
         ConfigError: a class string that leads to no class.
@@ -45,7 +46,15 @@ def assemble(
             continue
         items.append((source, labels.label(found, where)))
         names.append(name)
+    counts = None
+    if cut:
+        options = reader.options
+        shares = float(options.get("val_share", VAL_SHARE)), float(options.get("test_share", TEST_SHARE))
+        splits = cut_by_class([label for _, label in items], names, *shares)
+        counts = Cut(len(splits), splits.count("val"), splits.count("test"))
+        kept = [at for at, split in enumerate(splits) if split == cut]
+        items, names = [items[at] for at in kept], [names[at] for at in kept]
     if not items:
         logger.info("%s holds no images of this split", where)
         return None
-    return TargetSplit(tuple(items), tuple(names))
+    return TargetSplit(tuple(items), tuple(names), counts)

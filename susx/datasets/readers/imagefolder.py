@@ -2,7 +2,7 @@
 
 Options: ``val`` and ``test`` name the folder of a split (``.`` for the folder itself); ``val_list`` and ``test_list``
 name a text file of relative image paths, one a line; ``paths`` and ``flags`` name two files of ``id value`` lines
-(relative path, and 1 for training, 0 for test). A copy with none of these is cut by item name (see ``in_share``).
+(relative path, and 1 for training, 0 for test). A copy with none of these is cut within each class (:mod:`susx.datasets.cut`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble, in_share
+from susx.datasets.readers.files import assemble
 from susx.datasets.split import TargetSplit
 from susx.errors import ConfigError
 from susx.image_folder import images_below
@@ -48,8 +48,7 @@ def read_imagefolder(
     below = folder / options.get("images", "")
     if not below.is_dir():
         return None
-    kept = (path for path in _below(below) if in_share(path.relative_to(below).as_posix(), split, reader))
-    return _assemble(kept, below, config, reader)
+    return _assemble(_below(below), below, config, reader, cut=split)
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -80,10 +79,10 @@ def _pairs(file: Path) -> Iterator[tuple[str, str]]:
 
 
 def _assemble(
-    paths: Iterator[Path], below: Path, config: DatasetConfig, reader: ReaderConfig
+    paths: Iterator[Path], below: Path, config: DatasetConfig, reader: ReaderConfig, *, cut: str = ""
 ) -> TargetSplit | None:
     rows = ((path, _class(path, below), _name(path, below)) for path in paths)
-    return assemble(rows, LabelMap(config.classes, reader.class_map), reader, below)
+    return assemble(rows, LabelMap(config.classes, reader.class_map), reader, below, cut=cut)
 
 
 def _class(path: Path, below: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble, in_share
+from susx.datasets.readers.files import assemble
 from susx.datasets.split import TargetSplit
 from susx.errors import ConfigError
 from susx.text_file import csv_reader, listed_path
@@ -20,8 +20,8 @@ def read_table(
 ) -> TargetSplit | None:
     """Read ``<root>/<folder>/<options.file>`` (default ``labels.csv``).
 
-    Options: ``path_column`` (path), ``class_column`` (class), ``split_column`` (split; where there is none, items are
-    dealt to the splits by their name), ``val`` and ``test`` (the words in that column), ``images`` (folder of the
+    Options: ``path_column`` (path), ``class_column`` (class), ``split_column`` (split; where there is none, the
+    images of each class are dealt to the splits), ``val`` and ``test`` (the words in that column), ``images`` (folder of the
     images), ``delimiter``.
 
     Raises:
@@ -57,15 +57,7 @@ def read_table(
         raise ConfigError(f"{file}, line {table.line_num}: {error}.") from error
     word = str(options.get(split, split))
     has_splits = split_column in columns
-    kept = [
-        r
-        for r in rows
-        if (
-            r[split_column] == word
-            if has_splits
-            else in_share(r[path_column].replace("\\", "/"), split, reader)
-        )
-    ]
+    kept = [row for row in rows if not has_splits or row[split_column] == word]
     images = folder / str(options.get("images", ""))
     return assemble(
         (
@@ -75,4 +67,5 @@ def read_table(
         LabelMap(config.classes, reader.class_map),
         reader,
         file,
+        cut="" if has_splits else split,
     )

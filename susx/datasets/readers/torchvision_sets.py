@@ -2,7 +2,7 @@
 
 torchvision's integer labels are not used (several of its classes derive them from a sort of whatever is on the
 disk); the class *string* of every image is looked up in the class list. Options: ``dataset`` (torchvision class),
-``val`` and ``test`` (its name of the split, or ``all`` for a data set without splits, which is then cut by item name),
+``val`` and ``test`` (its name of the split, or ``all`` for a data set without splits, which is then cut within each class),
 ``val_share`` (part of a training split that serves as validation split).
 """
 
@@ -16,11 +16,11 @@ from typing import Any, TypeAlias
 from PIL import Image
 
 from susx.config import DatasetConfig, ReaderConfig
+from susx.datasets.cut import cut_by_class
 from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble, in_share
+from susx.datasets.readers.files import assemble
 from susx.datasets.split import ImageSource, TargetSplit
 from susx.errors import ConfigError, did_you_mean
-from susx.seeds import derive_seed
 
 __all__ = ["read_torchvision"]
 
@@ -46,12 +46,15 @@ def read_torchvision(
     if dataset is None:
         return None
     rows = _ROWS[name](dataset, folder)
+    labels = LabelMap(config.classes, reader.class_map)
     if word == "all":
-        rows = (row for row in rows if in_share(row[2], split, reader))
-    elif f"{split}_share" in reader.options:
-        share = float(reader.options[f"{split}_share"])
-        rows = (row for row in rows if derive_seed(0, "split", row[2]) / 2**63 < share)
-    return assemble(rows, LabelMap(config.classes, reader.class_map), reader, folder)
+        return assemble(rows, labels, reader, folder, cut=split)
+    taken = assemble(rows, labels, reader, folder)
+    if taken is None or f"{split}_share" not in reader.options:
+        return taken
+    part = cut_by_class(taken.labels, taken.names, float(reader.options[f"{split}_share"]), 0.0)
+    kept = [at for at, share in enumerate(part) if share]
+    return TargetSplit(tuple(taken.items[at] for at in kept), tuple(taken.names[at] for at in kept))
 
 
 def _open(name: str, folder: Path, word: str) -> Any:

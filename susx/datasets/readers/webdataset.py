@@ -18,7 +18,7 @@ from typing import IO
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble, in_share
+from susx.datasets.readers.files import assemble
 from susx.datasets.split import ImageSource, StoredImage, TargetSplit
 from susx.errors import ConfigError
 from susx.records import EXPORTED_CLASSES
@@ -55,10 +55,8 @@ def read_webdataset(
         shards = _shards(folder)
     if not shards:
         return None
-    rows = _rows(shards, read_class_names(folder), folder)
-    if undivided:
-        rows = (row for row in rows if in_share(row[2], split, reader))
-    return assemble(rows, LabelMap(config.classes, reader.class_map), reader, folder)
+    rows, labels = _rows(shards, read_class_names(folder), folder), LabelMap(config.classes, reader.class_map)
+    return assemble(rows, labels, reader, folder, cut=split if undivided else "")
 
 
 def read_class_names(folder: Path) -> list[str]:
