@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from susx.config.dataset import check_identifier
+from susx.config.ingredients import Identified, NotInKey
 
 __all__ = [
     "CurationConfig",
@@ -41,9 +42,9 @@ class EncoderConfig(_Strict):
     pretrained: str = ""
     """open_clip tag or path of a checkpoint, folder of a BLIP; empty for ``hf-hub:`` and the embedded model."""
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
-    device: str = "auto"
-    batch_size: PositiveInt = 64
-    workers: NonNegativeInt = 0
+    device: Annotated[str, NotInKey()] = "auto"
+    batch_size: Annotated[PositiveInt, NotInKey()] = 64
+    workers: Annotated[NonNegativeInt, NotInKey()] = 0
 
 
 class LanguageModelConfig(_Strict):
@@ -55,10 +56,10 @@ class LanguageModelConfig(_Strict):
     temperature: NonNegativeFloat = 0.99
     sentences: PositiveInt = 10
     """Asked for per question and class."""
-    timeout: PositiveFloat = 60.0
-    attempts: PositiveInt = 4
+    timeout: Annotated[PositiveFloat, NotInKey()] = 60.0
+    attempts: Annotated[PositiveInt, NotInKey()] = 4
     """Requests per question, counting those that fail and those whose answer cannot be used."""
-    workers: PositiveInt = 4
+    workers: Annotated[PositiveInt, NotInKey()] = 4
     """Classes asked about at the same time (backend openai)."""
 
 
@@ -95,15 +96,15 @@ class DownloadConfig(_Strict):
     allow_hosts: tuple[str, ...] = ()
     """``host:port`` of servers in those ranges that may be fetched all the same."""
     image_size: PositiveInt = 256
-    timeout: PositiveFloat = 10.0
-    retries: NonNegativeInt = 1
-    processes: PositiveInt = 1
-    threads: PositiveInt = 16
+    timeout: Annotated[PositiveFloat, NotInKey()] = 10.0
+    retries: Annotated[NonNegativeInt, NotInKey()] = 1
+    processes: Annotated[PositiveInt, NotInKey()] = 1
+    threads: Annotated[PositiveInt, NotInKey()] = 16
     max_bytes: PositiveInt = 20_000_000
     max_pixels: PositiveInt = 50_000_000
-    max_failure_rate: float = Field(0.9, gt=0, le=1)
+    max_failure_rate: Annotated[float, NotInKey()] = Field(0.9, gt=0, le=1)
     """Stop when more than this share of at least ``min_attempts`` links fails."""
-    min_attempts: PositiveInt = 50
+    min_attempts: Annotated[PositiveInt, NotInKey()] = 50
     respect_opt_out: bool = True
 
 
@@ -131,10 +132,10 @@ class CurationConfig(_Strict):
 class GenerationConfig(_Strict):
     """Text-to-image diffusion in ``--mode generate``. Sizes in pixels."""
 
-    model: str = "demo"
+    model: Annotated[str, Identified()] = "demo"
     """``demo`` (embedded), a hub id or a path of a diffusers folder."""
-    revision: str | None = None
-    variant: str | None = None
+    revision: Annotated[str | None, Identified()] = None
+    variant: Annotated[str | None, Identified()] = None
     scheduler: str | None = None
     """Name of a diffusers scheduler class; the model's own when None."""
     steps: PositiveInt = 85
@@ -143,10 +144,10 @@ class GenerationConfig(_Strict):
     height: PositiveInt | None = None
     negative_prompt: str | None = None
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    device: str = "auto"
-    batch_size: PositiveInt = 8
-    channels_last: bool = False
-    compile: bool = False
+    device: Annotated[str, NotInKey()] = "auto"
+    batch_size: Annotated[PositiveInt, NotInKey()] = 8
+    channels_last: Annotated[bool, NotInKey()] = False
+    compile: Annotated[bool, NotInKey()] = False
     exact: bool = True
     """In float32 without compilation: the same bytes for any batch size, at some cost on small models."""
     max_redraws: NonNegativeInt = 3

@@ -16,8 +16,6 @@ from susx.types import Json
 
 __all__ = ["finish_run", "run_name"]
 
-_EXECUTION = {"device", "batch_size", "workers", "processes", "threads"}
-
 
 def run_name(plan: BuildPlan, result: BuildResult) -> str:
     """Return the name of a build's folder: data set, sources, profile, prompts, seed, and a digest of all else a person chose.
@@ -26,10 +24,13 @@ def run_name(plan: BuildPlan, result: BuildResult) -> str:
     not.
     """
     sentences = [[[prompt.text for prompt in of.images], list(of.classify)] for of in plan.sentences.values()]
-    profile = plan.profile.model_dump(
-        mode="json", exclude=dict.fromkeys(type(plan.profile).model_fields, _EXECUTION)
-    )
-    chosen = [profile, list(plan.classes), sentences, result.text.key, bool(plan.run.get("evaluate", True))]
+    chosen = [
+        plan.ingredients,
+        list(plan.classes),
+        sentences,
+        result.text.key,
+        bool(plan.run.get("evaluate", True)),
+    ]
     what = digest_json([*chosen, plan.seeds] if plan.seeds else chosen)[:8]
     words = (
         plan.dataset.name,

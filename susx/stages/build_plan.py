@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from susx.config import ClassHints, DatasetConfig, ProfileConfig
+from susx.config.ingredients import ingredients
 from susx.config.spelling import plain
 from susx.experiment import Trial, choose_headline, needs_of, trials_of
 from susx.images.retrieve.backends import BackendSettings, Delivers, backend_settings
@@ -82,6 +83,15 @@ class BuildPlan:
             ConfigError: the backend has no such setting.
         """
         return backend_settings(self.profile.retrieval)
+
+    @property
+    def ingredients(self) -> dict[str, Json]:
+        """The settings of the profile that decide a result, those of the backend included; not how the work is done.
+
+        Raises:
+            ConfigError: the backend has no such setting.
+        """
+        return {**ingredients(self.profile), "retrieval": ingredients(self.retrieval)}
 
     @property
     def reads_pool(self) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from susx.config import GenerationConfig
+from susx.config.ingredients import ingredients
 from susx.errors import SourceChanged
 from susx.stages import text_classifier
 from susx.stages.build_plan import BuildPlan
@@ -48,8 +49,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     if "generate" not in plan.sources:
         return []
     config, profile = plan.profile.generation, plan.profile
-    free = {"device", "batch_size", "channels_last", "compile", "model", "revision", "variant"}
-    settings = config.model_dump(mode="json", exclude=free)
+    settings = ingredients(config, identified=False)
     # Only the rule of distinctness looks at other classes; without it a class is drawn by itself.
     inputs = [done.one(text_classifier.STAGE)] if config.distinctness_margin is not None else []
     execution = _Drawing(encoder=profile.encoder, identity=plan.encoder, generation=config)

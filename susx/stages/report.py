@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from susx.config import ProfileConfig
 from susx.stages import (
     classify,
     curate,
@@ -36,7 +35,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     params = ReportParams(
         dataset=plan.dataset.name, title=plan.dataset.title, evaluate=bool(plan.run.get("evaluate", True)),
         classes=plan.classes, sources=plan.sources, measured=bool(plan.splits), labelled=bool(plan.dataset.readers),
-        profile=_shown(plan.profile), trials=tuple(trial.name for trial in plan.trials), headline=plan.headline.name, notes=plan.notes, labelled_images=dict(plan.labelled_images),
+        profile=plan.ingredients, trials=tuple(trial.name for trial in plan.trials), headline=plan.headline.name, notes=plan.notes, labelled_images=dict(plan.labelled_images),
     )  # fmt: skip
     execution = Reporting(
         dataset=plan.dataset, data_root=plan.data_root, run={**plan.run, "stages": done.account()}
@@ -44,12 +43,6 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     inputs = [ref for stage in _INPUTS for ref in done.all(stage).values()]
     inputs += encode_images.image_sets(done).values()
     return [STAGE.job(plan, inputs, params=params, execution=execution)]
-
-
-def _shown(profile: ProfileConfig) -> dict[str, Json]:
-    """Leave out what says where the work is done: it changes no result."""
-    execution = {"device", "batch_size", "workers", "processes", "threads"}
-    return profile.model_dump(mode="json", exclude=dict.fromkeys(type(profile).model_fields, execution))
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from susx.config import DownloadConfig, EncoderConfig, RetrievalConfig
+from susx.config.ingredients import ingredients
 from susx.errors import SourceChanged
 from susx.images.retrieve.backends import Delivers
 from susx.stages.build_plan import BuildPlan
@@ -50,9 +51,8 @@ def retrieving(plan: BuildPlan) -> Retrieving:
 
 def download_params(plan: BuildPlan) -> DownloadParams:
     """Return what decides which links of a build become images."""
-    limits = {"image_size", "max_bytes", "max_pixels", "allow_private", "allow_hosts", "respect_opt_out"}
     return DownloadParams(
-        limits=plan.profile.download.model_dump(mode="json", include=limits), encoder=plan.encoder,
+        limits=ingredients(plan.profile.download), encoder=plan.encoder,
         backend=plan.backend if Delivers.FEATURES in plan.retrieval.delivers else None,
     )  # fmt: skip
 

@@ -16,13 +16,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import requests
 import tenacity
 from pydantic import PositiveFloat, PositiveInt
 
+from susx.config.ingredients import NotInKey
 from susx.errors import ConfigError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.answer_rows import usable_rows
@@ -70,11 +71,11 @@ class ServiceSettings(BackendSettings):
         """Features are sent where the profile's encoder makes them."""
         return self.query == "embedding"
 
-    timeout: PositiveFloat = 30.0
+    timeout: Annotated[PositiveFloat, NotInKey()] = 30.0
     """Seconds for one answer."""
-    attempts: PositiveInt = 4
+    attempts: Annotated[PositiveInt, NotInKey()] = 4
     """Tries per query."""
-    rate_limit: PositiveFloat = 10.0
+    rate_limit: Annotated[PositiveFloat, NotInKey()] = 10.0
     """Queries a second, over all workers of a process."""
 
     def identity(self, encoder: EncoderIdentity) -> Json:
