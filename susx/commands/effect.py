@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from susx.commands.once import on_each_child
 from susx.errors import ConfigError
 
 __all__ = ["IDLE", "Idle", "refuse_idle"]
@@ -91,7 +92,6 @@ IDLE: tuple[Idle, ...] = (
         "generation.* is read by --mode generate alone", f"{_START} --set generation.steps=3",
     ),
     Idle(("evaluate",), "per_class", lambda line: line["pool"] is None, "it goes with --pool", "--features f --per-class 4"),
-    Idle(("evaluate",), "exclusive", lambda line: line["pool"] is None, "it goes with --pool", "--features f --exclusive"),
     Idle(
         ("evaluate",), "shrinkage", lambda line: "support" not in _listed(line["tuning"]), "it is of the tuning 'support'",
         "--features f --tuning fixed --shrinkage 0.5",
@@ -157,8 +157,8 @@ def refuse_idle(command: Any, words: str = "") -> None:
     Raises (when the command is run):
         ConfigError: names the option and what leaves it aside.
     """
-    for name, child in getattr(command, "commands", {}).items():
-        refuse_idle(child, f"{words} {name}".strip())
+    if hasattr(command, "list_commands"):
+        on_each_child(command, lambda child, name: refuse_idle(child, f"{words} {name}".strip()))
     cases = [case for case in IDLE if words in case.commands]
     if not cases:
         return

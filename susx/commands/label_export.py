@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from susx.commands.endings import a_folder
 from susx.labelling.export import FORMATS
 
 __all__ = ["export"]
@@ -17,7 +18,7 @@ def export(
     form: Annotated[
         str, typer.Option("--format", help="; ".join(f"{name}: {what}" for name, what in FORMATS.items()))
     ],
-    out: Annotated[Path, typer.Option("--out", help="New folder to write to.")],
+    out: Annotated[Path, typer.Option("--out", help="New folder to write to.", callback=a_folder)],
     least: Annotated[
         float,
         typer.Option(

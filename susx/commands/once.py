@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from susx.errors import ConfigError
 
-__all__ = ["refuse_repeats"]
+__all__ = ["on_each_child", "refuse_repeats"]
 
 
 def refuse_repeats(command: Any) -> None:
@@ -18,8 +19,8 @@ def refuse_repeats(command: Any) -> None:
     Raises (when the command is run):
         ConfigError: names the option and how often it was given.
     """
-    for child in getattr(command, "commands", {}).values():
-        refuse_repeats(child)
+    if hasattr(command, "list_commands"):
+        on_each_child(command, lambda child, name: refuse_repeats(child))
     make_parser = command.make_parser
 
     def make_checking_parser(ctx: Any) -> Any:
@@ -36,6 +37,22 @@ def refuse_repeats(command: Any) -> None:
         return parser
 
     command.make_parser = make_checking_parser
+
+
+def on_each_child(group: Any, change: Callable[[Any, str], None]) -> None:
+    """Change every command below a group when it is looked up; a group may import its commands when they are used."""
+    get_command, changed = group.get_command, set()
+
+    def get_changed(ctx: Any, name: str) -> Any:
+        child = get_command(ctx, name)
+        if child is not None and id(child) not in changed:
+            change(child, name)
+            changed.add(id(child))
+            kept.append(child)
+        return child
+
+    kept: list[Any] = []  # so that no identity is used twice
+    group.get_command = get_changed
 
 
 def _check(order: list[Any]) -> None:
