@@ -30,7 +30,7 @@ __all__ = [
     "BadImage",
     "ImageLimits",
     "open_image",
-    "pixel_count",
+    "picture_facts",
     "save_upright",
     "upright_rgb",
 ]
@@ -131,14 +131,14 @@ def open_image(source: Path | bytes, limits: ImageLimits | None = None) -> Image
         return upright_rgb(image)
 
 
-def pixel_count(source: Path | bytes, limits: ImageLimits | None = None) -> int:
-    """Return width times height as the header says, without decoding.
+def picture_facts(source: Path | bytes, limits: ImageLimits | None = None) -> tuple[int, int, str, str]:
+    """Return width, height, format and mode as the header says, without decoding.
 
     Raises:
         BadImage, OSError: as :func:`open_image`.
     """
     with _opened(source, limits or ImageLimits()) as image:
-        return image.width * image.height
+        return image.width, image.height, image.format or "", image.mode
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:

@@ -9,22 +9,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from susx.classifier.limits import Limits
 
-__all__ = ["create_server"]
+__all__ = ["DRAIN_SECONDS", "create_server"]
 
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
+DRAIN_SECONDS = 1.0
+"""Seconds that connections stay open, when the server is told to end, for what is on its way."""
+
 _OTHER_FILES = 128
 """File descriptors that the process needs besides its connections."""
 
@@ -34,9 +38,11 @@ def create_server(
 ) -> uvicorn.Server:
     """Return a server for one service; ``run(sockets=[...])`` it.
 
-    It writes a line for a fault of its own only, none for what a client does. ``on_start`` is called when it listens.
+    It writes a line for a fault of its own only, none for what a client does. ``on_start`` is called when it listens. Told to end, it
+    answers whatever has reached it: no request that was sent is reset.
     """
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every broken form
+    draining = asyncio.Event()
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -44,12 +50,60 @@ def create_server(
             if self.started:
                 on_start()
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            draining.set()
+            # What the system has accepted for us would be reset with the listening socket.
+            waiting = [connection for listener in sockets or [] for connection in _accepted(listener)]
+            for server in self.servers:
+                server.close()
+            loop = asyncio.get_running_loop()
+            for connection in waiting:
+                await loop.connect_accepted_socket(self._protocol, connection)
+            # Clients that keep their connection send the next request on it until an answer tells them to close it.
+            end = loop.time() + DRAIN_SECONDS
+            while self.server_state.connections and loop.time() < end:
+                await asyncio.sleep(0.02)
+            await super().shutdown(sockets)
+
+        def _protocol(self) -> asyncio.Protocol:
+            kind: Any = self.config.http_protocol_class
+            protocol: asyncio.Protocol = kind(
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+            return protocol
+
     return Server(
         uvicorn.Config(
-            app, http=_protocol(limits), ws="none", log_level="error", access_log=False,
-            timeout_graceful_shutdown=math.ceil(limits.timeout),
+            _LastAnswer(app, draining), http=_protocol(limits), ws="none", log_level="error", access_log=False,
+            timeout_graceful_shutdown=math.ceil(limits.timeout), timeout_keep_alive=math.ceil(limits.keep_alive),
         )
     )  # fmt: skip
+
+
+class _LastAnswer:
+    """Says in each answer that its connection ends with it, once the server is told to end."""
+
+    def __init__(self, app: ASGIApp, draining: asyncio.Event) -> None:
+        self._app, self._draining = app, draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def last(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._draining.is_set():
+                message = {**message, "headers": [*message.get("headers", []), (b"connection", b"close")]}
+            await send(message)
+
+        await self._app(scope, receive, last if scope["type"] == "http" else send)
+
+
+def _accepted(listener: socket.socket) -> Iterator[socket.socket]:
+    """Yield the connections that wait to be accepted."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        connection.setblocking(False)
+        yield connection
 
 
 def _protocol(limits: Limits) -> type[H11Protocol]:
@@ -59,22 +113,27 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
 
     class Protocol(H11Protocol):
         deadline: asyncio.TimerHandle | None = None
+        answered = False
+        """Whether a request of this connection was answered."""
+        late = False
+        """Whether its time was up once, and something of it had not been read yet."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
             if len(self.connections) > most:
-                if not idle:
+                longest = next((waiting for waiting in idle if not waiting.unread()), None)
+                if longest is None:
                     transport.write(_FULL)
                     transport.close()
                     return
-                longest = next(iter(idle))
                 longest.transport.abort()
                 longest.end()
             self.begin()
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
-            if self in idle and self.busy:
+            if self in idle and (self.busy or self.resting):
+                self.resting = False
                 self.begin()
 
         def handle_events(self) -> None:
@@ -84,11 +143,23 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
                 self.transport.abort()
 
         def on_response_complete(self) -> None:
+            self.answered = self.resting = True
             super().on_response_complete()  # begins with the next request if that has come already
             if self.transport.is_closing():
                 self.end()
             else:
                 self.begin()
+
+        resting = False
+        """Whether nothing of a next request has come since the last answer."""
+
+        def timeout_keep_alive_handler(self) -> None:
+            if not self.unread():
+                super().timeout_keep_alive_handler()
+
+        def shutdown(self) -> None:
+            if self.busy or not self.unread():  # else its request is read next, and its answer is the last
+                super().shutdown()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self.end()
@@ -99,14 +170,32 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
         def busy(self) -> bool:
             return self.cycle is not None and not self.cycle.response_complete
 
+        def unread(self) -> bool:
+            """Whether bytes of the client lie in the system: on a busy machine a request may have come and not been read yet."""
+            number = self.transport.get_extra_info("socket").fileno()
+            if number < 0:
+                return False
+            looking = select.poll()
+            looking.register(number, select.POLLIN)
+            return bool(looking.poll(0))
+
         def begin(self) -> None:
-            """Start the clock of a request's header, or of a request that is being answered."""
+            """Start the clock of a request's header, of the next request, or of a request that is being answered."""
             self.end()
             if not self.busy:
                 idle[self] = None
             # A body, decoding and the answer have a time limit each; the fourth is for reading the answer.
-            seconds = 4 * limits.timeout if self.busy else limits.header_timeout
-            self.deadline = self.loop.call_later(seconds, self.transport.abort)
+            waiting = limits.keep_alive if self.resting else limits.header_timeout
+            self.late = False
+            self.deadline = self.loop.call_later(4 * limits.timeout if self.busy else waiting, self.expire)
+
+        def expire(self) -> None:
+            """Close a connection whose time is up; what has come unread meanwhile is read first."""
+            if not self.busy and not self.late and self.unread():
+                self.late = True
+                self.deadline = self.loop.call_later(1.0, self.expire)
+            else:
+                self.transport.abort()
 
         def end(self) -> None:
             idle.pop(self, None)

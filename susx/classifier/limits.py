@@ -20,9 +20,9 @@ class Busy(Exception):
 class Limits:
     """What requests may cost, alone and together.
 
-    Together they bound the memory: beside the encoder, ``max_bytes_in_flight`` + 16 x ``max_pixels_in_flight`` (a
-    transparent picture is held four times, with four bytes a pixel) + ``max_waiting`` x one encoder input, 2 GB with the
-    defaults at 224 pixels; photographs without transparency take half of it.
+    Together they bound the memory: beside the encoder and the processes that decode (some 60 MB each), ``max_bytes_in_flight`` + 16 x
+    ``max_pixels_in_flight`` (shared by what is being decoded, each picture by what its format and mode take:
+    :func:`susx.decoding.bytes_held`) + ``max_waiting`` x one encoder input, 2 GB with the defaults at 224 pixels.
 
     Attributes:
         max_bytes: of one image.
@@ -32,10 +32,14 @@ class Limits:
         max_waiting: images that wait to be classified, already scaled to the encoder's input; more are answered with 503.
         max_images: of one request to ``/predict/batch``.
         max_bytes_in_flight: of all bodies being received or decoded; more are answered with 503.
-        max_pixels_in_flight: of all images being decoded; others wait for their turn, at most ``timeout``.
+        max_pixels_in_flight: of all images being decoded, at 16 bytes a pixel; others wait for their turn, at most ``timeout``. A picture
+            that would take more than all of these bytes is refused.
+        decode_seconds: that one picture may take to decode; never more than ``timeout``.
         max_connections: open at a time. Beyond it the one that has been idle longest is closed for the new one, and where
             none is idle the new one gets 503.
-        header_timeout: seconds for the header of a request, from the connection or the last answer on.
+        header_timeout: seconds for the header of a request, from the connection or its first byte after an answer on.
+        keep_alive: seconds that a connection may rest after an answer; longer than clients keep one, so that none is closed just as its
+            client uses it again.
     """
 
     max_bytes: int = 20_000_000
@@ -47,7 +51,9 @@ class Limits:
     max_bytes_in_flight: int = 256_000_000
     max_pixels_in_flight: int = 100_000_000
     max_connections: int = 512
+    decode_seconds: float = 15.0
     header_timeout: float = 10.0
+    keep_alive: float = 75.0
 
     @property
     def image(self) -> ImageLimits:
@@ -55,6 +61,16 @@ class Limits:
         return ImageLimits(
             min(self.max_bytes, self.max_bytes_in_flight), min(self.max_pixels, self.max_pixels_in_flight)
         )
+
+    @property
+    def decoded_bytes(self) -> int:
+        """Of all images being decoded."""
+        return 16 * self.max_pixels_in_flight
+
+    @property
+    def decode_timeout(self) -> float:
+        """Seconds that one picture may take to decode."""
+        return min(self.decode_seconds, self.timeout)
 
     @property
     def batch_bytes(self) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
@@ -32,8 +32,9 @@ from susx.classifier.page import page
 from susx.classifier.predict import as_record
 from susx.classifier.schema import BODY, FORM, REFUSALS, Answer, Answers, Health
 from susx.classifier.uploads import uploaded, wait
+from susx.decoding import Decoders
 from susx.errors import ConfigError
-from susx.image_files import BadImage, open_image, pixel_count
+from susx.image_files import BadImage
 from susx.methods import parameters
 
 __all__ = ["create_app"]
@@ -97,14 +98,18 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
     batches.append(
         Histogram("susx_batch_images", "Images per batch", buckets=buckets, registry=metrics.registry)
     )
-    memory, pixels = Budget(limits.max_bytes_in_flight), Budget(limits.max_pixels_in_flight)
-    decoders = ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="decode")
+    memory, decoded = Budget(limits.max_bytes_in_flight), Budget(limits.decoded_bytes)
+    processes = min(8, os.cpu_count() or 1)
+    pictures = Decoders(processes, limits.decode_timeout)
+    waiting = ThreadPoolExecutor(processes, thread_name_prefix="decode")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(worker.start)
+        await run_in_threadpool(pictures.start)
         yield
-        decoders.shutdown(cancel_futures=True)
+        waiting.shutdown(cancel_futures=True)
+        pictures.stop()
         await run_in_threadpool(worker.stop)
 
     app = FastAPI(
@@ -120,8 +125,18 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
 
     def prepare(data: bytes) -> Tensor:
         """Decode an image and scale it to the encoder's input: what waits afterwards is small."""
-        with pixels.held(pixel_count(data, limits.image)):
-            return classifier.encoder.prepare(open_image(data, limits.image))
+
+        @contextmanager
+        def held(amount: int) -> Iterator[None]:
+            if amount > limits.decoded_bytes:
+                raise BadImage(
+                    "too-large",
+                    f"the image takes {amount:,} bytes to decode; at most {limits.decoded_bytes:,} are given to one.",
+                )
+            with decoded.held(amount):
+                yield
+
+        return pictures.decode(data, limits.image, held, classifier.encoder.prepare)
 
     async def answer(name: str, data: bytes, top_k: int, explain: int) -> dict[str, Any]:
         """Classify one image.
@@ -130,7 +145,7 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
             BadImage: it cannot be decoded.
             HTTPException: 503, too much waits.
         """
-        decoding = asyncio.get_running_loop().run_in_executor(decoders, prepare, data)
+        decoding = asyncio.get_running_loop().run_in_executor(waiting, prepare, data)
         picture = await _within(limits.timeout, decoding)
         try:
             return _answer(

@@ -11,15 +11,21 @@ import os
 import signal
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
-__all__ = ["GRACE", "Ending"]
+__all__ = ["GRACE", "Ending", "as_service"]
 
 GRACE = 1.0
 """Seconds for locks, leases and the flow run's state to be given back."""
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+_RESUMED = "Finished work is kept; the same command goes on from there."
+_current: Ending | None = None
 
 
 class Ending:
@@ -34,6 +40,9 @@ class Ending:
         self._before: dict[int, Any] = {}
         self._over = threading.Event()
         self._speech = threading.Lock()
+        self.grace = GRACE
+        self.asked_at = float("inf")
+        self.words = _RESUMED
 
     @property
     def asked(self) -> bool:
@@ -53,12 +62,14 @@ class Ending:
         how = "Interrupted" if number == signal.SIGINT else f"Ended by {signal.Signals(number).name}"
         with contextlib.suppress(OSError):  # the terminal of SIGHUP is gone
             print(
-                f"susx: {how}. Finished work is kept; the same command goes on from there.",
+                f"susx: {how}. {self.words}",
                 file=sys.stderr,
                 flush=True,
             )
 
     def __enter__(self) -> Ending:
+        global _current
+        _current = self
         if threading.current_thread() is threading.main_thread():
             self._reading, self._writing = os.pipe()
             os.set_blocking(self._writing, False)
@@ -92,11 +103,29 @@ class Ending:
                 self._number = asked[0]
                 break  # the reading end stays open: a second signal is written too
         # Also when the command has returned: threads at work are waited for as the interpreter ends.
-        if not self._number or self._over.wait(GRACE):
+        if not self._number:
             return
+        self.asked_at = time.monotonic()
+        while time.monotonic() < self.asked_at + self.grace:
+            if self._over.wait(0.05):
+                return
         _end_descendants()
         self.tell()
         os._exit(self.exit_code)
+
+
+@contextlib.contextmanager
+def as_service(grace: float) -> Iterator[None]:
+    """Give a service the time to answer what has reached it, when it is told to end; nothing of it is gone on with later."""
+    if _current is None:
+        yield
+        return
+    _current.grace, _current.words = grace, "What had reached the service was answered."
+    try:
+        yield
+    finally:
+        since = max(0.0, time.monotonic() - _current.asked_at)
+        _current.grace = since + GRACE
 
 
 def _end_descendants() -> None:

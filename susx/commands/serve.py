@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from susx.commands.interruption import as_service
 from susx.commands.options import ClassifierFolder, Device, Reject
 
 __all__ = ["serve"]
@@ -28,7 +29,7 @@ def serve(
         typer.Option(
             "--max-pixels-in-flight",
             min=1,
-            help="Of all images decoded at once; 6 to 16 bytes of memory each.",
+            help="Of all images decoded at once, 16 bytes of memory each; formats that take more count for more.",
         ),
     ] = 100_000_000,
     max_bytes_in_flight: Annotated[
@@ -38,6 +39,13 @@ def serve(
     max_connections: Annotated[
         int, typer.Option("--max-connections", min=1, help="Open at a time; the longest idle one makes room.")
     ] = 512,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            help="Name that requests may be addressed to besides this machine's and addresses; again for more, '*' for all.",
+        ),
+    ] = None,
 ) -> None:
     """Serve a classifier over HTTP until interrupted."""
     import socket
@@ -58,6 +66,7 @@ def serve(
         ) from error
     from susx.classifier import load_classifier
     from susx.classifier.connections import create_server
+    from susx.classifier.hosts import HostCheck, own_names
     from susx.classifier.limits import Limits
     from susx.classifier.serve import create_app
     from susx.neutral import for_terminal
@@ -68,7 +77,7 @@ def serve(
         max_bytes, max_pixels, timeout, max_batch, max_bytes_in_flight=max_bytes_in_flight,
         max_pixels_in_flight=max_pixels_in_flight, max_connections=max_connections,
     )  # fmt: skip
-    app = create_app(loaded, limits)
+    app = HostCheck(create_app(loaded, limits), own_names(host, allow_host or ()))
     for note in loaded.stored.notes:
         typer.echo(f"note: {for_terminal(note)}", err=True)
     bound = listening.getsockname()[1]
@@ -78,4 +87,6 @@ def serve(
             f"Serving {len(loaded.class_names)} classes on http://{host}:{bound} (docs at /docs)", err=True
         )
 
-    create_server(app, limits, on_start=say).run(sockets=[listening])
+    # A body, decoding and the answer may each take their time before the last answer is given.
+    with as_service(4 * limits.timeout):
+        create_server(app, limits, on_start=say).run(sockets=[listening])
