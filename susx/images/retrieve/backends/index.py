@@ -76,7 +76,7 @@ def files_identity(backend: str, folder: Path) -> Json:
     Raises:
         RetrievalError: there are none.
     """
-    files = files_below(folder, {".index", ".parquet", ".npy", ".csv"}).files
+    files = files_below(folder, {".index", ".ivfdata", ".parquet", ".npy", ".csv", ".arrow"}).files
     if not files:
         raise RetrievalError(
             f"{folder} holds neither an index nor features. Build one with 'susx index build'."
