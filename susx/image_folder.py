@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -26,10 +27,14 @@ def images_below(folder: Path) -> FolderFiles:
     """
     below = files_below(folder, IMAGE_SUFFIXES)
     if reasons := passed_over(below):
-        logger.warning(
-            "%s: passed over %s", folder, ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-        )
+        _tell(str(folder), ", ".join(f"{count} {reason}" for reason, count in reasons.items()))
     return below
+
+
+@functools.lru_cache(maxsize=256)
+def _tell(folder: str, counted: str) -> None:
+    """Say it once a process: the splits of a data set are cut from one folder."""
+    logger.warning("%s: passed over %s", folder, counted)
 
 
 def passed_over(below: FolderFiles) -> Mapping[str, int]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from susx.errors import InputError, MismatchError, RetrievalError, StoreError, did_you_mean
 from susx.images.retrieve.backends.base import TextEncoder
-from susx.images.retrieve.backends.part_pairs import feature_files, metadata_files
+from susx.images.retrieve.backends.part_pairs import feature_files, metadata_files, rows_of_table
 from susx.images.retrieve.manifest import IndexManifest
 from susx.store import digest_file, digest_json
 from susx.store.disk import whole_folder
@@ -144,9 +144,16 @@ def _bring_folder(out: Path, source: Path) -> None:
         raise InputError(
             f"{source}: expected img_emb/*.npy and metadata/*.parquet of clip-retrieval's inference; one is missing."
         )
-    for number, (matrix, table) in enumerate(zip(features, tables, strict=True)):
-        _link(matrix, out / "img_emb" / f"img_emb_{number:05d}.npy")
-        _link(table, out / "metadata" / f"metadata_{number:05d}.parquet")
+    in_order = sorted(tables) == tables
+    for matrix, table in zip(features, tables, strict=True):
+        _link(matrix, out / "img_emb" / matrix.name)
+        # Other programs take the tables by the order of their names.
+        name = (
+            table.name
+            if in_order
+            else f"metadata_{matrix.stem.removeprefix('img_emb').lstrip('-_.')}.parquet"
+        )
+        _link(table, out / "metadata" / name)
     if (source / "image.index").is_file():
         _link(source / "image.index", out / "image.index")
 
@@ -306,17 +313,19 @@ def _described(out: Path, encoder: TextEncoder, kind: str) -> Added:
     from susx.images.retrieve.backends.metadata import IndexMetadata
 
     files = feature_files(out)
-    index, metadata = ExactIndex(files), IndexMetadata(out)
+    index, tables = ExactIndex(files), sorted((out / "metadata").glob("*.parquet"))
     width = int(encoder.encode_texts(["a"]).shape[1])
     if index.d != width:
         raise MismatchError(
             f"The embeddings have width {index.d}; the encoder '{encoder.id}' makes {width}. Name the encoder that made "
             "them with --profile or --encoder."
         )
-    if index.ntotal != metadata.rows:
+    rows = sum(map(rows_of_table, tables))
+    if index.ntotal != rows:
         raise InputError(
-            f"{index.ntotal} embeddings, but {metadata.rows} rows of links and captions; they must be the same images."
+            f"{index.ntotal} embeddings, but {rows} rows of links and captions; they must be the same images."
         )
+    metadata = IndexMetadata(out)
     if not {"url", "image_path"} & {name.lower() for name in metadata.columns}:
         raise InputError(
             f"The rows have no column 'url' (or 'image_path'), so no image could be fetched; found {', '.join(metadata.columns)}."

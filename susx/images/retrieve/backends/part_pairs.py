@@ -16,7 +16,7 @@ import numpy as np
 from susx.errors import RetrievalError
 from susx.user_folder import is_leftover
 
-__all__ = ["feature_files", "metadata_files"]
+__all__ = ["feature_files", "metadata_files", "rows_of_table"]
 
 _PREFIX = re.compile(r"^(img_emb|metadata|image_emb|embeddings?|features?)[-_.]*")
 
@@ -49,7 +49,7 @@ def metadata_files(folder: Path) -> list[Path]:
             )
         pairs = [(path, by_key[key]) for key, path in zip(keys, features, strict=True)]
     for matrix, table in pairs:
-        if (rows := _rows_of_matrix(matrix)) != (other := _rows_of_table(table)):
+        if (rows := _rows_of_matrix(matrix)) != (other := rows_of_table(table)):
             raise RetrievalError(
                 f"{folder}: {matrix.name} holds {rows} rows and {table.name} {other}; they must be the same images. Get both parts again."
             )
@@ -77,7 +77,12 @@ def _rows_of_matrix(path: Path) -> int:
         raise RetrievalError(f"{path} cannot be read as features ({error}).") from error
 
 
-def _rows_of_table(path: Path) -> int:
+def rows_of_table(path: Path) -> int:
+    """Return the number of rows of a parquet file.
+
+    Raises:
+        RetrievalError: it is none.
+    """
     import pyarrow.parquet as pq
 
     try:
