@@ -90,7 +90,7 @@ def look_into(folder: Path, store: ArtefactStore, leave: Path | None = None) -> 
     left_out: dict[str, str] = {}
     below = images_below(folder)
     for path in below.files:
-        if leave is not None and path.is_relative_to(leave):
+        if leave is not None and leave.is_relative_to(folder) and path.is_relative_to(leave):
             continue
         name = os.fspath(path.relative_to(folder))
         try:

@@ -80,7 +80,7 @@ def plan_label(
     profile = _profile(options, dataset)
     build = _planned(options, dataset, profile)
     _check_sentences(build)
-    folder = look_into(Path(options.folder), store, leave=out)
+    folder = look_into(Path(options.folder), store, leave=out if save else None)
     if not folder.photos:
         raise InputError(_nothing(folder))
     said = corrections.said(folder.photos)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from susx.cli import main
+from susx.errors import InputError
 from susx.testing.photos import take_photos
 from susx.testing.world import CLASSES
 
@@ -80,6 +81,29 @@ def test_exporting_says_how_many(home: Path, tmp_path: Path, capsys: pytest.Capt
     """A format by its name."""
     _susx(home, "label", "export", home / "labels", "--format", "coco", "--out", tmp_path / "coco")
     assert "12 images" in capsys.readouterr().out
+
+
+def test_the_same_from_python(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a person stands, and a result around the photographs, hides none of them; what is corrected stands."""
+    import susx
+
+    monkeypatch.chdir(home)
+    labels = susx.label("photos", CLASSES, store="store", no_pool=True)
+    assert len(labels.frame) == 12
+    assert set(labels.left_out) == {"broken.jpg"}
+    assert labels.corrected({"IMG_0000.png": "woven"}).frame["label"][0] == "woven"
+    with pytest.raises(InputError, match="no image of the table"):
+        labels.corrected({"nothing.png": "woven"})
+    (home / "around").mkdir()
+    labels.save("around")
+    (home / "photos").rename(home / "around" / "photos")
+    try:
+        assert (
+            len(susx.label("around/photos", "names.txt", out="around", store="store", no_pool=True).frame)
+            == 12
+        )
+    finally:
+        (home / "around" / "photos").rename(home / "photos")
 
 
 @pytest.mark.parametrize(
