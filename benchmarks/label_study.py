@@ -31,7 +31,7 @@ from susx.methods.functional.folder_prototypes import (
 )
 from susx.methods.functional.folder_questions import ask_next
 
-DRAWS = {"whole": 1, "200": 4, "unbalanced": 3, "third": 3, "tenth": 4, "outsiders": 4}
+DRAWS = {"whole": 1, "200": 3, "unbalanced": 2, "third": 2, "tenth": 3, "outsiders": 2}
 STRANGERS = ("food101", "fgvc", "oxford_flowers", "")
 OUTSIDER = -1
 PAGE = Path("docs/methods/folder-prototypes.md")

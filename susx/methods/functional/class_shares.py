@@ -38,7 +38,8 @@ class Shares:
 
     def logits(self, counts: Float[Tensor, "*query classes"]) -> Float[Tensor, "*query classes"]:
         """Return s log((n + a) / (mean + a)); an image's own share is to be taken out of its counts before."""
-        return self.strength * ((counts.clamp(min=0) + self.added) / (self.mean + self.added)).log()
+        parts = (counts.clamp(min=0) + self.added).div_(self.mean + self.added)
+        return parts.log_().mul_(self.strength)
 
 
 def class_shares(counts: Float[Tensor, " classes"]) -> Shares:

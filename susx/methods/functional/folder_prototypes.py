@@ -52,7 +52,8 @@ _SPREAD = 5.0
 _LEAST_WEIGHT = 6.0
 _SHRINKAGE = 0.1
 _OWN_SHRINKAGE = 1.0
-_BLOCK_NUMBERS = 4_000_000
+# One block of query x classes numbers holds 2 MB, and stays in a core's cache while a round passes over it.
+_BLOCK_NUMBERS = 500_000
 
 
 @dataclass(frozen=True)
@@ -144,14 +145,16 @@ def label_folder(
     unit = normalize(rows.float())
     place = _places(unit, groups)
     images, said = _one_per_place(unit, place, answers)
-    step = block_rows or max(256, _BLOCK_NUMBERS // len(inductive.text))
+    step = block_rows or max(128, _BLOCK_NUMBERS // len(inductive.text))
     fit = _Folder(inductive, images, said, step)
-    logits = fit.logits()
-    probabilities = (logits / TEMPERATURE).softmax(dim=1)
+    logits = fit.logits()[place]
+    probabilities = torch.empty_like(logits)
+    for block in (slice(at, at + step) for at in range(0, len(rows), step)):
+        probabilities[block] = (logits[block] / TEMPERATURE).softmax(dim=1)
     counts = fit.counts.clamp(min=0) + 1e-12
     return FolderLabels(
-        logits[place],
-        probabilities[place],
+        logits,
+        probabilities,
         1 - fit.inside[place],
         counts / counts.sum(),
         answers,
@@ -175,7 +178,10 @@ class _Folder:
         self.direction = inductive.prototypes.float() / self.weight.clamp(min=1e-6)[:, None]
         self.prompts = inductive.logit_scale * (images @ inductive.text.float().T) - inductive.offset.float()
         self.centre = self.mean
-        self.soft = torch.cat([inductive.logits(images[block]) for block in self.blocks])
+        self.shift = self.centre @ self.matrix
+        self.soft = torch.empty_like(self.prompts)
+        for block in self.blocks:
+            self.soft[block] = inductive.logits(images[block])
         surrogates = surrogate_rows(inductive.pool_mean, inductive.pool_covariance)
         outside = inductive.logits(surrogates).amax(dim=1)
         outer = Surrogates(float(outside.mean()), float(outside.std()))
@@ -195,12 +201,15 @@ class _Folder:
             answered = values[self.answered].softmax(dim=1)
             self._soften(values)
             values = self._round(answered)
+        del self.prompts
         final = values.clone()
         self._soften(values)
+        del self.soft
         return final
 
     def _whitened(self, block: slice | Tensor) -> Tensor:
-        return normalize(self.projected[block] - self.centre @ self.matrix)
+        rows = self.projected[block] - self.shift
+        return rows.div_(rows.norm(dim=1, keepdim=True).clamp_(min=1e-12))
 
     def _soften(self, logits: Tensor) -> None:
         """Turn logits into v = w q in place, and count."""
@@ -218,10 +227,11 @@ class _Folder:
         share = soft @ (1 / (self.counts + _PRIOR_IMAGES))
         total = _CENTRE_IMAGES + float(trust.sum())
         self.centre = (_CENTRE_IMAGES * self.mean + share @ self.images) / total
+        self.shift = self.centre @ self.matrix
         sums, squares = torch.zeros_like(self.direction), torch.zeros_like(self.counts)
         for block in self.blocks:
             sums += soft[block].T @ self._whitened(block)
-            squares += soft[block].square().sum(dim=0)
+            squares += torch.mul(soft[block], soft[block]).sum(dim=0)
         alike = _within(sums, squares, self.counts)
         sums += _PRIOR_IMAGES * alike**0.5 * self.direction
         lengths = sums.square().sum(dim=1)
@@ -232,15 +242,15 @@ class _Folder:
         asked = self._whitened(self.answered)
         for block in self.blocks:
             rows, own = self._whitened(block), soft[block]
-            inner = rows @ sums.T
-            length = lengths - 2 * own * inner + own.square()
-            value = (inner - own) * length.clamp(min=1e-12).rsqrt()
-            value = self.prompts[block] + self.weight * value + shares.logits(self.counts - own)
+            value = rows @ sums.T
+            length = torch.sub(own, value, alpha=2).mul_(own).add_(lengths).clamp_(min=1e-12).rsqrt_()
+            value.sub_(own).mul_(length).mul_(self.weight).add_(self.prompts[block])
+            value.add_(shares.logits(self.counts - own))
             if len(self.answered):
-                near = (rows @ asked.T - alike).clamp(min=0)
+                near = (rows @ asked.T - alike).clamp_(min=0)
                 itself = torch.arange(len(soft))[block, None] == self.answered
-                value += reach * (near.masked_fill(itself, 0.0) @ residual)
-            soft[block] = value
+                value += reach * (near.masked_fill_(itself, 0.0) @ residual)
+            own.copy_(value)
         return soft
 
 

@@ -1,9 +1,9 @@
 """Which images a person is asked about next: those whose answer would tell the most about other doubtful images.
 
 With K_ij = max(x~_i.x~_j, 0)^2 and the doubt d_j = 1 - p_j of the images nobody answered for, an answer for i is worth
-sum_j K_ij d_j. Images are taken greedily, each taking K_ij of its neighbours' doubt with it, so that one question is
-not asked twice (the facility location of batch active learning, Wei, Iyer & Bilmes, ICML 2015). From some 100 answers on the
-classes are known, and an image's own doubt counts as well.
+d_i sum_j K_ij d_j. Images are taken greedily, each taking K_ij of its neighbours' doubt with it, so that one question is
+not asked twice (the facility location of batch active learning, Wei, Iyer & Bilmes, ICML 2015). Without the image's own doubt d_i in
+front, 200 answers were worth 4 points less on the swapped cell of DTD without its domain (62.2 for 66.4, of the images not asked about).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from susx.methods.functional.folder_prototypes import UNSAID, FolderLabels
 
 __all__ = ["ask_next"]
 
-_MANY_ANSWERS = 100
 _MOST_COMPARED = 4096
 
 
@@ -50,13 +49,10 @@ def ask_next(
     whitened = normalize((rows[compared].float() - labels.mean) @ labels.matrix)
     alike = (whitened @ whitened.T).clamp_(min=0).square_().double()
     left, own = doubt[compared].clone(), doubt[compared]
-    by_own = bool((answers != UNSAID).sum() >= _MANY_ANSWERS)
     free = torch.ones(len(compared), dtype=torch.bool)
     chosen = []
     for _ in range(min(count, len(compared))):
-        worth = alike @ left
-        if by_own:
-            worth = worth * own
+        worth = own * (alike @ left)
         best = int(worth.masked_fill(~free, -1.0).argmax())
         chosen.append(best)
         free[best] = False
