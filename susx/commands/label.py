@@ -36,13 +36,18 @@ _OTHERS: dict[str, tuple[str, str]] = {
 """Command -> (module, function), imported when it is used."""
 
 
+def _with_command(args: list[str]) -> list[str]:
+    return [_FOLDER, *args] if args and args[0] not in {*_OTHERS, _FOLDER, "--help"} else args
+
+
 class _FolderOr(TyperGroup):
     """``susx label`` takes a folder, or one of its commands; a folder of such a name is written as ``./review``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in {*_OTHERS, _FOLDER, "--help"}:
-            args = [_FOLDER, *args]
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, _with_command(args))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        return super().resolve_command(ctx, _with_command(args))
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [name for name, (module, _) in _OTHERS.items() if importlib.util.find_spec(module)]
