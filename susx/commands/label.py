@@ -122,6 +122,10 @@ def label(
         str(corrections) if corrections else None, prompts, store, tuple(settings or ()),
     )  # fmt: skip
     target = target_of(copy_to, link_to)
+    if yes and target is None:
+        raise ConfigError(
+            "--yes has no effect without --copy-to DIR or --link-to DIR. Leave it out, or give one of them."
+        )
     opened = open_store(store)
     opened.check_writable()
     console = output()

@@ -51,7 +51,7 @@ def sort(
     from susx.labelling import LabelResult
 
     if undo is not None:
-        if result is not None or copy_to is not None or link_to is not None:
+        if result is not None or copy_to is not None or link_to is not None or least:
             raise ConfigError("--undo takes a list alone: susx label sort --undo sorted-....jsonl --yes.")
         _take_back(undo, yes=yes)
         return

@@ -117,6 +117,8 @@ def test_the_same_from_python(home: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (["label", "{home}/photos", "--names", "a", "--profile", "demoo", "--out", "{home}/x"], "demoo"),
         (["label", "{home}/photos", "--names", "a", "--copy-to", "x", "--link-to", "y"], "not both"),
         (["label", "{home}/nothing", "--names", "a"], "not there"),
+        (["label", "{home}/photos", "--names", "a", "--yes"], "no effect"),
+        (["label", "sort", "--undo", "x.jsonl", "--least", "0.5"], "takes a list alone"),
         (["label", "sort", "{home}/labels"], "--copy-to DIR or --link-to DIR"),
         (["label", "sort", "{home}/labels", "--copy-to", "{home}/photos"], "folder of photographs"),
         (["label", "sort"], "folder of a result"),
