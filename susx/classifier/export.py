@@ -20,6 +20,7 @@ from susx.errors import ConfigError, MismatchError
 from susx.evaluation import probabilities
 from susx.methods import ImageFeatures
 from susx.modes import plain_mode
+from susx.store.disk import whole_file
 
 __all__ = ["check_onnx", "export_onnx", "export_open_clip_head"]
 
@@ -76,19 +77,14 @@ def export_onnx(
     model = program.model_proto
     onnx.helper.set_model_props(model, _properties(stored))
     onnx.checker.check_model(model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    onnx.save(model, str(partial))
-    try:
+    with whole_file(path) as partial:
+        onnx.save(model, str(partial))
         difference = check_onnx(stored, partial)
         if not difference <= tolerance:
             raise MismatchError(
                 f"The exported graph and the library differ by {difference:.2g} in a logit (at most {tolerance:.2g} is"
                 " accepted); nothing was written. Please report this with the versions of torch, onnx and onnxruntime."
             )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return difference
 
 
@@ -127,11 +123,9 @@ def export_open_clip_head(stored: StoredClassifier, path: Path, *, text_only: bo
             f"A head is linear, and '{stored.method.name}' is not. Export it as onnx, or give --text-only for the head of"
             " the class prompts alone (zero-shot)."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    save_file({"weight": weight.float().contiguous()}, partial, metadata=_properties(stored))
-    plain_mode(partial)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        save_file({"weight": weight.float().contiguous()}, partial, metadata=_properties(stored))
+        plain_mode(partial)
 
 
 def _properties(stored: StoredClassifier) -> dict[str, str]:

@@ -37,6 +37,7 @@ __all__ = [
     "settled",
     "sync_folder",
     "sync_tree",
+    "whole_file",
     "whole_folder",
     "write_atomically",
 ]
@@ -157,6 +158,24 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a file beside ``path`` that takes its place when all went well, on the disk by then, and is gone when not.
+
+    For writers that take a path; it has the same ending, by which some of them choose a format.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.parent / f".tmp-{uuid.uuid4().hex}{path.suffix}"
+    try:
+        yield partial
+        sync_folder(partial)
+        os.replace(partial, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from susx.errors import InputError
 from susx.records import SupportRow
+from susx.store.disk import whole_file
 
 __all__ = ["KEPT", "count_reasons", "read_support", "write_support"]
 
@@ -25,10 +25,9 @@ def write_support(path: Path, rows: Iterable[SupportRow]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    partial = path.with_name(path.name + ".part")
     table = pa.Table.from_pylist([_encodable(row) for row in rows], schema=_schema())
-    pq.write_table(table, partial)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        pq.write_table(table, partial)
 
 
 def read_support(path: Path) -> list[SupportRow]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from susx.errors import InputError
+from susx.store.disk import whole_file
 
 __all__ = [
     "Candidate",
@@ -95,12 +95,11 @@ def write_candidates(path: Path, candidates: Iterable[Candidate]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    partial = path.with_name(path.name + ".part")
     table = pa.Table.from_pylist(
         [dataclasses.asdict(candidate) for candidate in candidates], schema=_schema()
     )
-    pq.write_table(table, partial)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        pq.write_table(table, partial)
 
 
 def read_candidates(path: Path, *, images: bool = True) -> list[Candidate]:
