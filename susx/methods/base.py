@@ -118,6 +118,7 @@ class Method(ABC, Generic[State]):
         title: as its paper writes it.
         version: part of the key of this method's fits alone; raised when the same evidence gives another state.
         needs: what the evidence must hold.
+        reads: what it looks at beside that where there is some.
         axes: what may be searched. Of equally good points a search takes the one with the smallest value of the first
             axis, then of the second ...: the terms one would rather do without come first.
         state_type: the dataclass that ``fit`` returns.
@@ -128,6 +129,7 @@ class Method(ABC, Generic[State]):
     title: ClassVar[str]
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[Need]] = frozenset()
+    reads: ClassVar[frozenset[Need]] = frozenset()
     axes: ClassVar[tuple[Axis, ...]] = ()
     state_type: ClassVar[type[TextState]]
     row_wise: ClassVar[bool] = True

@@ -20,6 +20,9 @@ from susx.search.optimum import Optimum
 
 __all__ = ["pinned_nominal", "search_cache_method"]
 
+_NO_TRUST = 1e-12
+"""Keeps the values of a grid apart where nothing is trusted: the votes then count nothing, and the smallest wins."""
+
 
 def pinned_nominal(method: Any, evidence: Evidence) -> Any:
     """Return the method with the nominal count of the whole support set, to be kept in every fold."""
@@ -52,6 +55,8 @@ def search_cache_method(
         terms = torch.zeros((len(query), evidence.classes), dtype=torch.float64)
         for part, rows in folds_of(evidence, fold, len(query)):
             terms[rows] = divergence(method, part, query.take(rows))
+    # The votes of a fit count by the trust in the images, as the divergences do; the search is offered the same.
+    alphas = max(method.trust(evidence), _NO_TRUST) * np.array(grid["alpha"])
     gammas = grid.get("gamma", (0.0,))
     counts = search_cache(
         float(evidence.logit_scale) * (query.pooled @ evidence.text_classifier.T),
@@ -59,7 +64,7 @@ def search_cache_method(
         method.support_rows(evidence),
         support_labels,
         labels,
-        grid=Grid(np.array(grid["alpha"]), np.array(grid["beta"]), np.array(gammas)),
+        grid=Grid(alphas, np.array(grid["beta"]), np.array(gammas)),
         divergence=terms,
         nominal=method.nominal if method.weighting == "mean" else None,
         query_fold=fold,

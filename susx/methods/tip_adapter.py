@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -55,11 +55,16 @@ around the fixed values, near which a shrunken choice lies."""
 
 @dataclass(frozen=True)
 class CacheState(TextState):
-    """Text classifier and logit scale; support rows with their class and weight."""
+    """Text classifier and logit scale; support rows with their class and weight.
+
+    Attributes:
+        pool_trust: how far images chosen from a pool are trusted: part of the weights, and of what a search is offered.
+    """
 
     keys: Float[Tensor, "support dim"]
     labels: Int64[Tensor, " support"]
     weights: Float[Tensor, " support"]
+    pool_trust: float = field(default=1.0, kw_only=True)
 
 
 class CacheRows:
@@ -78,6 +83,21 @@ class CacheRows:
     def query_rows(self, query: ImageFeatures) -> Float[Tensor, "query dim"]:
         """Return the rows of queries."""
         return query.pooled
+
+    def trust(self, evidence: Evidence) -> float:
+        """Return how far the support images are trusted beside the prompts (``functional.support_trust``), in [0, 1].
+
+        1 where a person labelled some, and without statistics of the pool that they were chosen from: images generated.
+        """
+        from susx.methods.functional.support_trust import support_trust
+
+        if evidence.pool is None or evidence.has_labelled:
+            return 1.0
+        images, labels = evidence.support(self.name)
+        text, scale = evidence.text_classifier, float(evidence.logit_scale)
+        return evidence.derived(
+            ("support trust", 16), lambda: support_trust(text, scale, images, labels, evidence.pool)
+        ).sigma
 
 
 def tip_scores(
@@ -106,7 +126,7 @@ def tip_scores(
 class TipAdapter(CacheRows, Method[CacheState]):
     """logits = s f.W + alpha exp(-beta (1 - f.F^T)) L.
 
-    The defaults alpha = 1 and beta = 5.5 are the fixed values of the paper (sec. 4.4, the starred ones of its
+    Images that were chosen from a pool count by the trust in them (``functional.support_trust``). The defaults alpha = 1 and beta = 5.5 are the fixed values of the paper (sec. 4.4, the starred ones of its
     ablation). A class without support gets no cache term.
 
     Attributes:
@@ -123,8 +143,10 @@ class TipAdapter(CacheRows, Method[CacheState]):
     nominal: float | None = None
 
     name = "tip_adapter"
+    version = 2
     title = "Tip-Adapter"
     needs = frozenset({Need.SUPPORT})
+    reads = frozenset({Need.POOL})
     state_type: ClassVar[type[CacheState]] = CacheState
     axes = (
         Axis(
@@ -157,14 +179,20 @@ class TipAdapter(CacheRows, Method[CacheState]):
 
         _, labels = evidence.support(self.name)
         keys = self.support_rows(evidence)
-        weights = support_weights(labels, evidence.classes, self.weighting, self.nominal)
-        return CacheState(evidence.text_classifier, float(evidence.logit_scale), keys, labels, weights)
+        trust = self.trust(evidence)
+        weights = trust * support_weights(labels, evidence.classes, self.weighting, self.nominal)
+        scale = float(evidence.logit_scale)
+        return CacheState(evidence.text_classifier, scale, keys, labels, weights, pool_trust=trust)
 
     def scores(
         self, state: CacheState, pooled: Float[Tensor, "query dim"], patches: Tensor | None
     ) -> Float[Tensor, "query classes"]:
         """Return zero-shot logits plus the votes of the support images."""
         return tip_scores(state, pooled, self.alpha, self.beta)
+
+    def gives_zero_shot(self, state: CacheState) -> bool:
+        """Whether the pool holds nothing of the classes, or the votes count nothing."""
+        return state.pool_trust == 0 or super().gives_zero_shot(state)
 
     def search(
         self,

@@ -44,10 +44,15 @@ class TipAdapterF(TipAdapter):
     title = "Tip-Adapter-F"
     version = 2
     needs = frozenset({Need.SUPPORT, Need.TRAINING})
+    reads = frozenset()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check(positive=("batch", "rate", "trained_beta"), non_negative=("epochs", "trained_alpha"))
+
+    def trust(self, evidence: Evidence) -> float:
+        """Return 1: what the keys are trained to is not weighed again."""
+        return 1.0
 
     def fit(self, evidence: Evidence, run: Run = Run()) -> CacheState:
         """Train the keys.

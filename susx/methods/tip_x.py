@@ -47,7 +47,8 @@ class TipXState(CacheState):
 
     Attributes:
         text, logit_scale, keys, labels, weights: see ``CacheState``.
-        log_sums, mass: per class, the weighted sum of its images' log-signatures and of their weights.
+        log_sums, mass: per class, the weighted sum of its images' log-signatures and of their weights; both count
+            ``pool_trust`` times.
         psi_scale, psi_offset: psi(M) = scale M + offset.
     """
 
@@ -84,8 +85,10 @@ class TipX(CacheRows, Method[TipXState]):
     nominal: float | None = None
 
     name = "tip_x"
+    version = 2
     title = "TIP-X"
     needs = frozenset({Need.SUPPORT})
+    reads = frozenset({Need.POOL})
     state_type: ClassVar[type[TipXState]] = TipXState
     axes = TIP_X_AXES
 
@@ -114,9 +117,9 @@ class TipX(CacheRows, Method[TipXState]):
             return support_divergence_range(signatures), support_affinity_range(keys)
 
         psi = affine_map(*evidence.derived((self.title, "ranges", self.temperature), ranges))
-        return self._state(evidence, (psi.scale, psi.offset))
+        return self._state(evidence, (psi.scale, psi.offset), self.trust(evidence))
 
-    def _state(self, evidence: Evidence, psi: tuple[float, float]) -> TipXState:
+    def _state(self, evidence: Evidence, psi: tuple[float, float], trust: float) -> TipXState:
         from susx.methods.functional.cache_logits import class_sums
         from susx.methods.functional.class_divergence import class_log_signatures
         from susx.methods.functional.signature import log_signature
@@ -131,9 +134,10 @@ class TipX(CacheRows, Method[TipXState]):
             logit_scale=float(evidence.logit_scale),
             keys=self.support_rows(evidence),
             labels=labels,
-            weights=weights,
-            log_sums=class_log_signatures(signatures, labels, weights, classes),
-            mass=class_sums(weights.double()[None], labels, classes)[0],
+            weights=trust * weights,
+            pool_trust=trust,
+            log_sums=trust * class_log_signatures(signatures, labels, weights, classes),
+            mass=trust * class_sums(weights.double()[None], labels, classes)[0],
             psi_scale=psi[0],
             psi_offset=psi[1],
         )
@@ -158,8 +162,12 @@ class TipX(CacheRows, Method[TipXState]):
         summed = class_divergence(signatures, state.log_sums, state.mass)
         rescaled = state.psi_scale * summed + state.psi_offset * state.mass
         supported = (state.mass > 0).double()
-        mean = (rescaled * supported).sum(dim=1, keepdim=True) / supported.sum()
+        mean = (rescaled * supported).sum(dim=1, keepdim=True) / supported.sum().clamp(min=1)
         return torch.where(supported > 0, rescaled, mean)
+
+    def gives_zero_shot(self, state: TipXState) -> bool:
+        """Whether the pool holds nothing of the classes, or neither votes nor divergences count."""
+        return state.pool_trust == 0 or super().gives_zero_shot(state)
 
     def numbers_per_row(self, state: TipXState, patches: int) -> int:
         """Return the numbers held per image: affinities, and float64 signatures and divergences."""
@@ -181,6 +189,6 @@ class TipX(CacheRows, Method[TipXState]):
         psi = whole.psi_scale, whole.psi_offset
 
         def divergence(method: TipX, part: Evidence, images: ImageFeatures) -> Tensor:
-            return method.divergence(method._state(part, psi), images.pooled)
+            return method.divergence(method._state(part, psi, whole.pool_trust), images.pooled)
 
         return search_cache_method(self, evidence, query, labels, grid, fold, divergence)

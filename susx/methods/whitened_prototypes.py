@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["WhitenedPrototypes", "WhitenedPrototypesState"]
 
 
-_WEIGHT = 6.0
+_WEIGHT = 4.0
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,10 @@ class WhitenedPrototypesState(TextState):
         mean, matrix: the whitening of images.
         prototypes: one row per class, g p at the default weight.
         offset: the hubness bias of each class at the default bias.
-        evidence: how far the pool holds the classes; 0 is chance (``functional.domain``).
-        sigma, rho: share of all terms of retrieved images, and of a class's own, that follows from it.
+        evidence, share: how far the pool holds the classes (``functional.support_trust``): certainty of the chosen images,
+            from 0 at chance to 1 where every image is certain, and to 1 at what real images would have.
+        sigma, rho: share of all terms of retrieved images, and of a class's own, that follows from them.
+        pool_trust: how far each class's images are trusted, 0 to 1.
         labelled_mean, labelled_matrix, labelled_prototypes, trust, stranger: of images that a person labelled
             (``functional.labelled_prototypes``); None where there are none.
         every_class: whether all classes have such images.
@@ -41,8 +43,10 @@ class WhitenedPrototypesState(TextState):
     prototypes: Float[Tensor, "classes dim"]
     offset: Float[Tensor, " classes"]
     evidence: float
+    share: float
     sigma: float
     rho: float
+    pool_trust: Float[Tensor, " classes"]
     labelled_mean: Float[Tensor, " dim"] | None = field(default=None, kw_only=True)
     labelled_matrix: Float[Tensor, "dim dim"] | None = field(default=None, kw_only=True)
     labelled_prototypes: Float[Tensor, "classes dim"] | None = field(default=None, kw_only=True)
@@ -50,10 +54,17 @@ class WhitenedPrototypesState(TextState):
     stranger: float = field(default=0.0, kw_only=True)
     every_class: bool = field(default=False, kw_only=True)
 
+    @property
+    def trust_sentence(self) -> str:
+        """How far the support images are trusted, in a sentence."""
+        from susx.methods.functional.support_trust import trust_sentence
+
+        return trust_sentence(self.sigma, self.share)
+
 
 @dataclass(frozen=True)
 class WhitenedPrototypes(Method[WhitenedPrototypesState]):
-    """logits = s f.W - bias A b + g normalise((f - m) S^-1/2).p, all of it in ``functional.whitened_prototypes``.
+    """logits = s f.W - bias b + g normalise((f - m) S^-1/2).p, all of it in ``functional.whitened_prototypes``.
 
     The defaults are for images that nobody labelled, and were chosen on the swapped splits of DTD and SUN397. Where the
     pool holds nothing of the classes they add nothing. Without pool statistics (images generated) there is no bias, and
@@ -63,7 +74,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     Weight and bias act on the logits; the second fit inside ``fit`` ranks images by the defaults of both.
 
     Attributes:
-        weight: of the prototypes; g = weight sigma (1 + 4/5 rho), and labelled images count weight / 6 times.
+        weight: of the prototypes; g = weight sigma (1 + 1.7 rho), and labelled images count weight / 4 times.
         bias: multiplies the hubness bias.
         ridge: penalty of the text map.
         shrinkage: of the covariance.
@@ -84,7 +95,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     axes = (
         Axis(
             "weight",
-            {"val": (0.0, 3.0, 6.0, 12.0, 24.0), "support": (0.0, 3.0, 6.0, 12.0, 24.0)},
+            {"val": (0.0, 2.0, 4.0, 8.0, 16.0), "support": (0.0, 2.0, 4.0, 8.0, 16.0)},
             term="the whitened prototypes",
         ),
         Axis("bias", {"val": (0.0, 0.5, 1.0), "support": (0.0, 1.0)}, term="the hubness bias"),
@@ -101,6 +112,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
         """
         import torch
 
+        from susx.methods.functional.support_trust import support_trust
         from susx.methods.functional.whitened_prototypes import Constants, Prototypes, fit_prototypes
 
         keys, labels = evidence.support(self.name)
@@ -112,7 +124,12 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
         def names_alone() -> Prototypes:
             if not bool(guessed.any()):
                 return Prototypes.none(text)
-            return fit_prototypes(text, scale, keys[guessed], labels[guessed], evidence.pool, constants)
+            rows, classes = keys[guessed], labels[guessed]
+            trust = evidence.derived(
+                ("support trust", self.depth),
+                lambda: support_trust(text, scale, rows, classes, evidence.pool, self.depth),
+            )
+            return fit_prototypes(text, scale, rows, classes, evidence.pool, constants, trust)
 
         terms = evidence.derived(("whitened prototypes", constants), names_alone)
         state = WhitenedPrototypesState(text=text, logit_scale=scale, **vars(terms))

@@ -1,12 +1,14 @@
 """Whitened prototypes: class means of whitened support images, shared along the prompts, corrected for hubs.
 
-    logits = z - A b + g x~.p        z = s f.T,  x~ = whitened image (``whitening``),  A b (``hubness``)
+    logits = z - b + g x~.p          z = s f.T,  x~ = whitened image (``whitening``)
+    b = rho b_prior + 3/4 (sigma - rho) A b_near             (``prompt_prior``, ``hubness``)
     p_c = normalise(normalise(h_c) + rho_c normalise(u_c))   u class means (``class_means``), h their ``text_map``
-    g = weight sigma (1 + 4/5 rho)                           rho the mean of rho_c over the classes with images
+    g = weight sigma (1 + trust rho)                         rho the mean of rho_c over the classes with images
 
-sigma and rho_c rest on one name-only number, ``domain_evidence``: sigma switches everything beyond zero-shot off where
-the pool holds nothing of the classes, rho_c says how far a class's own images are trusted beside the map, less so the
-fewer there are: it grows with their number up to ``depth``.
+sigma and rho_c rest on one name-only number, ``support_trust``: how sure the prompts are of the chosen images, between
+chance and real images of the classes. sigma switches everything beyond zero-shot off where the pool holds nothing of
+them, rho_c says how far a class's own images are trusted beside the map, less so the fewer there are: it grows with
+their number up to ``depth``.
 
 Fitted twice: images are first weighted by their rank under the prompts, then by their rank and posterior under the
 classifier so fitted (self-training, Scudder 1965), its new term multiplied by rho.
@@ -22,9 +24,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from susx.methods.functional.class_means import class_means, rank_weights
-from susx.methods.functional.domain import chance_posterior, domain_evidence, ramp
 from susx.methods.functional.hubness import hubness_bias
-from susx.methods.functional.pool_selection import class_ranks, selection_scores
+from susx.methods.functional.pool_selection import selection_scores
+from susx.methods.functional.prompt_prior import prompt_prior
+from susx.methods.functional.support_trust import SupportTrust, support_trust
 from susx.methods.functional.text_map import text_map
 from susx.methods.functional.whitening import (
     Whitening,
@@ -44,15 +47,15 @@ class Constants:
     Attributes:
         weight: g where the images are not trusted beyond the text map (rho = 0).
         trust: g grows by this share of itself with rho.
-        bias: multiplies A b.
+        bias: multiplies b.
         ridge: strength of the text map's penalty.
         shrinkage: of the covariance.
         depth: images of a class that count.
         decay, power: of the weights of images.
     """
 
-    weight: float = 6.0
-    trust: float = 0.8
+    weight: float = 4.0
+    trust: float = 1.7
     bias: float = 1.0
     ridge: float = 1.0
     shrinkage: float = 0.1
@@ -61,10 +64,8 @@ class Constants:
     power: float = 0.5
 
 
-# Below 0.1 the added terms lost up to 1.7 points on pools of other things, above 0.15 they gained; from 0.2 up a
-# class's own images are worth following beside the text map.
-_SIGMA = (0.1, 0.1)
-_RHO = (0.2, 0.1)
+# Of the level of the pool's nearest images where the posteriors of the chosen ones are not to be relied on.
+_NEAR = 0.75
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,10 @@ class Prototypes:
     Attributes:
         mean, matrix: of the whitening.
         prototypes: g p, one row per class.
-        offset: A b.
-        evidence, sigma, rho: how far the pool holds the classes, and what follows from it; rho is the mean over the
-            classes with images.
+        offset: b.
+        evidence, share, sigma, rho: how far the pool holds the classes, and what follows from it (``support_trust``); rho
+            is the mean over the classes with images.
+        pool_trust: how far each class's images are trusted.
     """
 
     mean: Float[Tensor, " dim"]
@@ -84,15 +86,19 @@ class Prototypes:
     prototypes: Float[Tensor, "classes dim"]
     offset: Float[Tensor, " classes"]
     evidence: float
+    share: float
     sigma: float
     rho: float
+    pool_trust: Float[Tensor, " classes"]
 
     @classmethod
     def none(cls, text: Float[Tensor, "classes dim"]) -> Prototypes:
         """Return terms that add nothing: those of no image."""
         dim = text.shape[1]
         zeros = torch.zeros(len(text))
-        return cls(torch.zeros(dim), torch.eye(dim), torch.zeros(len(text), dim), zeros, 0.0, 0.0, 0.0)
+        return cls(
+            torch.zeros(dim), torch.eye(dim), torch.zeros(len(text), dim), zeros, 0.0, 0.0, 0.0, 0.0, zeros
+        )
 
 
 def prototype_scores(
@@ -112,11 +118,12 @@ def fit_prototypes(
     labels: Int64[Tensor, " support"],
     pool: PoolStatistics | None,
     constants: Constants,
+    trust: SupportTrust | None = None,
 ) -> Prototypes:
     """Return the terms that support images and pool add to zero-shot.
 
     Without a pool (images generated) the covariance of the support stands in for the pool's, there is
-    no bias, and the images, not having been chosen from many, are believed: evidence 1.
+    no bias, and the images, not having been chosen from many, are believed.
 
     Args:
         text: unit rows of the class prompts.
@@ -124,18 +131,20 @@ def fit_prototypes(
         support, labels: unit rows and their classes, at least one; a class may have none.
         pool: the pool that the support was chosen from.
         constants: see there.
+        trust: in these images, where it was worked out before.
     """
     text64, rows = text.double(), support.double()
     z = logit_scale * (rows @ text64.T)
     counts = torch.bincount(labels, minlength=len(text))
     has_images = counts > 0
-    evidence = 1.0 if pool is None else _evidence(text, logit_scale, z, labels, pool, constants)
-    sigma = ramp(evidence, *_SIGMA)
-    trusted = ramp(evidence, *_RHO) * (counts / constants.depth).clamp(max=1)
+    if trust is None:
+        trust = support_trust(text, logit_scale, support, labels, pool, constants.depth)
+    sigma, trusted = trust.sigma, trust.rho * (counts / constants.depth).clamp(max=1)
     rho = float(trusted[has_images].mean())
     offset = torch.zeros(len(text), dtype=torch.float64)
     if pool is not None:
-        offset = sigma * constants.bias * hubness_bias(pool.nearest, pool.own)
+        near = _NEAR * max(0.0, sigma - rho) * hubness_bias(pool.nearest, pool.own)
+        offset = constants.bias * (rho * prompt_prior(z, labels) + near)
     whiten = _whitening(rows, labels, has_images, pool, constants)
     whitened = whiten(rows)
 
@@ -148,20 +157,9 @@ def fit_prototypes(
     first = prototypes(_weights(z, labels, constants))
     fitted = prototypes(_weights(z - offset + rho * (whitened @ first.T), labels, constants))
     return Prototypes(
-        whiten.mean.float(), whiten.matrix.float(), fitted.float(), offset.float(), evidence, sigma, rho
-    )
-
-
-def _evidence(
-    text: Tensor, logit_scale: float, z: Tensor, labels: Tensor, pool: PoolStatistics, constants: Constants
-) -> float:
-    """Return ``domain_evidence`` of the better half of the images that count."""
-    own = labels[:, None]
-    better = max(1, constants.depth // 2)
-    best = class_ranks(selection_scores(z).gather(1, own)[:, 0], labels) < better
-    posterior = float(z.softmax(dim=1).gather(1, own)[best].mean())
-    chance = chance_posterior(text, logit_scale, pool.mean, pool.covariance, pool.count, better)
-    return domain_evidence(posterior, chance)
+        whiten.mean.float(), whiten.matrix.float(), fitted.float(), offset.float(), trust.evidence, trust.share,
+        sigma, rho, trust.classes,
+    )  # fmt: skip
 
 
 def _weights(logits: Tensor, labels: Tensor, constants: Constants) -> Tensor:

@@ -1,0 +1,108 @@
+"""How far images that nobody labelled are trusted beside the prompts: one rule for every method that uses them.
+
+The prompts' posterior q of the chosen images is set between what chance would choose (``domain``) and what real images of
+the classes would reach (``expected_certainty``):
+
+    share = (q - q_chance) / (q_expected - q_chance)
+
+Pets shows why both ends matter. Of 16 breeds with strong prompts any dog is sure, so that a pool of other dogs has q of
+0.76 and, set between chance and 1, more evidence than textures in a pool of textures; real images would have 0.96.
+
+    sigma = ramp(share, 0.3, 0.3) ramp(evidence, 0.05, 0.1)     of everything that the images add
+    rho   = ramp(share, 0.6, 0.3) ramp(evidence, 0.05, 0.1)     of what rests on the images being of their class
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from susx.methods.functional.domain import chance_posterior, domain_evidence, ramp
+from susx.methods.functional.expected_certainty import expected_certainty
+from susx.methods.functional.pool_selection import class_ranks, selection_scores
+from susx.methods.pool_statistics import PoolStatistics
+
+__all__ = ["SupportTrust", "support_trust", "trust_sentence"]
+
+# Chosen on the swapped half of the bed (docs/when-support-images-hurt.md).
+_SIGMA = (0.3, 0.3)
+_RHO = (0.6, 0.3)
+_EVIDENCE = (0.05, 0.1)
+_LEAST_RANGE = 0.05
+
+
+@dataclass(frozen=True)
+class SupportTrust:
+    """What follows from the certainty of the chosen images.
+
+    Attributes:
+        evidence: certainty above chance, where 1 is every image certain.
+        share: certainty above chance, where 1 is what real images would have; it may be more.
+        sigma: of everything that the images add, in [0, 1].
+        rho: of what rests on the images being of their class, in [0, 1].
+        classes: how far each class's own images look like real ones, times sigma; 0 for a class without images.
+    """
+
+    evidence: float
+    share: float
+    sigma: float
+    rho: float
+    classes: Float[Tensor, " classes"]
+
+
+def support_trust(
+    text: Float[Tensor, "classes dim"],
+    logit_scale: float,
+    support: Float[Tensor, "support dim"],
+    labels: Int64[Tensor, " support"],
+    pool: PoolStatistics | None,
+    depth: int = 16,
+) -> SupportTrust:
+    """Return the trust in images chosen from a pool. Images that came from no pool (generated) are believed.
+
+    Args:
+        text: unit rows of the class prompts.
+        logit_scale: of the cosines.
+        support, labels: unit rows and their classes, at least one.
+        pool: what they were chosen from.
+        depth: images of a class that count; the better half of them is looked at.
+    """
+    counts = torch.bincount(labels, minlength=len(text))
+    if pool is None:
+        return SupportTrust(1.0, 1.0, 1.0, 1.0, (counts > 0).float())
+    z = logit_scale * (support.double() @ text.double().T)
+    # Of few images the best is surer than the better half of many: chance is asked for as many.
+    typical = int(counts[counts > 0].double().quantile(0.5))
+    better = max(1, min(depth, typical) // 2)
+    own = labels[:, None]
+    best = class_ranks(selection_scores(z).gather(1, own)[:, 0], labels) < better
+    certain = z.softmax(dim=1).gather(1, own)[:, 0]
+    posterior = float(certain[best].mean())
+    chance = chance_posterior(text, logit_scale, pool.mean, pool.covariance, pool.count, better)
+    # Chance may come near what is expected of real images, or near 1, which no image exceeds.
+    span = max(expected_certainty(text, logit_scale, pool.covariance) - chance, _LEAST_RANGE)
+    span = max(min(span, 1 - chance), 1e-6)
+    share, evidence = (posterior - chance) / span, domain_evidence(posterior, chance)
+    held = ramp(evidence, *_EVIDENCE)
+    sigma, rho = ramp(share, *_SIGMA) * held, ramp(share, *_RHO) * held
+    sums = torch.zeros(len(text), dtype=torch.float64).index_add_(0, labels[best], certain[best])
+    seen = torch.bincount(labels[best], minlength=len(text))
+    shares = ((sums / seen.clamp(min=1) - chance) / span).clamp(0, 1) * (seen > 0)
+    return SupportTrust(evidence, share, sigma, rho, (sigma * shares).float())
+
+
+def trust_sentence(sigma: float, share: float) -> str:
+    """Return in one sentence how far the support images are trusted, and why.
+
+    >>> trust_sentence(0.0, 0.12)
+    'The support images are not used: they look like their classes only 12 % as much as real images would.'
+    """
+    likeness = f"they look like their classes {'only ' if share < 1 else ''}{100 * max(share, 0):.0f} % as much as real images would"
+    if sigma == 0:
+        return f"The support images are not used: {likeness}."
+    if sigma < 1:
+        return f"The support images count {100 * sigma:.0f} %: {likeness}."
+    return f"The support images are trusted: they look like their classes {100 * min(share, 1):.0f} % as much as real images would."
