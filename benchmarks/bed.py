@@ -51,14 +51,12 @@ class Pool:
         return cls(rows, SCALE * (rows @ text.T), rows.double().mean(dim=0), covariance(rows))
 
     def statistics(self, classes: Tensor) -> PoolStatistics:
-        """Return what ``gather_pool_statistics`` would for these classes, but for the support rows."""
+        """Return what ``gather_pool_statistics`` would for these classes."""
         z = self.z[:, classes]
         nearest = z.topk(min(NEAREST, len(z)), dim=0)
         own = z.argmax(dim=1)[nearest.indices] == torch.arange(len(classes))
-        none = torch.zeros(len(classes), 1)
         return PoolStatistics(
-            "", "", len(self.rows), 0, self.mean, self.covariance, none.long(), none.double(),
-            nearest.values.T.double(), own.T,
+            "", "", len(self.rows), 0, self.mean, self.covariance, nearest.values.T.double(), own.T,
         )  # fmt: skip
 
 

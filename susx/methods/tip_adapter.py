@@ -85,7 +85,7 @@ class CacheRows:
         return query.pooled
 
     def trust(self, evidence: Evidence) -> float:
-        """Return how far the support images are trusted beside the prompts (``functional.support_trust``), in [0, 1].
+        """Return how far the support images are believed to be of their classes: rho of ``functional.support_trust``.
 
         1 where a person labelled some, and without statistics of the pool that they were chosen from: images generated.
         """
@@ -97,7 +97,7 @@ class CacheRows:
         text, scale = evidence.text_classifier, float(evidence.logit_scale)
         return evidence.derived(
             ("support trust", 16), lambda: support_trust(text, scale, images, labels, evidence.pool)
-        ).sigma
+        ).rho
 
 
 def tip_scores(

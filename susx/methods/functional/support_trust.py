@@ -74,9 +74,9 @@ def support_trust(
     if pool is None:
         return SupportTrust(1.0, 1.0, 1.0, 1.0, (counts > 0).float())
     z = logit_scale * (support.double() @ text.double().T)
-    # Of few images the best is surer than the better half of many: chance is asked for as many.
+    # The best of few images are surer than the better half of many: chance is asked for as many.
     typical = int(counts[counts > 0].double().quantile(0.5))
-    better = max(1, min(depth, typical) // 2)
+    better = max(1, min(depth // 2, typical))
     own = labels[:, None]
     best = class_ranks(selection_scores(z).gather(1, own)[:, 0], labels) < better
     certain = z.softmax(dim=1).gather(1, own)[:, 0]

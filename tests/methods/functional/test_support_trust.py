@@ -27,7 +27,7 @@ def evidence(text: torch.Tensor, pool: torch.Tensor, per_class: int = 8) -> Evid
     """Support chosen from a pool as everywhere."""
     rows, labels = candidate_rows(SCALE * pool @ text.T, per_class)
     kept = choose_support(text, SCALE, pool[rows], labels, per_class).kept
-    statistics = gather_pool_statistics(text, SCALE, [pool.numpy()], "encoder", per_class)
+    statistics = gather_pool_statistics(text, SCALE, [pool.numpy()], "encoder")
     return Evidence(text, SCALE, pool[rows[kept]], labels[kept], pool=statistics)
 
 
