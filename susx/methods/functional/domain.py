@@ -68,12 +68,12 @@ def chance_posterior(
         seed: of the surrogates; they do not depend on the classes.
     """
     drawn = min(max(count, per_class), _SURROGATES)
-    scores, posterior = _surrogates(text, logit_scale, mean, covariance, drawn, seed)
-    q = _best(scores, posterior, per_class)
+    z = _surrogates(text, logit_scale, mean, covariance, drawn, seed)
+    q = _best(z, per_class)
     part = drawn // 16
     if count <= drawn or part <= per_class:
         return q
-    slope = (_log_odds(q) - _log_odds(_best(scores[:part], posterior[:part], per_class))) / (
+    slope = (_log_odds(q) - _log_odds(_best(z[:part], per_class))) / (
         _extreme(drawn, per_class) - _extreme(part, per_class)
     )
     further = _log_odds(q) + max(0.0, slope) * (_extreme(count, per_class) - _extreme(drawn, per_class))
@@ -82,24 +82,27 @@ def chance_posterior(
 
 def _surrogates(
     text: Tensor, logit_scale: float, mean: Tensor, covariance: Tensor, count: int, seed: int
-) -> tuple[Tensor, Tensor]:
-    """Return selection scores and posteriors, rows x classes."""
+) -> Tensor:
+    """Return scaled cosines, rows x classes."""
     values, vectors = torch.linalg.eigh(covariance.double())
     spread = (vectors * values.clamp(min=0).sqrt()).T.float()
     generator = torch.Generator().manual_seed(seed)
-    scores, posterior = [], []
+    parts = []
     for start in range(0, count, _BLOCK):
         normal = torch.randn(min(_BLOCK, count - start), len(mean), generator=generator)
         rows = torch.nn.functional.normalize(normal @ spread + mean.float())
-        z = logit_scale * (rows @ text.float().T)
-        scores.append(selection_scores(z))
-        posterior.append(z.softmax(dim=1))
-    return torch.cat(scores), torch.cat(posterior)
+        parts.append(logit_scale * (rows @ text.float().T))
+    return torch.cat(parts)
 
 
-def _best(scores: Tensor, posterior: Tensor, per_class: int) -> float:
-    rows = scores.topk(min(per_class, len(scores)), dim=0).indices
-    return float(posterior.gather(0, rows).mean())
+def _best(z: Tensor, per_class: int) -> float:
+    """Return the mean posterior of each class's best rows, in float64: what matters is how far it is below 1."""
+    rows = selection_scores(z).topk(min(per_class, len(z)), dim=0).indices
+    total = 0.0
+    for label, chosen in enumerate(rows.T.split(1)):
+        logits = z[chosen[0]].double()
+        total += float((logits[:, label] - logits.logsumexp(dim=1)).exp().sum())
+    return total / rows.numel()
 
 
 def _log_odds(q: float) -> float:
