@@ -9,6 +9,7 @@ from scipy.stats import binom
 
 from susx.errors import InputError, MismatchError
 from susx.evaluation import bootstrap_interval, compare
+from susx.evaluation.comparison import mean_gain
 
 
 def test_interval_is_what_resampling_rows_gives() -> None:
@@ -86,3 +87,21 @@ def test_other_images_are_refused() -> None:
     """A paired test of different numbers of images is no paired test."""
     with pytest.raises(MismatchError, match="same images"):
         compare(torch.ones(3, dtype=torch.bool), torch.ones(4, dtype=torch.bool))
+
+
+def test_the_gain_of_several_runs_is_the_mean_of_theirs() -> None:
+    """Of one run it is the paired comparison; of several their mean, its interval over images, as narrow as images agree."""
+    generator = torch.Generator().manual_seed(0)
+    reference = torch.rand(300, generator=generator) < 0.5
+    runs = torch.rand(3, 300, generator=generator) < 0.7
+    alone = compare(reference, runs[0])
+    assert mean_gain(reference, runs[:1]) == (alone.gain, alone.low, alone.high)
+    gain, low, high = mean_gain(reference, runs)
+    assert gain == pytest.approx(sum(compare(reference, run).gain for run in runs) / 3)
+    assert low < gain < high
+    same = mean_gain(reference, runs[[0, 0, 0]])
+    np.testing.assert_allclose(same, (alone.gain, alone.low, alone.high), atol=0.01)
+    with pytest.raises(MismatchError, match="same images"):
+        mean_gain(reference[:5], runs)
+    with pytest.raises(InputError, match="no runs"):
+        mean_gain(reference, runs[:0])
