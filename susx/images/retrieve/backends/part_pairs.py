@@ -41,7 +41,10 @@ def metadata_files(folder: Path) -> list[Path]:
         by_key = dict(zip(_keys(tables), tables, strict=True))
         keys = _keys(features)
         lonely = [path.name for key, path in zip(keys, features, strict=True) if key not in by_key]
-        lonely += [path.name for key, path in by_key.items() if key not in keys]
+        without_features = [path.name for key, path in by_key.items() if key not in keys]
+        if without_features and not lonely and (folder / "image.index").is_file():
+            return tables  # searched with faiss, whose rows are the tables' in the order of their names; features may be left out
+        lonely += without_features
         if lonely:
             raise RetrievalError(
                 f"{folder}: {len(lonely)} parts have no partner among img_emb/*.npy and metadata/*.parquet: {', '.join(lonely[:6])}. "
