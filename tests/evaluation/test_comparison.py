@@ -101,7 +101,5 @@ def test_the_gain_of_several_runs_is_the_mean_of_theirs() -> None:
     assert low < gain < high
     same = mean_gain(reference, runs[[0, 0, 0]])
     np.testing.assert_allclose(same, (alone.gain, alone.low, alone.high), atol=0.01)
-    with pytest.raises(MismatchError, match="same images"):
-        mean_gain(reference[:5], runs)
     with pytest.raises(InputError, match="no runs"):
         mean_gain(reference, runs[:0])
