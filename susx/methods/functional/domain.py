@@ -99,8 +99,8 @@ def _best(z: Tensor, per_class: int) -> float:
     """Return the mean posterior of each class's best rows, in float64: what matters is how far it is below 1."""
     rows = selection_scores(z).topk(min(per_class, len(z)), dim=0).indices
     total = 0.0
-    for label, chosen in enumerate(rows.T.split(1)):
-        logits = z[chosen[0]].double()
+    for label in range(rows.shape[1]):
+        logits = z[rows[:, label]].double()
         total += float((logits[:, label] - logits.logsumexp(dim=1)).exp().sum())
     return total / rows.numel()
 
