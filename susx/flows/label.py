@@ -16,7 +16,7 @@ from susx.flows.connection import shared_server_url  # noqa: E402
 from susx.flows.executor import PrefectExecutor  # noqa: E402
 from susx.flows.limits import ensure_device_limit  # noqa: E402
 from susx.flows.progress import Progress  # noqa: E402
-from susx.flows.runners import Runner, open_runner  # noqa: E402
+from susx.flows.runners import open_runner  # noqa: E402
 from susx.flows.tasks import keep_results_in  # noqa: E402
 
 __all__ = ["label_flow"]
@@ -40,7 +40,7 @@ def label_flow(
     prompts: str | None = None,
     store: str = "susx-store",
     settings: list[str] | None = None,
-    runner: Runner = "local",
+    runner: str = "local",
     ray_address: str | None = None,
 ) -> dict[str, Any]:
     """Label a folder of photographs, and publish how many images each class has. Only stale stages are computed.
