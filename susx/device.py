@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from susx.errors import ModelError
 
 __all__ = ["find_device"]
@@ -21,7 +23,10 @@ def find_device(asked: str) -> str:
         kind = torch.device(asked).type
     except RuntimeError as error:
         raise ModelError(f"'{asked}' is not a device: expected auto, cpu, cuda, cuda:N or mps.") from error
-    there = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+    there: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+    }
     if kind in there and not there[kind]():
         raise ModelError(
             f"The device '{asked}' was asked for, and torch sees no {kind.upper()} device here. Use cpu or auto."

@@ -136,7 +136,8 @@ def _of_block(total: PoolStatistics, text: Tensor, logit_scale: float, block: Te
     if not len(rows):
         return dataclasses.replace(empty, skipped=len(block))
     z = logit_scale * (rows @ text.T)
-    exact = rows[_contenders(z, total.nearest).unique()].double()
+    unique_rows: Tensor = torch.unique(_contenders(z, total.nearest))  # type: ignore[no-untyped-call]
+    exact = rows[unique_rows].double()
     z = logit_scale * (exact @ text.double().T)
     best = torch.zeros_like(z, dtype=torch.bool)
     if len(z):

@@ -14,7 +14,7 @@ __all__ = ["by_name", "split_identity"]
 def by_name(split: TargetSplit) -> TargetSplit:
     """Return a split in the order of its names and labels: its identity knows no order, so nothing made of it may."""
     order = sorted(range(len(split)), key=lambda at: (split.names[at], split.labels[at]))
-    items, names = (tuple(listed[at] for at in order) for listed in (split.items, split.names))
+    items, names = tuple(split.items[at] for at in order), tuple(split.names[at] for at in order)
     return TargetSplit(items, names, split.cut)
 
 
