@@ -199,3 +199,8 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
         if state.sigma == 0 and state.trust is None:
             return "the pool holds nothing of the classes"
         return super().why_zero_shot(state)
+
+    def fit_says(self, state: WhitenedPrototypesState) -> str:
+        """Return how far images chosen from a pool are trusted; nothing of images that came from none, or all from a person."""
+        from_pool = state.share != 1.0 or state.evidence != 1.0
+        return state.trust_sentence if from_pool and (state.sigma > 0 or state.trust is None) else ""

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from susx.features.pool_search import support_from_pool
 from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Evidence, ImageFeatures, Method, TipAdapter, TipX, WhitenedPrototypes
 from susx.methods.functional.expected_certainty import expected_certainty
@@ -147,3 +148,17 @@ def test_a_class_without_images_has_no_prior() -> None:
 @pytest.mark.parametrize(("sigma", "part"), [(0.0, "not used"), (0.4, "count 40 %"), (1.0, "are trusted")])
 def test_the_fit_says_how_far_it_trusts(sigma: float, part: str) -> None:
     assert part in trust_sentence(sigma, 0.5)
+
+
+def test_a_fit_says_its_trust_where_there_was_a_pool() -> None:
+    """Images that came from no pool are believed, and nothing is said of them."""
+    text, pool = unit(5, 12, seed=0), unit(300, 12, seed=1)
+    support = support_from_pool(text, SCALE, pool, 4)
+    statistics = gather_pool_statistics(text, SCALE, [pool.numpy()], "encoder")
+    method = WhitenedPrototypes()
+    chosen = Evidence(
+        text, SCALE, support_features=support.features, support_labels=support.labels, pool=statistics
+    )
+    assert "real images would" in method.fit_says(method.fit(chosen))
+    drawn = Evidence(text, SCALE, support_features=support.features, support_labels=support.labels)
+    assert method.fit_says(method.fit(drawn)) == ""
