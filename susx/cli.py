@@ -167,6 +167,11 @@ def _run(arguments: list[str] | None) -> int:
         return error.exit_code
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except typer.Exit as ended:
+        return ended.exit_code
+    except ClickException as error:
+        error.show()
+        return error.exit_code
     except Exception as error:
         if not is_full(error):
             raise
@@ -176,11 +181,6 @@ def _run(arguments: list[str] | None) -> int:
             "command again; what it had not finished is not there."
         )
         return SusxError.exit_code
-    except typer.Exit as ended:
-        return ended.exit_code
-    except ClickException as error:
-        error.show()
-        return error.exit_code
 
 
 def run_command(name: str) -> None:

@@ -37,7 +37,7 @@ def test_every_command_has_help(name, capsys):
     ("arguments", "words"),
     [
         (["buidl"], "No such command 'buidl'"),
-        (["build"], "Missing option '--dataset'"),
+        (["build"], "A build needs --dataset"),
         (["build", "--dataset", "dtd", "--per-class", "many"], "--per-class"),
         (["build", "--dataset", "dtd", "--colour"], "--colour"),
     ],
