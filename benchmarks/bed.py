@@ -3,8 +3,9 @@
 Cells are made from the features of ``--real``: subsets of the classes of DTD, SUN397 and Pets (random, and nearest in text
 space), easy and hard halves by zero-shot accuracy, the three merged, long tails, 1 to 32 images a class; each with pools
 that hold the domain (*in*), that do not (*out*), thinned, of one source, and with near misses added. A cell is the
-mean over its draws of classes. Constants were chosen on the swapped splits (``--half choose``); ``--half look`` has other
-queries and other draws and was looked at once, after the constants. Writes a table and the list of cells.
+mean over its draws of classes. Constants were chosen on the swapped splits (``--half choose``: DTD's val, a part of SUN397,
+the even half of Pets' test images); ``--half look`` has other queries and other draws. It was looked at once, and two things
+were changed after that look (docs/methods/when-support-images-hurt.md). Writes a table and the list of cells.
 """
 
 from __future__ import annotations

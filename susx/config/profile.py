@@ -85,7 +85,7 @@ class RetrievalConfig(BaseModel):
     backend: str = "demo"
     """A file in ``susx/images/retrieve/backends/``: demo, index, service, urls or features."""
     over_fetch: PositiveFloat = 3.0
-    """Candidates asked for per image wanted; dead links, duplicates and other classes take their share."""
+    """Candidates asked for per image wanted; dead links and duplicates take their share, and the best of the rest are kept."""
 
 
 class DownloadConfig(_Strict):

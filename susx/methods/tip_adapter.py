@@ -126,8 +126,8 @@ def tip_scores(
 class TipAdapter(CacheRows, Method[CacheState]):
     """logits = s f.W + alpha exp(-beta (1 - f.F^T)) L.
 
-    Images that were chosen from a pool count by the trust in them (``functional.support_trust``). The defaults alpha = 1 and beta = 5.5 are the fixed values of the paper (sec. 4.4, the starred ones of its
-    ablation). A class without support gets no cache term.
+    Images that were chosen from a pool count rho times (``functional.support_trust``). The defaults alpha = 1 and beta = 5.5
+    are the fixed values of the paper (sec. 4.4, the starred ones of its ablation). A class without support gets no cache term.
 
     Attributes:
         alpha: weight of the support images.
@@ -191,7 +191,7 @@ class TipAdapter(CacheRows, Method[CacheState]):
         return tip_scores(state, pooled, self.alpha, self.beta)
 
     def gives_zero_shot(self, state: CacheState) -> bool:
-        """Whether the pool holds nothing of the classes, or the votes count nothing."""
+        """Whether the images are not believed to be of their classes, or the votes count nothing."""
         return state.pool_trust == 0 or super().gives_zero_shot(state)
 
     def search(

@@ -166,7 +166,7 @@ class TipX(CacheRows, Method[TipXState]):
         return torch.where(supported > 0, rescaled, mean)
 
     def gives_zero_shot(self, state: TipXState) -> bool:
-        """Whether the pool holds nothing of the classes, or neither votes nor divergences count."""
+        """Whether the images are not believed to be of their classes, or neither votes nor divergences count."""
         return state.pool_trust == 0 or super().gives_zero_shot(state)
 
     def numbers_per_row(self, state: TipXState, patches: int) -> int:

@@ -66,8 +66,9 @@ class WhitenedPrototypesState(TextState):
 class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     """logits = s f.W - bias b + g normalise((f - m) S^-1/2).p, all of it in ``functional.whitened_prototypes``.
 
-    The defaults are for images that nobody labelled, and were chosen on the swapped splits of DTD and SUN397. Where the
-    pool holds nothing of the classes they add nothing. Without pool statistics (images generated) there is no bias, and
+    The defaults are for images that nobody labelled, and were chosen on the swapped splits of DTD, SUN397 and Pets
+    (16 breeds; their swapped half is half of the test images). Images that look no more like their classes than chance add nothing.
+    That is no promise: a pool of *other* breeds can pass for the right ones. Without pool statistics (images generated) there is no bias, and
     the images are believed. Images that a person labelled are told apart (``Evidence.support_labelled``) and believed by
     their number and spread alone, whatever the pool holds (``functional.labelled_prototypes``).
 

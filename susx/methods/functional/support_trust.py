@@ -27,7 +27,7 @@ from susx.methods.pool_statistics import PoolStatistics
 
 __all__ = ["SupportTrust", "support_trust", "trust_sentence"]
 
-# Chosen on the swapped half of the bed (docs/when-support-images-hurt.md).
+# Chosen on the swapped half of the bed (docs/methods/when-support-images-hurt.md); Pets' swapped half is the even half of its test images.
 _SIGMA = (0.3, 0.3)
 _RHO = (0.6, 0.3)
 _EVIDENCE = (0.05, 0.1)
@@ -68,7 +68,7 @@ def support_trust(
         logit_scale: of the cosines.
         support, labels: unit rows and their classes, at least one.
         pool: what they were chosen from.
-        depth: images of a class that count; the better half of them is looked at.
+        depth: images of a class that count; the best depth / 2 of them are looked at, all of a class that has no more.
     """
     counts = torch.bincount(labels, minlength=len(text))
     if pool is None:
