@@ -18,7 +18,8 @@ __all__ = ["EXPORTED_CLASSES", "ORIGINS", "Origin", "Prompt", "SupportRow", "dec
 ORIGINS, EXPORTED_CLASSES = "origins.csv", "classes.json"
 """Files of every exported support set: an image a row with what is known of it, and the classes in label order."""
 
-Origin: TypeAlias = Literal["generated", "retrieved", "provided"]
+Origin: TypeAlias = Literal["generated", "retrieved", "provided", "predicted"]
+"""Where an image and its class come from: drawn for the class, found for it, given it by a person, or given it by susx."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class SupportRow:
         class_name: the class it stands for (the identity; ids are positions in one data set's list).
         file: path of the image inside its artefact, or "" when there never was one.
         digest: sha256 of the image file, or "" when there is none.
-        origin: generated, retrieved or provided.
+        origin: generated, retrieved, provided (a person said its class) or predicted (``susx label`` did).
         prompt: the sentence it was drawn or searched with.
         seed: derived seed of a generated image, else None.
         url, caption, similarity: of a retrieved image (cosine of query and image), else None.

@@ -94,7 +94,7 @@ class Evidence:
         logit_scale: the encoder's own scale of the cosines, 100 for OpenAI CLIP.
         support_features, support_labels: unit rows and their class; a class may have none.
         support_labelled: which support images a person labelled (seeds, shots, corrections); None: none of them, all were
-            retrieved or generated.
+            retrieved, generated or labelled by susx.
         support_patches: patch tokens of the support images.
         support_adapted, validation_adapted: rows of the same images by the encoder with adapters, for the methods that need ADAPTED.
         validation_features, validation_labels, validation_patches: labelled images of the target's validation

@@ -26,7 +26,8 @@ def load_evidence(
     """Return the evidence of a fit: text classifier, curated support and, where there are some, the statistics of the
     pool and (where tuning may see it) a labelled split.
 
-    Labels are made here, from class names and the order of ``classes``.
+    Labels are made here, from class names and the order of ``classes``. Those that a person said are marked; the others are guesses, whoever
+    made them.
     """
     import torch
     from safetensors.torch import load_file

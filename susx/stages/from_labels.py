@@ -66,24 +66,25 @@ def labelled_images(result: LabelResult, per_class: int) -> Mapping[str, Labelle
     Raises:
         InputError: there are none.
     """
-    frame = result.frame.drop_duplicates("group")
-    frame = frame[(frame["label"] != "") & (frame["said"] | (frame["none_of_these"] <= _OUTSIDE))]
-    frame = frame.sort_values(
-        ["said", "probability", "digest"], ascending=[False, False, True], kind="stable"
-    )
+    frame = result.frame.sort_values(["probability", "digest"], ascending=[False, True], kind="stable")
+    by_people = frame[frame["said"]].drop_duplicates(
+        ["group", "label"]
+    )  # also where answers in a group differ
+    others = frame[~frame["said"] & ~frame["group"].isin(by_people["group"])].drop_duplicates("group")
+    others = others[others["none_of_these"] <= _OUTSIDE]
     images = {}
-    for name in result.classes:
-        of = frame[frame["label"] == name]
-        said, rest = of[of["said"]], of[~of["said"]]
-        rest = rest.head(max(0, per_class - len(said)))
-        if len(of):
+    for name in filter(None, result.classes):
+        said = by_people[by_people["label"] == name]
+        rest = others[others["label"] == name].head(max(0, per_class - len(said)))
+        if len(said) or len(rest):
             images[name] = LabelledImages(
                 {str(row.digest): str(result.image(str(row.path))) for row in said.itertuples()},
                 {str(row.digest): str(result.image(str(row.path))) for row in rest.itertuples()},
             )
     if not images:
         raise InputError(
-            f"{result.folder} has no image that shows one of its classes; there is nothing to build from."
+            f"Nobody said the class of an image of {result.folder}, and all {len(frame)} look like none of its {len(result.classes)} classes: "
+            f"there is nothing to build from. Say some in 'susx label review {result.folder}', or label with other names or weights."
         )
     return images
 

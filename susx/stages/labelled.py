@@ -53,6 +53,8 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``images/`` and ``rows.jsonl``, and the features where the store has them: nothing is encoded twice.
 
+    A label that nobody looked at is a guess, and its image counts as one that was retrieved does: no method may take it for a person's.
+
     Raises:
         InputError: a photograph changed or went away since it was labelled.
     """
@@ -80,7 +82,8 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     said = set(params.said)
     rows = [
         dataclasses.replace(
-            row, origin="provided", similarity=None, caption="said by a person" if digest in said else "labelled by susx",
+            row, similarity=None, origin="provided" if digest in said else "predicted",
+            caption="said by a person" if digest in said else "labelled by susx",
         )
         for digest, row in zip(digests, materialise(candidates, out, out, limits), strict=True)
     ]  # fmt: skip
@@ -92,4 +95,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"images": len(kept), "said": len(said), "encoded before": int(known.known.sum())}
 
 
-STAGE = Stage("labelled", 1, run, "Take images of the labelled folder", jobs)
+STAGE = Stage("labelled", 2, run, "Take images of the labelled folder", jobs)

@@ -80,8 +80,9 @@ def _card(kept: Sequence[tuple[int, SupportRow]], classes: Sequence[str], licenc
     parts = [
         f"---\n{data.to_yaml()}\n---",
         "# Support set",
-        f"{len(kept)} images of {len(classes)} classes that susx drew or retrieved from class names alone. Labels are what an image was drawn or\n"
-        "searched for: nobody has looked at them. The columns `origin`, `url`, `licence`, `caption` and `prompt` say where each comes from;\n"
+        f"{len(kept)} images of {len(classes)} classes, collected by susx. A label is what an image was drawn for (origin `generated`), searched for\n"
+        "(`retrieved`) or taken for by susx (`predicted`), which nobody has looked at, or what a person said (`provided`).\n"
+        "The columns `origin`, `url`, `licence`, `caption` and `prompt` say where each comes from;\n"
         "pictures from the web belong to whoever made them.",
         table(["origin and licence", "images"], licences.most_common()),
         table(["class", "images"], [(name, per_class[name]) for name in classes]),

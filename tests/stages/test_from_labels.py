@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from susx.classifier import load_classifier
 from susx.errors import ConfigError, InputError
 from susx.features.encoder import Encoder
 from susx.labelling.answers import Answer, AnswerFile, now
+from susx.labelling.result import LabelResult
 from susx.stages.executors import InlineExecutor
+from susx.stages.from_labels import labelled_images
 from susx.stages.graph import build
 from susx.stages.label_graph import label_folder
 from susx.stages.label_options import LabelOptions
@@ -56,11 +59,46 @@ def test_the_folder_is_the_support(options: BuildOptions, monkeypatch: pytest.Mo
     assert plan.classes == tuple(CLASSES)
     result = build(plan, InlineExecutor(store))
     kept = [row for row in read_support(store.path(result.support, "support.parquet")) if row.kept]
-    assert {row.origin for row in kept} == {"provided"}
+    assert {row.origin for row in kept} == {"provided", "predicted"}
     counts = {name: sum(row.class_name == name for row in kept) for name in CLASSES}
     assert all(2 <= count <= 3 for count in counts.values())
+    assert [row.class_name for row in kept if row.origin == "provided"] == ["grid"]
     assert [row.class_name for row in kept if row.caption == "said by a person"] == ["grid"]
     assert (store.folder(result.package) / "classifier").is_dir()
+
+
+def test_only_what_people_said_counts_as_labelled(options: BuildOptions) -> None:
+    """The classifier is that of one labelled image and of guesses: a label that susx gave is no evidence that it is right."""
+    store = ArtefactStore(options.store)
+    plan = plan_build(options)
+    result = build(plan, InlineExecutor(store))
+    kept = [row for row in read_support(store.path(result.support, "support.parquet")) if row.kept]
+    classifier = load_classifier(store.folder(result.package) / "classifier")
+    trusted = classifier.stored.state.trust > 0
+    assert trusted.tolist() == [name == "grid" for name in plan.classes]
+    assert sum(row.origin == "predicted" for row in kept) == len(kept) - 1
+
+
+def test_every_answer_of_a_group_counts(options: BuildOptions) -> None:
+    """Where people told near-duplicates apart, each of their answers is an image; a guess beside them is none."""
+    result = LabelResult.read(options.from_labels or "")
+    frame = result.frame.copy()
+    frame.loc[:2, "group"] = frame.loc[0, "group"]
+    frame["none_of_these"], frame["said"] = 0.0, False
+    frame.loc[1:2, "said"] = True
+    frame.loc[1:2, "label"] = ["grid", "woven"]
+    images = labelled_images(replace(result, frame=frame), 100)
+    assert list(images["grid"].said) == [frame.loc[1, "digest"]]
+    assert list(images["woven"].said) == [frame.loc[2, "digest"]]
+    assert all(frame.loc[0, "digest"] not in of.sure for of in images.values())
+
+
+def test_a_folder_of_outsiders_says_so(options: BuildOptions) -> None:
+    """Guesses that look like none of the classes are nothing to build from, and the way out is named."""
+    result = LabelResult.read(options.from_labels or "")
+    frame = result.frame.assign(none_of_these=0.9, said=False)
+    with pytest.raises(InputError, match="susx label review"):
+        labelled_images(replace(result, frame=frame), 4)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The formats that a support set has as well: labelled images are rows of one, brought by the person who has them."""
+"""The formats that a support set has as well: labelled images are rows of one, each with who said its label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from susx.errors import InputError, StoreError
 from susx.image_files import LOCAL, BadImage, open_image
-from susx.records import SupportRow
+from susx.records import Origin, SupportRow
 from susx.support.export import Locate, export_webdataset
 from susx.support.export_annotated import export_coco, export_fiftyone
 from susx.support.export_parquet import export_parquet
@@ -55,9 +55,10 @@ def support_rows(result: LabelResult, frame: pd.DataFrame, *, measured: bool = F
     for row in frame.drop_duplicates("digest").itertuples():
         width, height = _look(result.image(str(row.path)), str(row.digest), measured=measured)
         words = "said by a person" if row.said else f"labelled with probability {row.probability:.3f}"
+        origin: Origin = "provided" if row.said else "predicted"
         rows.append(
             SupportRow(
-                str(row.label), str(row.path), str(row.digest), "provided", "", caption=words, model=result.record.encoder,
+                str(row.label), str(row.path), str(row.digest), origin, "", caption=words, model=result.record.encoder,
                 width=width, height=height,
             )
         )  # fmt: skip
