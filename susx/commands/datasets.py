@@ -13,6 +13,8 @@ from susx.commands.endings import ends_in
 if TYPE_CHECKING:
     from susx.config import ClassHints
 
+__all__ = ["app"]
+
 app = typer.Typer(
     name="datasets",
     help="Data sets: list, describe, check a local copy, make your own.",

@@ -13,6 +13,8 @@ from susx.commands.endings import ends_in
 if TYPE_CHECKING:
     from susx.config import DatasetConfig
 
+__all__ = ["app"]
+
 app = typer.Typer(
     name="prompts", help="Sentences about classes: show them, have them written.", no_args_is_help=True
 )

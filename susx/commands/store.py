@@ -8,7 +8,7 @@ import typer
 
 app = typer.Typer(help="List, verify and clean the artefact store.", no_args_is_help=True)
 
-__all__ = ["app"]
+__all__ = ["app", "human_size"]
 
 Store = Annotated[
     str, typer.Option(help="Folder of the artefact store, or s3://bucket/prefix.", envvar="SUSX_STORE")

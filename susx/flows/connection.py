@@ -11,7 +11,7 @@ from pathlib import Path
 from susx.errors import ServerError
 from susx.flows.temporary import TemporaryServer, is_temporary
 
-__all__ = ["check_server", "prefect_settings", "server_of_run", "shared_server_url"]
+__all__ = ["check_server", "gone", "prefect_settings", "server_of_run", "shared_server_url"]
 
 _NAMES = re.compile(r"api_url|connection_url|\[tool\.prefect", re.IGNORECASE)
 

@@ -29,7 +29,7 @@ from susx.seeds import derive_seed
 from susx.store.disk import write_atomically
 from susx.store.fingerprint import digest_bytes, digest_json
 
-__all__ = ["Recipe", "Trained", "digest_tensors", "stable_order", "train"]
+__all__ = ["Recipe", "Trained", "digest_tensors", "full_precision", "stable_order", "train"]
 
 logger = logging.getLogger(__name__)
 

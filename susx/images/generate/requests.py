@@ -12,7 +12,7 @@ from susx.errors import GenerationError
 from susx.seeds import derive_seed
 from susx.types import Digest
 
-__all__ = ["DrawSettings", "ImageRequest", "plan_requests"]
+__all__ = ["DrawSettings", "ImageRequest", "plan_requests", "request_digest"]
 
 
 @dataclass(frozen=True)

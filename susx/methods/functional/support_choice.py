@@ -26,6 +26,7 @@ __all__ = [
     "candidate_rows",
     "choose_support",
     "nearly_equal",
+    "wanted",
 ]
 
 DEPTH = 3.0

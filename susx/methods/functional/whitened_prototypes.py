@@ -6,8 +6,8 @@
     g = weight sigma (1 + trust rho)                         rho the mean of rho_c over the classes with images
 
 sigma and rho_c rest on one name-only number, ``support_trust``: how sure the prompts are of the chosen images, between
-chance and real images of the classes. sigma switches everything beyond zero-shot off where the pool holds nothing of
-them, rho_c says how far a class's own images are trusted beside the map, less so the fewer there are: it grows with
+chance and real images of the classes. sigma switches everything beyond zero-shot off where the images look
+little like real ones, rho_c says how far a class's own images are trusted beside the map, less so the fewer there are: it grows with
 their number up to ``depth``.
 
 Fitted twice: images are first weighted by their rank under the prompts, then by their rank and posterior under the
