@@ -148,11 +148,13 @@ class Labels:
         return self.result.left_out
 
     def corrected(self, labels: Mapping[str, str]) -> Labels:
-        """Return the labels once somebody has said some: path (or sha256 of the file) -> label, "" for none of these.
+        """Return the labels once somebody has said some more: path (or sha256 of the file) -> label, "" for none of these.
 
         Raises:
             InputError: an image that is not in the table.
         """
+        from susx.labelling.corrected import and_said
+
         digests = dict(zip(self.frame["path"], self.frame["digest"], strict=True))
         known = set(digests.values())
         said = {}
@@ -163,7 +165,7 @@ class Labels:
                     f"'{image}' is no image of the table; give its path as it stands there, or its digest."
                 )
             said[digest] = name
-        return Labels(self.result.relabel(said))
+        return Labels(and_said(self.result, said))
 
     def save(self, folder: str | Path) -> Labels:
         """Write labels, record and report to a folder, and return the labels that lie there.

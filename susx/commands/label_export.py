@@ -31,8 +31,9 @@ def export(
 ) -> None:
     """Write the labels of a folder as COCO, FiftyOne, Label Studio, datasets (parquet) or webdataset."""
     from susx.labelling import LabelResult
+    from susx.labelling.corrected import as_corrected
     from susx.labelling.export import export_labels
     from susx.neutral import for_terminal
 
-    count = export_labels(LabelResult.read(result), form, out, least=least)
+    count = export_labels(as_corrected(LabelResult.read(result)), form, out, least=least)
     typer.echo(f"{count} images in {for_terminal(str(out))}")

@@ -49,6 +49,7 @@ def sort(
 ) -> None:
     """Sort the images of a labelled folder into a folder per class. The photographs stay as they are, nothing is written over."""
     from susx.labelling import LabelResult
+    from susx.labelling.corrected import as_corrected
 
     if undo is not None:
         if result is not None or copy_to is not None or link_to is not None or least:
@@ -60,7 +61,7 @@ def sort(
     target = target_of(copy_to, link_to)
     if target is None:
         raise ConfigError("Give --copy-to DIR or --link-to DIR.")
-    sort_into(LabelResult.read(result), copy_to, link_to, least=least, yes=yes)
+    sort_into(as_corrected(LabelResult.read(result)), copy_to, link_to, least=least, yes=yes)
 
 
 def target_of(copy_to: Path | None, link_to: Path | None) -> Path | None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from susx.config import DatasetConfig, load_dataset
 from susx.errors import ConfigError, InputError
-from susx.labelling.corrections import read_corrections
+from susx.labelling.corrected import as_corrected
 from susx.labelling.result import LabelResult
 from susx.stages.build_plan import LabelledImages
 from susx.stages.options import BuildOptions
@@ -22,7 +22,12 @@ LABELS = "labels"
 """What the source of such images is called among ``retrieve`` and ``generate``."""
 
 _OUTSIDE = 0.5
-"""Score of "none of these" up to which an image that nobody looked at stands for its label."""
+"""Score of "none of these" up to which an image that nobody looked at stands for its label, where a pool says what lies outside.
+
+The folder alone does not say that: without a pool the score ranks images, and its level means nothing (75 % of DTD's test images are above
+one half, and no more of them are labelled wrongly). With them, and the classifier measured on val: +5.3 points (95 % interval 3.5 to 7.2)
+over zero-shot, and +1.7 without them, n = 1,128.
+"""
 
 
 def described(options: BuildOptions) -> tuple[BuildOptions, DatasetConfig, LabelResult]:
@@ -38,12 +43,7 @@ def described(options: BuildOptions) -> tuple[BuildOptions, DatasetConfig, Label
         raise ConfigError(
             f"--from-labels is a source of images itself: --mode {options.mode} has no effect beside it. Leave one of them out."
         )
-    result = LabelResult.read(options.from_labels or "")
-    said = read_corrections(result.folder or "").said(
-        dict(zip(result.frame["path"], result.frame["digest"], strict=True))
-    )
-    if any((result.frame["digest"] == digest).any() for digest in said):
-        result = result.relabel(said)
+    result = as_corrected(LabelResult.read(options.from_labels or ""))
     dataset = load_dataset(options.dataset) if options.dataset else _dataset(result)
     labels = {label for label in result.frame["label"] if label}
     if unknown := sorted(labels - set(dataset.classes)):
@@ -71,7 +71,8 @@ def labelled_images(result: LabelResult, per_class: int) -> Mapping[str, Labelle
         ["group", "label"]
     )  # also where answers in a group differ
     others = frame[~frame["said"] & ~frame["group"].isin(by_people["group"])].drop_duplicates("group")
-    others = others[others["none_of_these"] <= _OUTSIDE]
+    if result.record.pool:
+        others = others[others["none_of_these"] <= _OUTSIDE]
     images = {}
     for name in filter(None, result.classes):
         said = by_people[by_people["label"] == name]

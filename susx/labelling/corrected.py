@@ -1,0 +1,58 @@
+"""A labelled folder as people have corrected it since its table was written: what every reader of labels but the page itself wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from susx.labelling.answers import AnswerFile, last_words
+from susx.labelling.corrections import CORRECTIONS, Corrections
+from susx.labelling.result import LabelResult
+from susx.types import Digest
+
+__all__ = ["and_said", "as_corrected"]
+
+
+def as_corrected(result: LabelResult) -> LabelResult:
+    """Return the labels with every answer in ``corrections.csv``; the same result where the table has them all.
+
+    What the file says of an image holds for it and its near-duplicates, an answer taken back among them. Answers that the table has from
+    elsewhere (``susx label --corrections``) stay.
+
+    Raises:
+        InputError: the file is no CSV of answers.
+        StoreError: the features that the labels follow from are gone.
+    """
+    from susx.labelling.judge import answers
+
+    frame = result.frame
+    if result.folder is None:
+        return result
+    lines = AnswerFile(result.folder / CORRECTIONS).read()
+    if not lines:
+        return result
+    images = dict(zip(frame["path"], frame["digest"], strict=True))
+    asked = {line.digest or images.get(line.path, "") for line in lines}
+    settled = set(frame.loc[frame["digest"].isin(asked), "group"])
+    elsewhere = frame[frame["said"] & ~frame["group"].isin(settled)]
+    said = dict(zip(elsewhere["digest"], elsewhere["label"], strict=True))
+    said |= Corrections(last_words(lines)).said(images)
+    wanted = answers(frame["digest"].tolist(), frame["group"].tolist(), result.classes, said).labels
+    there = [
+        label if by_person else None for label, by_person in zip(frame["label"], frame["said"], strict=True)
+    ]
+    return result if list(wanted) == there else result.relabel(said)
+
+
+def and_said(result: LabelResult, said: Mapping[Digest, str]) -> LabelResult:
+    """Return the labels with further answers beside those that the table has; near-duplicates that share one answer share the new one.
+
+    Raises:
+        InputError, StoreError: as ``LabelResult.relabel``.
+    """
+    of_people = result.frame[result.frame["said"]]
+    shared = of_people.groupby("group")["label"].nunique() == 1
+    renewed = set(result.frame.loc[result.frame["digest"].isin(list(said)), "group"]) & set(
+        shared[shared].index
+    )
+    earlier = of_people[~of_people["group"].isin(renewed)]
+    return result.relabel({**dict(zip(earlier["digest"], earlier["label"], strict=True)), **said})
