@@ -14,7 +14,7 @@ __all__ = ["NAME_ONLY", "Trial", "adapters_of", "choose_headline", "method_of", 
 
 NAME_ONLY = ("fixed", "support")
 """Protocols that use no labelled image of the target, the headline's preference first: ``support`` judges images by labels
-that were made from the prompts, and has lost against zero-shot where a pool held nothing of the classes."""
+that were made from the prompts, and has lost against zero-shot where a pool lacked the classes."""
 
 
 @dataclass(frozen=True)

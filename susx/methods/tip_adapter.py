@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from susx.methods.functional.weights import Weighting
     from susx.search import Optimum
 
-__all__ = ["FINE_ALPHAS", "FINE_BETAS", "CacheRows", "CacheState", "TipAdapter", "steps", "tip_scores"]
+__all__ = [
+    "FINE_ALPHAS",
+    "FINE_BETAS",
+    "NOT_BELIEVED",
+    "CacheRows",
+    "CacheState",
+    "TipAdapter",
+    "steps",
+    "tip_scores",
+]
 
 
 def steps(first: float, scale: float, count: int) -> tuple[float, ...]:
@@ -65,6 +74,10 @@ class CacheState(TextState):
     labels: Int64[Tensor, " support"]
     weights: Float[Tensor, " support"]
     pool_trust: float = field(default=1.0, kw_only=True)
+
+
+NOT_BELIEVED = "the images that the pool offers are not believed to be of their classes"
+"""Why a cache whose images count nothing is zero-shot."""
 
 
 class CacheRows:
@@ -193,6 +206,10 @@ class TipAdapter(CacheRows, Method[CacheState]):
     def gives_zero_shot(self, state: CacheState) -> bool:
         """Whether the images are not believed to be of their classes, or the votes count nothing."""
         return state.pool_trust == 0 or super().gives_zero_shot(state)
+
+    def why_zero_shot(self, state: CacheState) -> str:
+        """Return that the images are not believed, or that the votes count nothing."""
+        return NOT_BELIEVED if state.pool_trust == 0 else super().why_zero_shot(state)
 
     def search(
         self,

@@ -10,7 +10,15 @@ import numpy as np
 
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run
-from susx.methods.tip_adapter import FINE_ALPHAS, FINE_BETAS, CacheRows, CacheState, steps, tip_scores
+from susx.methods.tip_adapter import (
+    FINE_ALPHAS,
+    FINE_BETAS,
+    NOT_BELIEVED,
+    CacheRows,
+    CacheState,
+    steps,
+    tip_scores,
+)
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Float64, Int64
@@ -168,6 +176,10 @@ class TipX(CacheRows, Method[TipXState]):
     def gives_zero_shot(self, state: TipXState) -> bool:
         """Whether the images are not believed to be of their classes, or neither votes nor divergences count."""
         return state.pool_trust == 0 or super().gives_zero_shot(state)
+
+    def why_zero_shot(self, state: TipXState) -> str:
+        """Return that the images are not believed, or that votes and divergences count nothing."""
+        return NOT_BELIEVED if state.pool_trust == 0 else super().why_zero_shot(state)
 
     def numbers_per_row(self, state: TipXState, patches: int) -> int:
         """Return the numbers held per image: affinities, and float64 signatures and divergences."""

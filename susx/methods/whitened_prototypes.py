@@ -28,7 +28,7 @@ class WhitenedPrototypesState(TextState):
     Attributes:
         mean, matrix: the whitening of images.
         prototypes: one row per class, g p at the default weight.
-        offset: the hubness bias of each class at the default bias.
+        offset: what is taken off each class's logits for hubs (``prompt_prior``, ``hubness``) at the default bias.
         evidence, share: how far the pool holds the classes (``functional.support_trust``): certainty of the chosen images,
             from 0 at chance to 1 where every image is certain, and to 1 at what real images would have.
         sigma, rho: share of all terms of retrieved images, and of a class's own, that follows from them.
@@ -76,7 +76,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
 
     Attributes:
         weight: of the prototypes; g = weight sigma (1 + 1.7 rho), and labelled images count weight / 4 times.
-        bias: multiplies the hubness bias.
+        bias: multiplies what is taken off for hubs.
         ridge: penalty of the text map.
         shrinkage: of the covariance.
         depth: images of a class that count, of those that nobody labelled.
@@ -192,13 +192,13 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
         return prompts + added - self.bias * state.offset, added
 
     def gives_zero_shot(self, state: WhitenedPrototypesState) -> bool:
-        """Whether neither the pool holds anything of the classes nor a person labelled an image, or both weights are 0."""
+        """Whether the images look too little like their classes and no person labelled one, or both weights are 0."""
         return (state.sigma == 0 and state.trust is None) or super().gives_zero_shot(state)
 
     def why_zero_shot(self, state: WhitenedPrototypesState) -> str:
-        """Return that the pool holds nothing of the classes, or that both weights are 0."""
+        """Return that the images look too little like their classes, or that both weights are 0."""
         if state.sigma == 0 and state.trust is None:
-            return "the pool holds nothing of the classes"
+            return "the images that the pool offers look too little like their classes"
         return super().why_zero_shot(state)
 
     def fit_says(self, state: WhitenedPrototypesState) -> str:

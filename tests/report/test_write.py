@@ -202,13 +202,11 @@ def test_a_gain_is_coloured_where_its_interval_excludes_0(
 def test_what_was_packaged_is_said_without_labelled_images(tmp_path: Path) -> None:
     """The method, whether it is zero-shot here and why, and the sentence of the fit; the counts of labels where there are some."""
     full = sample_report(classes=2, per_class=1)
-    said = Packaged(
-        "tip_x", "TIP-X", "fixed", True, "the pool holds nothing of the classes", "It trusts none."
-    )
+    said = Packaged("tip_x", "TIP-X", "fixed", True, "the images are not believed", "It trusts none.")
     bare = dataclasses.replace(full, methods=(), headline=None, no_accuracy="None.", packaged=said)
     write_report(bare, tmp_path / "a")
     page = (tmp_path / "a/report.html").read_text(encoding="utf-8")
-    sentence = "ackaged: TIP-X (fixed), which here is zero-shot: the pool holds nothing of the classes. It trusts none."
+    sentence = "ackaged: TIP-X (fixed), which here is zero-shot: the images are not believed. It trusts none."
     assert f"P{sentence}" in page
     found = json.loads((tmp_path / "a/metrics.json").read_text())
     assert found["packaged"]["is_zero_shot"] is True

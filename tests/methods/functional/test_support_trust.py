@@ -70,12 +70,13 @@ def test_bad_support_is_decided_for(case: str, method: Method) -> None:
 @pytest.mark.parametrize("case", ["one class", "two classes of one prompt", "one image repeated"])
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_where_nothing_can_be_told_it_is_zero_shot(case: str, method: Method) -> None:
-    """The logits are the prompts' own, and the method says that it is zero-shot."""
+    """The logits are the prompts' own, and the method says that it is zero-shot, and that the images are why."""
     text, pool = CASES[case]
     query = unit(20, 16, seed=9)
     given_evidence = evidence(text, pool)
     state = method.fit(given_evidence)
     assert method.gives_zero_shot(state)
+    assert method.why_zero_shot(state).startswith("the images that the pool offers ")
     expected = SCALE * query @ given_evidence.text_classifier.T
     torch.testing.assert_close(method.logits(state, ImageFeatures(query)), expected)
 
