@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,11 +32,18 @@ class FolderPrototypesState(WhitenedPrototypesState):
     @property
     def inductive(self) -> InductiveFit:
         """Return what a folder is labelled from."""
-        from susx.methods.functional.folder_prototypes import InductiveFit
+        from susx.methods.functional.folder_prototypes import InductiveFit, LabelledFit
 
-        return InductiveFit(
+        names_alone = (
             self.text, self.logit_scale, self.mean, self.matrix, self.prototypes, self.offset, self.pool_mean,
             self.pool_covariance,
+        )  # fmt: skip
+        mean, matrix, prototypes = self.labelled_mean, self.labelled_matrix, self.labelled_prototypes
+        if mean is None or matrix is None or prototypes is None or self.trust is None:
+            return InductiveFit(*names_alone)
+        return LabelledFit(
+            *names_alone, labelled_mean=mean, labelled_matrix=matrix, labelled_prototypes=prototypes, trust=self.trust,
+            stranger=self.stranger, every_class=self.every_class,
         )  # fmt: skip
 
 
@@ -50,6 +56,7 @@ class FolderPrototypes(Method[FolderPrototypesState]):
     """
 
     name = "folder_prototypes"
+    version = 2
     title = "Folder prototypes (a whole folder at once)"
     needs = frozenset({Need.SUPPORT, Need.POOL})
     state_type = FolderPrototypesState
@@ -63,9 +70,7 @@ class FolderPrototypes(Method[FolderPrototypesState]):
         """
         from susx.methods.functional.whitening import covariance
 
-        # What people say of a folder enters ``label_folder``; its first look takes all support images for guesses.
-        guesses = dataclasses.replace(evidence, support_labelled=None)
-        inductive = WhitenedPrototypes().fit(guesses, run)
+        inductive = WhitenedPrototypes().fit(evidence, run)
         pool = evidence.pool
         if pool is None:
             support = evidence.support(self.name)[0].double()

@@ -18,7 +18,7 @@ Images of one group count as one. Rows are sorted first, so that the order of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -34,9 +34,18 @@ from susx.methods.functional.insiders import (
     spread_over_features,
     surrogate_rows,
 )
+from susx.methods.functional.labelled_prototypes import labelled_logits
 from susx.methods.functional.whitening import Whitening, covariance, whitening
 
-__all__ = ["NONE_OF_THESE", "UNSAID", "FolderLabels", "InductiveFit", "inductive_from_folder", "label_folder"]
+__all__ = [
+    "NONE_OF_THESE",
+    "UNSAID",
+    "FolderLabels",
+    "InductiveFit",
+    "LabelledFit",
+    "inductive_from_folder",
+    "label_folder",
+]
 
 UNSAID = -1
 """Correction of an image of which nobody said anything."""
@@ -80,10 +89,47 @@ class InductiveFit:
     pool_covariance: Float64[Tensor, "dim dim"]
     pool_is_folder: bool = False
 
+    def added(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"]:
+        """Return g x~.p, which the folder's own images take the place of."""
+        whitened = normalize((rows - self.mean.float()) @ self.matrix.float())
+        return whitened @ self.prototypes.T
+
+    def kept(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"]:
+        """Return what stays of the inductive logits of unit rows, whatever the folder shows: z - offset."""
+        return self.logit_scale * (rows @ self.text.T.float()) - self.offset.float()
+
     def logits(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"]:
         """Return the inductive logits of unit rows."""
-        whitened = normalize((rows - self.mean.float()) @ self.matrix.float())
-        return self.logit_scale * (rows @ self.text.T) - self.offset + whitened @ self.prototypes.T
+        return self.kept(rows) + self.added(rows)
+
+
+@dataclass(frozen=True)
+class LabelledFit(InductiveFit):
+    """An inductive fit with images that a person labelled, other ones than the folder's (``labelled_prototypes``).
+
+    What they say stays through all rounds: it rests on labels, the folder's own images on guesses.
+
+    Attributes:
+        labelled_mean, labelled_matrix, labelled_prototypes, trust, stranger: of these images.
+        every_class: whether all classes have such images.
+    """
+
+    labelled_mean: Float[Tensor, " dim"] = field(kw_only=True)
+    labelled_matrix: Float[Tensor, "dim dim"] = field(kw_only=True)
+    labelled_prototypes: Float[Tensor, "classes dim"] = field(kw_only=True)
+    trust: Float[Tensor, " classes"] = field(kw_only=True)
+    stranger: float = field(kw_only=True)
+    every_class: bool = field(kw_only=True)
+
+    def kept(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"]:
+        """Return z - offset and the say of the labelled images."""
+        added = self.added(rows)
+        scores = Whitening(self.labelled_mean, self.labelled_matrix)(rows) @ self.labelled_prototypes.T
+        base = super().kept(rows) + added
+        return (
+            labelled_logits(base, added, scores, self.trust, self.stranger, every_class=self.every_class)
+            - added
+        )
 
 
 @dataclass(frozen=True)
@@ -176,7 +222,7 @@ class _Folder:
         self.mean = fit.mean.float()
         self.weight = self.weight.clamp(min=_LEAST_WEIGHT)
         self.direction = inductive.prototypes.float() / self.weight.clamp(min=1e-6)[:, None]
-        self.prompts = inductive.logit_scale * (images @ inductive.text.float().T) - inductive.offset.float()
+        self.prompts = inductive.kept(images)
         self.centre = self.mean
         self.shift = self.centre @ self.matrix
         self.soft = torch.empty_like(self.prompts)
