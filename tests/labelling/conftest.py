@@ -79,7 +79,7 @@ def make_result(
     ]
     frame = pd.DataFrame(rows, columns=columns)
     text = torch.nn.functional.normalize(torch.eye(len(classes), max(4, len(classes))), dim=1)
-    model = ClassModel.of_names(text, 10.0, torch.zeros(0, text.shape[1]))
+    model = ClassModel.of_names(text, 10.0, text)
     record = LabelRecord(classes, str(photographs), "toy", "0" * 64)
     return LabelResult(record, frame, model=model).write(folder / "result")
 
