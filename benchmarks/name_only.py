@@ -27,7 +27,7 @@ from susx.evaluation.confidence import class_confidence
 from susx.features.pool_search import nearest_rows, support_from_pool
 from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Evidence, ImageFeatures, Method, TipAdapter, TipX, WhitenedPrototypes, ZeroShot
-from susx.methods.functional import whitened_prototypes as fit_module
+from susx.methods.functional.support_trust import support_trust
 from susx.methods.functional.whitened_prototypes import Constants, fit_prototypes, prototype_scores
 from susx.methods.pool_statistics import PoolStatistics
 
@@ -195,13 +195,10 @@ def scored(cell: Cell, evidence: Evidence, constants: Constants, rho: float | No
     """Return the accuracy with other constants."""
     assert evidence.pool is not None
     features, labels = evidence.support("study")
-    kept = fit_module._RHO
+    trust = support_trust(cell.text, SCALE, features, labels, evidence.pool, constants.depth)
     if rho is not None:
-        fit_module._RHO = (-1e9, 1.0) if rho else (1e9, 1.0)
-    try:
-        fit = fit_prototypes(cell.text, SCALE, features, labels, evidence.pool, constants)
-    finally:
-        fit_module._RHO = kept
+        trust = replace(trust, rho=rho)
+    fit = fit_prototypes(cell.text, SCALE, features, labels, evidence.pool, constants, trust)
     added = prototype_scores(cell.query, fit.mean, fit.matrix, fit.prototypes) - fit.offset
     return percent((SCALE * cell.query @ cell.text.T + added).argmax(1) == cell.labels)
 
@@ -217,7 +214,7 @@ def ablations() -> Iterator[tuple[str, Constants, float | None]]:
     yield "class means alone never trusted (rho = 0)", base, 0.0
     yield "always trusted (rho = 1)", base, 1.0
     for name, values in {
-        "weight": (4.0, 9.0), "ridge": (0.5, 2.0), "shrinkage": (0.03, 0.3), "decay": (2.0, 8.0), "bias": (0.75, 1.25),
+        "weight": (3.0, 6.0), "ridge": (0.5, 2.0), "shrinkage": (0.03, 0.3), "decay": (2.0, 8.0), "bias": (0.75, 1.25),
     }.items():  # fmt: skip
         for value in values:
             yield f"{name} {value:g}", replace(base, **{name: value}), None

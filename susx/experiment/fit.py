@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from susx.experiment.trials import Trial
-from susx.methods.base import Run
+from susx.methods.base import Need, Run
 
 if TYPE_CHECKING:
     from susx.methods.evidence import Evidence
@@ -35,7 +35,8 @@ def fit_trial(
 ) -> FittedTrial:
     """Tune and fit a method on what it may look at.
 
-    Validation rows are shown to the protocol ``val`` alone; under ``fixed`` and ``support`` not even the fit sees them.
+    Validation rows are shown to the protocol ``val`` alone; under ``fixed`` and ``support`` not even the fit sees them. Where
+    they judge, the pool's word on the support is not asked of methods that can do without it: ``val`` is what is published.
 
     Raises:
         InputError: the method or protocol needs what the evidence does not hold.
@@ -48,5 +49,7 @@ def fit_trial(
             evidence, validation_features=None, validation_labels=None, validation_patches=None,
             validation_adapted=None,
         )  # fmt: skip
+    elif Need.POOL not in trial.method.needs:
+        evidence = dataclasses.replace(evidence, pool=None)
     method, choice = tune(trial.method, evidence, trial.tuning, dataset=dataset, shrinkage=shrinkage, run=run)
     return FittedTrial(Fitted.of(method, evidence, run), choice)

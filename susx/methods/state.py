@@ -63,7 +63,8 @@ def save_fitted(path: Path, fitted: Fitted) -> None:
             continue
         value = getattr(state, field.name)
         if isinstance(value, Tensor):
-            tensors[f"state.{field.name}"] = value.contiguous()
+            # Two fields may be one tensor in memory, which safetensors refuses.
+            tensors[f"state.{field.name}"] = value.contiguous().clone()
         else:
             values[field.name] = value
     zero_shot = fitted.zero_shot.text.contiguous()

@@ -64,7 +64,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
             encoder=plan.encoder if Need.TEXT_TOWER in trial.method.needs else None,
         )  # fmt: skip
         inputs = [*evidence, *([done.all(target.STAGE)["val"]] if tuned else [])]
-        if Need.POOL in trial.method.needs | trial.method.reads:
+        if Need.POOL in trial.method.needs | (frozenset() if tuned else trial.method.reads):
             inputs += done.all(pool_statistics.STAGE).values()
         found.append(STAGE.job(plan, inputs, subject=trial.name, params=params, execution=fitting))
     return found

@@ -12,7 +12,9 @@ from susx.experiment import Trial
 from susx.experiment.fit import fit_trial
 from susx.experiment.rows import usable_methods
 from susx.features.feature_set import Split
-from susx.methods import Evidence, TipX, TipXPublished
+from susx.features.pool_statistics import gather_pool_statistics
+from susx.methods import Evidence, ImageFeatures, TipX, TipXPublished, WhitenedPrototypes
+from susx.methods.state import load_fitted, save_fitted
 
 
 def unit(rows: int, seed: int) -> torch.Tensor:
@@ -48,3 +50,27 @@ def test_patches_of_both_are_needed():
     both = dataclasses.replace(evidence(), support_patches=unit(9, 1)[:, None])
     assert "calip" in usable_methods((), both, test)
     assert "tip_x_published" not in usable_methods((), both, test)
+
+
+def test_a_pool_has_no_say_where_validation_images_judge():
+    """Under ``val`` a method that only reads the pool's word on the support is the published one."""
+    statistics = gather_pool_statistics(evidence().text_classifier, 100.0, [unit(50, 7).numpy()], "")
+    with_pool = dataclasses.replace(evidence(), pool=statistics)
+    fitted, expected = (
+        fit_trial(Trial(TipX(), "val"), given).fitted.state for given in (with_pool, evidence())
+    )
+    torch.testing.assert_close(fitted.weights, expected.weights)
+    assert fitted.pool_trust == 1.0
+
+
+def test_a_fit_on_labelled_images_alone_is_written_and_read(tmp_path):
+    """Terms that nothing fills may be one tensor in memory; the file holds each."""
+    labelled = Evidence(
+        unit(3, 0), 100.0, unit(9, 1), torch.arange(9) % 3,
+        support_labelled=torch.ones(9, dtype=torch.bool),
+    )  # fmt: skip
+    result = fit_trial(Trial(WhitenedPrototypes(), "fixed"), labelled)
+    save_fitted(tmp_path / "fit.safetensors", result.fitted)
+    query = ImageFeatures(unit(5, 4))
+    read = load_fitted(tmp_path / "fit.safetensors")
+    torch.testing.assert_close(read.logits(query), result.fitted.logits(query))
