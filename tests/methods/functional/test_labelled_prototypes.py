@@ -23,6 +23,7 @@ from susx.features.pool_search import support_from_pool
 from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Evidence, ImageFeatures, WhitenedPrototypes, ZeroShot
 from susx.methods.functional.labelled_prototypes import labelled_logits
+from susx.methods.state import Fitted, load_fitted, save_fitted
 
 CLASSES, DIM, SCALE = 8, 32, 40.0
 seeds = st.integers(0, 10_000)
@@ -284,3 +285,14 @@ def test_labels_of_some_classes_never_cost_the_whole(name: str, source: str, sha
         found = METHOD.logits(METHOD.fit(given), query).argmax(1) == test.labels
         differences.append(100 * float(found.float().mean() - zero.float().mean()))
     assert min(differences) >= -0.3, differences
+
+
+def test_labels_alone_survive_a_file(tmp_path: Path) -> None:
+    """Where a person labelled every image nothing was retrieved: two of the state's tensors are the same zeros."""
+    text, centres = world()
+    labels = torch.arange(CLASSES).repeat_interleave(3)
+    rows = images(centres, labels, 5)
+    fitted = Fitted.of(METHOD, evidence(text, rows, labels, torch.ones(len(labels), dtype=torch.bool)))
+    save_fitted(tmp_path / "fitted", fitted)
+    query = ImageFeatures(images(centres, labels, 6))
+    assert torch.equal(load_fitted(tmp_path / "fitted").logits(query), fitted.logits(query))
