@@ -205,7 +205,7 @@ def test_candidates_become_files_and_rows(tmp_path):
                 candidate("d", url=server.url("404")),
                 candidate("e", image=b"<html>"),
                 candidate("f", path=str(tmp_path / "gone.jpg")),
-                candidate("pool:7"),
+                candidate("h"),
                 candidate("g", url=server.url("503")),
             ],
             tmp_path / "artefact", tmp_path / "work", CONFIG, model="m",
@@ -217,18 +217,26 @@ def test_candidates_become_files_and_rows(tmp_path):
         "dead-link",
         "not-an-image",
         "missing-file",
-        "",
+        "no-link",
         "server-error",
     ]
     for row in rows[:3]:
         image = Image.open(tmp_path / "artefact" / row.file)
         assert (image.width, image.height) == (row.width, row.height)
         assert len(row.phash) == 16
-    assert rows[6].file == ""
-    assert len(rows[6].digest) == 64
     assert {row.file for row in rows[:3]} == {
         p.relative_to(tmp_path / "artefact").as_posix() for p in (tmp_path / "artefact" / "images").iterdir()
     }
+
+
+def test_rows_of_a_feature_pool_need_no_image(tmp_path):
+    """Of a pool a row without link and path is kept, told from others by its place; of anything else it is rejected."""
+    rows = [Candidate("cat", "a cat", "a cat", item, 0.3) for item in ("pool:7", "pool:8")]
+    kept = materialise(rows, tmp_path / "pooled", tmp_path / "work", CONFIG, model="m", pooled=True)
+    assert [(row.rejected, row.file) for row in kept] == [("", ""), ("", "")]
+    assert len({row.digest for row in kept}) == 2
+    refused = materialise(rows, tmp_path / "other", tmp_path / "work", CONFIG, model="m")
+    assert [row.rejected for row in refused] == ["no-link", "no-link"]
 
 
 def test_messages_are_sorted_and_the_likely_cause_is_named():

@@ -168,10 +168,8 @@ def test_the_encoder_can_judge_what_is_unsafe(tmp_path: Path) -> None:
     world.build()
     assert all(counts["unsafe"] == 0 for counts in reasons(world).values())
     world.change("curation.clip_safety=true", "curation.max_nsfw=0")
-    with pytest.raises(NoSupportError, match="zero_shot"):
+    with pytest.raises(NoSupportError, match=r"None of the \d+ candidate images can be used: \d+ unsafe"):
         world.build()  # at this limit everything is unsafe
-    rows = read_support(world.artefact("curate", "") / "support.parquet")
-    assert {row.rejected for row in rows if row.phash} == {"unsafe"}
 
 
 def test_a_list_of_names_alone_says_how_to_measure(tmp_path: Path) -> None:

@@ -57,7 +57,9 @@ def test_seeds_join_the_support_and_the_search(world):
     found = pd.read_parquet(world.artefact("search", "woven") / "candidates.parquet")
     by_image = found["query"] == "images like those provided"
     assert 0 < by_image.sum() <= 4
-    assert found[by_image]["similarity"].mean() == pytest.approx(found[~by_image]["similarity"].mean())
+    # An image that both searches find stays once, with the better of its two: the means are equal before that alone.
+    by_text = found[~by_image]["similarity"]
+    assert by_text.min() < found[by_image]["similarity"].mean() < by_text.max()
     assert not any("contradict" in note for note in notes_of(world))
     assert world.computed() == set()
     draw(world.folder / "seeds" / "Woven", "woven", 1, start=7)
