@@ -8,11 +8,27 @@ from typing import Any
 
 from susx.features.open_clip_settings import QUICK
 
-__all__ = ["explain_checkpoint"]
+__all__ = ["explain_checkpoint", "explain_folder"]
 
 _SAVE = "python -c \"import torch; {read}; torch.save({what}, '{target}')\""
 _STORED_KEYS = ("state_dict", "model_state_dict", "model", "module", "ema", "weights")
 """Entries of training checkpoints under which people keep weights."""
+
+_OPEN_CLIP_FILE = (
+    "encoder.pretrained is a file of open_clip's. Give open_clip's own file of these weights: by its tag (open_clip lists them for "
+    "each architecture), or encoder.model=hf-hub:<organisation>/<model> of a repository that holds open_clip_config.json."
+)
+_ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+
+
+def explain_folder(folder: Path) -> str:
+    """Return a sentence on what a folder in place of a file of weights is, and what to give instead."""
+    files = sorted(file.name for file in folder.iterdir() if file.suffix in _ENDINGS)
+    if (folder / "config.json").is_file() and not (folder / "open_clip_config.json").is_file():
+        return f"It holds a model of transformers (config.json), and {_OPEN_CLIP_FILE}"
+    if files:
+        return f"Give one of the files in it: {', '.join(files[:5])}{' ...' if len(files) > 5 else ''}."
+    return f"It holds no file of weights ({', '.join(_ENDINGS)}). Give the path of one as encoder.pretrained."
 
 
 def explain_checkpoint(path: Path, model: str) -> str:
@@ -115,9 +131,7 @@ def _of_names(names: list[str], path: Path, model: str) -> str:
             )
     if any(name.startswith(("text_model.", "vision_model.")) for name in names):
         return (
-            "Its weights are called as in transformers (text_model., vision_model.), and encoder.pretrained is a file of open_clip's. Give "
-            "open_clip's own file of these weights: by its tag (open_clip lists them for each architecture), or "
-            "encoder.model=hf-hub:<organisation>/<model> of a repository that holds open_clip_config.json."
+            f"Its weights are called as in transformers (text_model., vision_model.), and {_OPEN_CLIP_FILE}"
         )
     if any(".lora_" in name for name in names):
         return "It holds LoRA weights alone; merge them into the model they were trained on and save that."

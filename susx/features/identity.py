@@ -16,6 +16,7 @@ from pathlib import Path
 
 from susx.config import EncoderConfig
 from susx.errors import ModelError, did_you_mean
+from susx.features.checkpoint_kinds import explain_folder
 from susx.features.open_clip_import import import_open_clip
 from susx.features.open_clip_settings import is_path, weight_settings
 from susx.store import FileDigests, digest_json
@@ -101,6 +102,11 @@ def identify_encoder(config: EncoderConfig) -> EncoderIdentity:
 def _locate(model: str, pretrained: str) -> Path:
     if is_path(pretrained):
         path = Path(pretrained).expanduser()
+        if path.is_dir():
+            what = explain_folder(path)
+            raise ModelError(
+                f"The encoder '{model}' asks for the checkpoint {path}, which is a folder. {what}"
+            )
         if not path.is_file():
             raise ModelError(
                 f"The encoder '{model}' asks for the checkpoint {path}, which is not there. Give the path of an "

@@ -205,6 +205,24 @@ def test_a_file_that_does_not_load_is_explained(form, trained, tmp_path):
     assert torch.allclose(found, rows(f"{VIT}-quickgelu", tmp_path / "right.safetensors"), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["config.json", "model.safetensors"], "which is a folder. It holds a model of transformers"),
+        (["open_clip_config.json", "config.json", "w.bin"], "Give one of the files in it: w.bin"),
+        (["epoch_1.pt", "epoch_2.pt", "out.log"], "Give one of the files in it: epoch_1.pt, epoch_2.pt."),
+        (["out.log"], "It holds no file of weights"),
+    ],
+)
+def test_a_folder_in_place_of_a_file_is_explained(files, words, tmp_path):
+    """It is there, so nobody is told that it is not: the message says what it holds and what to give."""
+    for name in files:
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(ModelError) as refusal:
+        identify_encoder(EncoderConfig(model=VIT, pretrained=str(tmp_path)))
+    assert words in str(refusal.value)
+
+
 def test_the_forms_of_training_scripts_load(trained, tmp_path):
     """`module.` and a state_dict beside numbers are open_clip's own checkpoints."""
     state = {f"module.{name}": value for name, value in trained.state_dict().items()}
