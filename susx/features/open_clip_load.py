@@ -42,14 +42,13 @@ def load_open_clip(identity: EncoderIdentity, config: EncoderConfig, device: str
     except ModelError:
         raise
     except Exception as error:
+        # Where the file tells what it is, that says it all: torch's own reason is long, and advises to run what the file holds.
         reason = " ".join(str(error).split())[:300]
+        why = explain_checkpoint(identity.weights, identity.model) or (
+            f"{type(error).__name__}: {reason}. Check that encoder.model names the architecture it was trained with."
+        )
         raise ModelError(
-            f"The checkpoint {identity.weights} cannot be loaded as open_clip's '{identity.model}' on {device} "
-            f"({type(error).__name__}: {reason}). "
-            + (
-                explain_checkpoint(identity.weights, identity.model)
-                or "Check that encoder.model names the architecture it was trained with."
-            )
+            f"The checkpoint {identity.weights} cannot be loaded as open_clip's '{identity.model}' on {device}. {why}"
         ) from error
     if sentence := doubt(config.model, config.pretrained, identity.weights):
         logger.warning("%s", sentence)
