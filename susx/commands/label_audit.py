@@ -45,10 +45,11 @@ def audit(
     from susx.errors import InputError
     from susx.labelling.audit import promise
     from susx.labelling.audit_files import answers_of, draw_anew, latest_audit, take_answers, write_questions
+    from susx.labelling.corrected import as_corrected
     from susx.labelling.result import LabelResult
     from susx.neutral import for_terminal
 
-    labelled = LabelResult.read(result)
+    labelled = as_corrected(LabelResult.read(result))
     drawn = latest_audit(result)
     if drawn is None or again:
         drawn = draw_anew(

@@ -9,6 +9,7 @@ import pytest
 from susx.api import Labels, label
 from susx.cli import main
 from susx.labelling.answers import Answer, AnswerFile, now
+from susx.labelling.audit_files import latest_audit
 from susx.labelling.corrected import as_corrected
 from susx.labelling.result import LabelResult
 from susx.testing.photos import take_photos
@@ -92,3 +93,14 @@ def test_corrections_from_python_add_up(result: LabelResult) -> None:
     labels = Labels(result).corrected({paths[0]: "grid"}).corrected({paths[1]: ""})
     assert _said(labels.result) == {0: "grid", 1: "", 11: "grid"}
     assert _said(labels.corrected({paths[0]: "woven"}).result) == {0: "woven", 1: "", 11: "grid"}
+
+
+def test_an_audit_asks_about_what_nobody_said(result: LabelResult) -> None:
+    """An image that was corrected in the page since is no part of what is drawn."""
+    _say(result, 0, "grid")
+    main(["label", "audit", str(result.folder), "--n", "12"])
+    drawn = latest_audit(_folder(result))
+    assert drawn is not None
+    assert drawn.left_out == 2
+    assert len(drawn.labels) == 10
+    assert result.frame["digest"][0] not in set(drawn.labels["digest"])
