@@ -26,8 +26,8 @@ def test_every_exported_name_is_there():
     for name in susx.__all__:
         assert getattr(susx, name) is not None
     assert set(susx.__all__) == {
-        "Axis", "Build", "Evidence", "FeatureClassifier", "FeatureSet", "ImageFeatures", "Method", "Need", "Run", "Split", "TextState",
-        "__version__", "build", "evaluate", "known_methods", "load_classifier",
+        "Axis", "Build", "Evidence", "FeatureClassifier", "FeatureSet", "ImageFeatures", "Labels", "Method", "Need", "Run", "Split", "TextState",
+        "__version__", "build", "evaluate", "known_methods", "label", "load_classifier",
     }  # fmt: skip
     with pytest.raises(AttributeError, match="classify"):
         _ = susx.classify

@@ -150,7 +150,7 @@ REFUSED = {
     "another type": (
         {"content": b"{}", "headers": {"Content-Type": "application/json"}},
         400,
-        "none of JPEG",
+        "not an image",
     ),
     "a line": ({"content": png(Image.new("1", (60000, 1)))}, 413, "60000x1"),
     "a form without image": ({"files": {"image": (None, b"x")}}, 400, "field 'image'"),
