@@ -228,9 +228,10 @@ def _names(schema: pa.Schema, folder: Path, label: str, file: Path) -> tuple[str
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     ):
         return tuple(map(str, names))
+    several = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     reason = (
         "neither the table nor README.md names them"
-        if names is None
+        if names is None and not several
         else "one class an image is measured, and a list is several"
     )
     raise ConfigError(

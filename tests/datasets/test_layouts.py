@@ -122,6 +122,18 @@ def test_names_in_the_card_serve_where_the_table_has_none(tmp_path):
     )
 
 
+def test_several_labels_an_image_are_refused_as_such(tmp_path):
+    """A list of numbers lacks no names: it is not one class an image."""
+    write_tables(tmp_path / "x", {"test": labelled(3)}, NAMES)
+    (file,) = (tmp_path / "x" / "data").iterdir()
+    table = pq.read_table(file)
+    at = table.schema.get_field_index("label")
+    lists = pa.array([[label] for label in table["label"].to_pylist()])
+    pq.write_table(table.set_column(at, "label", lists).replace_schema_metadata(None), file)
+    with pytest.raises(ConfigError, match="one class an image is measured, and a list is several"):
+        new_dataset("x", tmp_path / "x", tmp_path / "x.yaml")
+
+
 def test_another_shard_makes_the_split_stale(tmp_path):
     """Names alone do not tell two tars apart: their size and time do."""
     from susx.stages.split_identity import split_identity
