@@ -129,3 +129,11 @@ def test_a_photograph_that_changed_is_said(options: BuildOptions) -> None:
             build(plan, InlineExecutor(ArtefactStore(options.store)))
     finally:
         photo.write_bytes(data)
+
+
+def test_without_a_pool_no_guess_is_dropped(options: BuildOptions) -> None:
+    """The folder alone does not say what lies outside the classes: the score ranks, and its level means nothing."""
+    result = LabelResult.read(options.from_labels or "")
+    frame = result.frame.assign(none_of_these=0.9, said=False)
+    images = labelled_images(replace(result, frame=frame, record=replace(result.record, pool="")), 100)
+    assert sum(len(of.sure) for of in images.values()) == frame["group"].nunique()
