@@ -75,7 +75,7 @@ class BuildPlan:
         """Class names in label order."""
         return self.dataset.classes
 
-    @property
+    @functools.cached_property
     def retrieval(self) -> BackendSettings:
         """The profile's ``retrieval`` as its backend reads it.
 
@@ -99,7 +99,7 @@ class BuildPlan:
         wanted = self.profile.reference_pool and Need.POOL in needs_of(self.trials)
         return "retrieve" in self.sources or wanted
 
-    @property
+    @functools.cached_property
     def trials(self) -> tuple[Trial, ...]:
         """Methods x protocols that are fitted, the reference first.
 
@@ -108,7 +108,7 @@ class BuildPlan:
         """
         return trials_of(self.profile.methods, self.profile.tuning, validation="val" in self.splits)
 
-    @property
+    @functools.cached_property
     def headline(self) -> Trial:
         """The trial that is packaged and shown first.
 
