@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from susx.config import DatasetConfig
+from susx.config.complaints import complaints
 from susx.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -291,7 +292,7 @@ def _named(name: str, classes: Sequence[str]) -> DatasetConfig:
     try:
         return DatasetConfig(name=re.sub(r"[^\w.-]+", "-", name), classes=tuple(classes))
     except ValidationError as error:
-        words = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors())
+        words = complaints(error)
         raise ConfigError(f"The class names cannot be used: {words}.") from error
 
 

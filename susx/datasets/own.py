@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from susx.config import DatasetConfig
+from susx.config.complaints import complaints
 from susx.datasets.describe import describe
 from susx.datasets.read import Split, read_split
 from susx.errors import ConfigError, SusxError
@@ -47,7 +48,7 @@ def new_dataset(
     try:
         config = DatasetConfig.model_validate(data)
     except ValidationError as error:
-        reason = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors()[:3])
+        reason = complaints(error)
         raise ConfigError(f"{source} does not make a data set: {reason}.") from error
     _check_readable(config, source)
     if config.cupl:

@@ -64,7 +64,9 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
             encoder=plan.encoder if Need.TEXT_TOWER in trial.method.needs else None,
         )  # fmt: skip
         inputs = [*evidence, *([done.all(target.STAGE)["val"]] if tuned else [])]
-        if Need.POOL in trial.method.needs | (frozenset() if tuned else trial.method.reads):
+        # Images that were drawn came from no pool, and where validation images judge nobody asks what it says of them.
+        reads = trial.method.reads if "retrieve" in plan.sources and not tuned else frozenset()
+        if Need.POOL in trial.method.needs | reads:
             inputs += done.all(pool_statistics.STAGE).values()
         found.append(STAGE.job(plan, inputs, subject=trial.name, params=params, execution=fitting))
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from susx.config import DatasetConfig, load_dataset
+from susx.config.complaints import complaints
 from susx.errors import ConfigError, InputError
 from susx.labelling.corrected import as_corrected
 from susx.labelling.result import LabelResult
@@ -95,5 +96,5 @@ def _dataset(result: LabelResult) -> DatasetConfig:
     try:
         return DatasetConfig(name=f"labels-{name}" if name else "labels", classes=result.classes)
     except ValidationError as error:
-        words = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors()[:3])
+        words = complaints(error)
         raise ConfigError(f"The classes of {result.folder} cannot be used: {words}.") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from susx.config import DatasetConfig, load_dataset
+from susx.config.complaints import complaints
 from susx.datasets.describe import describe_names
 from susx.errors import ConfigError, did_you_mean
 from susx.stages.options import STORE
@@ -81,5 +82,5 @@ def _named(name: str, classes: tuple[str, ...], where: str) -> DatasetConfig:
     try:
         return DatasetConfig(name=identifier, classes=classes)
     except ValidationError as error:
-        words = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors()[:3])
+        words = complaints(error)
         raise ConfigError(f"The class names of {where} cannot be used: {words}.") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.config import DatasetConfig, ProfileConfig, load_profile
+from susx.config.complaints import complaints
 from susx.errors import ConfigError, InputError, did_you_mean
 from susx.features.identity import identify_encoder
 from susx.images.retrieve.backends import Delivers, backend_settings
@@ -174,7 +175,7 @@ def _with_classes(dataset: DatasetConfig, added: tuple[str, ...], source: Path) 
     try:
         return DatasetConfig.model_validate(dataset.model_dump() | {"classes": (*dataset.classes, *added)})
     except ValidationError as error:
-        words = "; ".join(item["msg"].removeprefix("Value error, ") for item in error.errors()[:3])
+        words = complaints(error)
         raise ConfigError(
             f"{source} gives images a class that cannot be one: {words}. Correct the line, or take it out."
         ) from error
