@@ -197,25 +197,20 @@ def _banner(console: Console, plan: LabelPlan) -> None:
 
 
 def _summary(console: Console, result: LabelResult) -> None:
-    from rich.table import Table
+    from susx.commands.table import Column, print_table
 
     frame = result.frame
     counts = frame["label"].value_counts()
-    table = Table(title="Labels", title_justify="left")
-    table.add_column("class")
-    for name in ("images", "mean probability", "said by people"):
-        table.add_column(name, justify="right")
+    columns = [Column("class", "name")]
+    columns += [Column(name, "number") for name in ("images", "mean probability", "said by people")]
+    rows = []
     shown = [name for name in (*result.classes, "") if name in counts.index]
     for name in sorted(shown, key=lambda name: -counts[name])[:_MOST_CLASSES]:
         of = frame[frame["label"] == name]
         said = int(of["said"].sum())
-        table.add_row(
-            _plain(name) if name else "(none of these)",
-            str(len(of)),
-            f"{of['probability'].mean():.2f}",
-            str(said or ""),
-        )
-    console.print(table)
+        title = _plain(name) if name else "(none of these)"
+        rows.append([title, str(len(of)), f"{of['probability'].mean():.2f}", str(said or "")])
+    print_table(console, "Labels", columns, rows)
     if len(shown) > _MOST_CLASSES:
         console.print(f"{len(shown) - _MOST_CLASSES} more classes are in the table.")
     empty = [name for name in result.classes if name not in counts.index]

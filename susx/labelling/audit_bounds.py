@@ -51,7 +51,7 @@ def most_wrong(wrong_drawn: int, drawn: Sequence[int], sizes: Sequence[int], ris
         InputError: more wrong than drawn, more drawn than there are, or a risk outside (0, 1/4].
 
     >>> most_wrong(0, [100], [4312], 0.05)  # 2.9 %
-    126
+    127
     >>> most_wrong(3, [100], [100], 0.05)  # all were looked at
     3
     """
