@@ -13,7 +13,7 @@ from jaxtyping import Float32, Int64
 from susx.labelling.model import ClassModel
 from susx.labelling.table import checked
 from susx.methods.functional.folder_accuracy import AccuracyEstimate, estimated_accuracy
-from susx.methods.functional.folder_prototypes import NONE_OF_THESE, UNSAID, InductiveFit, label_folder
+from susx.methods.functional.folder_prototypes import NONE_OF_THESE, UNSAID, label_folder
 from susx.types import Digest
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def label_images(
     groups = images["group"].to_numpy()[first]
     given = answers(digests.tolist(), groups.tolist(), known.tolist(), said)
     fitted = label_folder(
-        InductiveFit(**vars(model)), torch.from_numpy(features[first]), corrections=torch.from_numpy(given.classes),
+        model, torch.from_numpy(features[first]), corrections=torch.from_numpy(given.classes),
         groups=torch.from_numpy(groups),
     )  # fmt: skip
     probabilities, outside = fitted.probabilities.double().numpy(), fitted.none_of_these.double().numpy()

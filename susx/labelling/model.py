@@ -7,39 +7,20 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from susx.errors import InputError
+from susx.methods.functional.folder_prototypes import InductiveFit, inductive_from_folder
 
 __all__ = ["ClassModel"]
 
 
 @dataclass(frozen=True)
-class ClassModel:
-    """The inductive fit that a folder is labelled from.
-
-    Attributes:
-        text: one unit row per class.
-        logit_scale: of the cosines.
-        mean, matrix: the whitening.
-        prototypes: g p, one row per class; zeros where there are class names alone.
-        offset: hubness bias of each class.
-        pool_mean, pool_covariance: moments of images of any kind, the pool's or the folder's own.
-        pool_is_folder: they are the folder's own, which say nothing of what lies outside the classes.
-    """
-
-    text: Float[Tensor, "classes dim"]
-    logit_scale: float
-    mean: Float[Tensor, " dim"]
-    matrix: Float[Tensor, "dim dim"]
-    prototypes: Float[Tensor, "classes dim"]
-    offset: Float[Tensor, " classes"]
-    pool_mean: Float64[Tensor, " dim"]
-    pool_covariance: Float64[Tensor, "dim dim"]
-    pool_is_folder: bool = False
+class ClassModel(InductiveFit):
+    """The inductive fit that a folder is labelled from, and its file."""
 
     @classmethod
     def of_names(
@@ -50,8 +31,6 @@ class ClassModel:
         Raises:
             InputError: the folder has no images.
         """
-        from susx.methods.functional.folder_prototypes import inductive_from_folder
-
         return cls(**vars(inductive_from_folder(text, logit_scale, rows)))
 
     def to_bytes(self) -> bytes:
