@@ -212,10 +212,11 @@ def _draws(asked: int | None, shots: str) -> int:
 def _print(experiment: Experiment, console: Console) -> None:
     from susx.commands.console import escape
     from susx.commands.table import Column, print_table
+    from susx.methods.access import access_text
 
     drawn = any(row.runs for row in experiment.rows)
     columns = [
-        *(Column(heading, "name") for heading in ("method", "tuning", "support")),
+        *(Column(heading, "name") for heading in ("method", "tuning", "support", "looks at")),
         *(
             Column(heading, "number")
             for heading in ("top-1 %", "95 % interval", "gain", "95 % interval", "n")
@@ -230,7 +231,7 @@ def _print(experiment: Experiment, console: Console) -> None:
             gain = f"{100 * row.gain:+.2f}"
             between = f"{100 * row.gain_low:+.2f} to {100 * row.gain_high:+.2f}"
         rows.append((
-            row.method, row.tuning, row.support, f"{100 * row.top1:.2f}", f"{100 * row.low:.2f} to {100 * row.high:.2f}", gain, between,
+            row.method, row.tuning, row.support, access_text(row.access), f"{100 * row.top1:.2f}", f"{100 * row.low:.2f} to {100 * row.high:.2f}", gain, between,
             str(row.n), *([_range(row)] if drawn else []),
             ", ".join(f"{name} {value:.4g}" for name, value in row.hyper_parameters.items()),
         ))  # fmt: skip

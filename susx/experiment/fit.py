@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from susx.experiment.trials import Trial
+from susx.methods.access import permitted
 from susx.methods.base import Need, Run
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from susx.methods.state import Fitted
     from susx.tuning import TuningResult
 
-__all__ = ["FittedTrial", "fit_trial"]
+__all__ = ["FittedTrial", "fit_trial", "shown_to"]
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,15 @@ def fit_trial(
     from susx.methods.state import Fitted
     from susx.tuning import tune
 
-    if trial.tuning != "val":
-        evidence = dataclasses.replace(
-            evidence, validation_features=None, validation_labels=None, validation_patches=None,
-            validation_adapted=None,
-        )  # fmt: skip
-    elif Need.POOL not in trial.method.needs:
-        evidence = dataclasses.replace(evidence, pool=None)
+    evidence = shown_to(trial, evidence)
     method, choice = tune(trial.method, evidence, trial.tuning, dataset=dataset, shrinkage=shrinkage, run=run)
     return FittedTrial(Fitted.of(method, evidence, run), choice)
+
+
+def shown_to(trial: Trial, evidence: Evidence) -> Evidence:
+    """Return what a trial is shown of the evidence: what its method declares to look at, and what its protocol does."""
+    access = trial.method.access - ({"validation"} if trial.tuning != "val" else set())
+    evidence = permitted(evidence, access, trial.tuning)
+    if trial.tuning == "val" and Need.POOL not in trial.method.needs:
+        evidence = dataclasses.replace(evidence, pool=None)
+    return evidence

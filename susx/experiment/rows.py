@@ -15,10 +15,11 @@ from susx.evaluation.ablation import take_shots
 from susx.evaluation.accuracy import top_1
 from susx.evaluation.comparison import compare, mean_gain
 from susx.evaluation.interval import mean_interval
-from susx.experiment.fit import FittedTrial, fit_trial
+from susx.experiment.fit import FittedTrial, fit_trial, shown_to
 from susx.experiment.trials import Trial
 from susx.features.feature_set import FeatureSet, Split
 from susx.methods import REFERENCE, Evidence, ImageFeatures, Need, known_methods
+from susx.methods.access import Access, seen_by
 from susx.seeds import derive_seed
 
 __all__ = ["DRAWS", "Row", "evidence_of", "few_shot_rows", "halve", "rows_of", "usable_methods"]
@@ -33,7 +34,7 @@ class Row:
 
     ``low`` and ``high`` bound the accuracy at 95 % by a bootstrap over images, of the mean where several draws of the shots
     were run; ``runs`` holds what each of those chose and reached. ``gain`` is the paired difference to zero-shot on the
-    same images, of several draws their mean, with its bootstrap interval over images.
+    same images, of several draws their mean, with its bootstrap interval over images. ``access`` is what the row looked at.
     """
 
     method: str
@@ -49,6 +50,7 @@ class Row:
     gain_low: float | None = None
     gain_high: float | None = None
     runs: tuple[dict[str, Any], ...] = ()
+    access: tuple[Access, ...] = ()
 
 
 def halve(split: Split, seed: int) -> tuple[Split, Split]:
@@ -130,6 +132,7 @@ def rows_of(
             None if gain is None else gain.gain,
             None if gain is None else gain.low,
             None if gain is None else gain.high,
+            access=seen_by(trial.method, shown_to(trial, evidence), trial.tuning),
         )
 
 
@@ -197,4 +200,5 @@ def few_shot_rows(
                 gain_low,
                 gain_high,
                 runs=runs if len(runs) > 1 else (),
+                access=seen_by(trial.method, shown_to(trial, drawn[0]), trial.tuning),
             )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from susx.errors import ConfigError
+from susx.methods.access import Access
 from susx.methods.axis import Axis
 
 if TYPE_CHECKING:
@@ -119,10 +120,12 @@ class Method(ABC, Generic[State]):
         version: part of the key of this method's fits alone; raised when the same evidence gives another state.
         needs: what the evidence must hold.
         reads: what it looks at beside that where there is some.
+        access: the most it ever looks at (``susx.methods.access``): evidence is cut down to that, and tables print it.
         axes: what may be searched. Of equally good points a search takes the one with the smallest value of the first
             axis, then of the second ...: the terms one would rather do without come first.
         state_type: the dataclass that ``fit`` returns.
-        row_wise: False for a published computation that mixes the rows of a batch, kept for comparison.
+        row_wise: False where an image's logits depend on the others of its batch: a folder's method, a stream's, or a published
+            computation kept for comparison. Not served, not exported.
     """
 
     name: ClassVar[str]
@@ -130,6 +133,7 @@ class Method(ABC, Generic[State]):
     version: ClassVar[int] = 1
     needs: ClassVar[frozenset[Need]] = frozenset()
     reads: ClassVar[frozenset[Need]] = frozenset()
+    access: ClassVar[frozenset[Access]] = frozenset({"names", "pool", "shots"})
     axes: ClassVar[tuple[Axis, ...]] = ()
     state_type: ClassVar[type[TextState]]
     row_wise: ClassVar[bool] = True

@@ -69,6 +69,7 @@ class Calip(Method[ZeroShotState]):
     name = "calip"
     title = "CALIP"
     needs = frozenset({Need.PATCHES})
+    access = frozenset({"names"})
     state_type = ZeroShotState
     axes = (
         Axis("textual", {"val": _TEXTUAL, "support": _TEXTUAL}, term="the textually guided image"),

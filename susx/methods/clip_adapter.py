@@ -68,6 +68,7 @@ class ClipAdapter(Method[ClipAdapterState]):
     title = "CLIP-Adapter"
     version = 2
     needs = frozenset({Need.SUPPORT, Need.TRAINING})
+    access = frozenset({"names", "pool", "shots"})
     state_type = ClipAdapterState
     axes = (Axis("ratio", {"val": _RATIOS, "support": _RATIOS}, term="the bottleneck"),)
 

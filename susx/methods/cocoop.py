@@ -120,6 +120,7 @@ class CoCoOp(Method[CoCoOpState]):
     name = "cocoop"
     title = "CoCoOp"
     needs = frozenset({Need.SUPPORT, Need.TRAINING, Need.TEXT_TOWER, Need.QUERY_TEXT})
+    access = frozenset({"names", "pool", "shots"})
     state_type = CoCoOpState
     axes = ()
 

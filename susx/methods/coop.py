@@ -102,6 +102,7 @@ class CoOp(Method[CoOpState]):
     name = "coop"
     title = "CoOp"
     needs = frozenset({Need.SUPPORT, Need.TRAINING, Need.TEXT_TOWER})
+    access = frozenset({"names", "pool", "shots"})
     state_type = CoOpState
     axes = ()
 

@@ -59,6 +59,7 @@ class FolderPrototypes(Method[FolderPrototypesState]):
     version = 2
     title = "Folder prototypes (a whole folder at once)"
     needs = frozenset({Need.SUPPORT, Need.POOL})
+    access = frozenset({"names", "pool", "shots", "folder"})
     state_type = FolderPrototypesState
     row_wise = False
 

@@ -44,6 +44,7 @@ class LinearProbe(Method[LinearProbeState]):
     name = "linear_probe"
     title = "Linear probe"
     needs = frozenset({Need.SUPPORT, Need.TRAINING})
+    access = frozenset({"names", "pool", "shots"})
     state_type = LinearProbeState
     axes = (Axis("strength", dict.fromkeys(("val", "support"), _GRID), enters="fit", shrinks="logarithms"),)
 

@@ -83,6 +83,7 @@ class MetaAdapter(Method[MetaAdapterState]):
     name = "meta_adapter"
     title = "Meta-Adapter"
     needs = frozenset({Need.SUPPORT, Need.WEIGHTS})
+    access = frozenset({"names", "pool", "shots"})
     state_type = MetaAdapterState
     axes = (
         Axis(

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from susx.errors import InputError
+from susx.methods.access import permitted
 from susx.methods.base import Method, Need, Run, parameters
 from susx.methods.evidence import Evidence, ImageFeatures, PromptEncoder
 from susx.methods.registry import find_method
@@ -35,8 +36,8 @@ class Fitted:
 
     @classmethod
     def of(cls, method: Method[Any], evidence: Evidence, run: Run = Run()) -> Fitted:
-        """Return the method fitted on the evidence."""
-        return cls(method, method.fit(evidence, run), ZeroShot().fit(evidence))
+        """Return the method fitted on what it declares to look at of the evidence."""
+        return cls(method, method.fit(permitted(evidence, method.access), run), ZeroShot().fit(evidence))
 
     def bound(self, tower: Callable[[], PromptEncoder]) -> Fitted:
         """Return it with the text encoder where classifying needs one; ``tower`` is called only then.

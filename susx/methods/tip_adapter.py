@@ -160,6 +160,7 @@ class TipAdapter(CacheRows, Method[CacheState]):
     title = "Tip-Adapter"
     needs = frozenset({Need.SUPPORT})
     reads = frozenset({Need.POOL})
+    access = frozenset({"names", "pool", "shots"})
     state_type: ClassVar[type[CacheState]] = CacheState
     axes = (
         Axis(

@@ -97,6 +97,7 @@ class TipX(CacheRows, Method[TipXState]):
     title = "TIP-X"
     needs = frozenset({Need.SUPPORT})
     reads = frozenset({Need.POOL})
+    access = frozenset({"names", "pool", "shots"})
     state_type: ClassVar[type[TipXState]] = TipXState
     axes = TIP_X_AXES
 

@@ -60,6 +60,7 @@ class TipXPublished(CacheRows, Method[TipXPublishedState]):
     name = "tip_x_published"
     title = "TIP-X as published (batch-wise)"
     needs = frozenset({Need.SUPPORT})
+    access = frozenset({"names", "pool", "shots", "validation", "folder"})
     state_type = TipXPublishedState
     axes = TIP_X_AXES
     row_wise = False

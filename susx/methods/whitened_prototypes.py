@@ -92,6 +92,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     version = 3
     title = "Whitened prototypes"
     needs = frozenset({Need.SUPPORT, Need.POOL})
+    access = frozenset({"names", "pool", "shots"})
     state_type = WhitenedPrototypesState
     axes = (
         Axis(

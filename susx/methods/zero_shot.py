@@ -27,6 +27,7 @@ class ZeroShot(Method[ZeroShotState]):
 
     name = "zero_shot"
     title = "Zero-shot"
+    access = frozenset({"names"})
     state_type = ZeroShotState
 
     def fit(self, evidence: Evidence, run: Run = Run()) -> ZeroShotState:

@@ -1,4 +1,4 @@
-"""Properties that every method keeps; a new method is one row in CASES. Those that need a text encoder: ``test_coop.py``."""
+"""Properties that every method keeps, found in the registry. Those that need a text encoder: ``test_coop.py``."""
 
 from __future__ import annotations
 
@@ -15,27 +15,23 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from susx.errors import ConfigError
+from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import (
     METHODS,
-    Calip,
-    ClipAdapter,
     Evidence,
-    FolderPrototypes,
     ImageFeatures,
-    LinearProbe,
-    MetaAdapter,
+    Method,
     Need,
     Run,
     TipAdapter,
     TipAdapterF,
-    TipAdapterPP,
     TipX,
-    TipXPP,
     TipXPublished,
     WhitenedPrototypes,
     ZeroShot,
     parameters,
 )
+from susx.methods.access import ACCESS, permitted
 from susx.methods.adapters import first_adapters
 from susx.methods.exhaustive import search_exhaustively
 from susx.methods.meta_training import first_weights
@@ -68,33 +64,35 @@ class SomeLabelled(AllLabelled):
     least: ClassVar[float] = 0.1
 
 
-WITHOUT_TOWER = {name for name, method in METHODS.items() if Need.TEXT_TOWER not in method.needs}
-CASES = {
-    "zero_shot": ZeroShot(),
-    "calip": Calip(visual=0.7, textual=0.3),
-    "linear_probe": LinearProbe(),
-    "tip_adapter": TipAdapter(alpha=1.5, beta=3.0),
+WITHOUT_TOWER = {name: method for name, method in METHODS.items() if Need.TEXT_TOWER not in method.needs}
+# Values with which every term of a method has a say; a method without a line here has the properties checked at its defaults.
+VALUES: dict[str, dict[str, Any]] = {
+    "calip": {"visual": 0.7, "textual": 0.3},
+    "tip_adapter": {"alpha": 1.5, "beta": 3.0},
+    "tip_adapter_pp": {"alpha": 1.5, "beta": 3.0, "weights": str(ADAPTERS)},
+    "tip_adapter_f": {"alpha": 1.5, "beta": 3.0, "epochs": 5},
+    "clip_adapter": {"ratio": 0.6, "epochs": 5},
+    "meta_adapter": {"weights": str(WEIGHTS)},
+    "tip_x": {"alpha": 1.5, "beta": 3.0, "gamma": 2.0},
+    "tip_x_pp": {"alpha": 1.5, "beta": 3.0, "gamma": 2.0, "weights": str(ADAPTERS)},
+    "tip_x_published": {"alpha": 1.5, "beta": 3.0, "gamma": 2.0},
+}
+VARIANTS: dict[str, Any] = {
     "tip_adapter-sum": TipAdapter(alpha=1.5, beta=3.0, weighting="sum"),
-    "tip_adapter_pp": TipAdapterPP(alpha=1.5, beta=3.0, weights=str(ADAPTERS)),
-    "tip_adapter_f": TipAdapterF(alpha=1.5, beta=3.0, epochs=5),
     "tip_adapter_f-sum": TipAdapterF(alpha=1.5, beta=3.0, epochs=5, weighting="sum"),
-    "clip_adapter": ClipAdapter(ratio=0.6, epochs=5),
-    "meta_adapter": MetaAdapter(str(WEIGHTS)),
-    "tip_x": TipX(alpha=1.5, beta=3.0, gamma=2.0),
-    "tip_x_pp": TipXPP(alpha=1.5, beta=3.0, gamma=2.0, weights=str(ADAPTERS)),
     "tip_x-sum": TipX(alpha=1.5, beta=3.0, gamma=2.0, weighting="sum"),
-    "whitened_prototypes": WhitenedPrototypes(),
     "whitened_prototypes-labelled": AllLabelled(weight=9.0),
     "whitened_prototypes-some-labelled": SomeLabelled(),
-}
-PUBLISHED = {
-    "tip_x_published": TipXPublished(alpha=1.5, beta=3.0, gamma=2.0),
     "tip_x_published-slips": TipXPublished(alpha=1.5, beta=3.0, gamma=2.0, slips=True),
 }
-# Its own properties: ``functional/test_folder_prototypes.py``.
-FOLDER_WISE = {"folder_prototypes": FolderPrototypes()}
+ALL: dict[str, Any] = {
+    name: method(**VALUES.get(name, {})) for name, method in WITHOUT_TOWER.items()
+} | VARIANTS
+CASES = {name: method for name, method in ALL.items() if method.row_wise}
+PUBLISHED = {name: method for name, method in ALL.items() if method.name == "tip_x_published"}
+# Their own properties are those of a folder: ``test_folder_methods.py``.
+FOLDER_WISE = {name: method for name, method in ALL.items() if not method.row_wise and name not in PUBLISHED}
 every = pytest.mark.parametrize("method", CASES.values(), ids=CASES.keys())
-ALL = CASES | PUBLISHED | FOLDER_WISE
 # Eight rounds over seven images of noise amplify rounding, so that a folder's method is held to its tolerances on folders alone.
 row_by_row = pytest.mark.parametrize("method", (CASES | PUBLISHED).values(), ids=(CASES | PUBLISHED).keys())
 every_and_published = pytest.mark.parametrize("method", ALL.values(), ids=ALL.keys())
@@ -131,13 +129,26 @@ def logits(method: Any, given: Evidence, query: ImageFeatures) -> torch.Tensor:
     return method.logits(method.fit(given), query)
 
 
-def test_every_method_is_listed() -> None:
-    """The properties below are checked for every method of the registry."""
-    assert {method.name for method in ALL.values()} == WITHOUT_TOWER
-    assert all(METHODS[name]().name == name and METHODS[name].title for name in METHODS)
-    assert {m.name for m in METHODS.values() if not m.row_wise} == {
-        m.name for m in (PUBLISHED | FOLDER_WISE).values()
-    }
+def test_every_method_says_what_it_is() -> None:
+    """A method has its name, a title, and in its own file (or that of the method it varies) what it looks at."""
+    assert all(METHODS[name].name == name and METHODS[name].title for name in METHODS)
+    for method in METHODS.values():
+        assert any("access" in vars(kind) for kind in method.__mro__[: method.__mro__.index(Method)])
+        assert "names" in method.access <= set(ACCESS)
+        assert method.row_wise == (not method.access & {"folder", "stream"})
+        assert Need.SUPPORT not in method.needs or method.access & {"pool", "shots"}
+
+
+@every_and_published
+def test_a_method_sees_no_more_than_it_declares(method: Any) -> None:
+    """On evidence without what it does not declare its logits are the same bit for bit."""
+    marks = torch.arange(13) < 7
+    statistics = gather_pool_statistics(
+        evidence().text_classifier, 100.0, [unit(40, DIM, seed=8).numpy()], "e"
+    )
+    everything = dataclasses.replace(evidence(), support_labelled=marks, pool=statistics)
+    declared = permitted(everything, method.access)
+    assert torch.equal(logits(method, declared, images()), logits(method, everything, images()))
 
 
 @every_and_published
@@ -222,7 +233,7 @@ def test_order_of_classes_permutes_columns(method: Any, seed: int, order: list[i
     "name",
     sorted(
         n
-        for n in WITHOUT_TOWER - set(FOLDER_WISE)
+        for n in WITHOUT_TOWER.keys() - FOLDER_WISE.keys()
         if not METHODS[n].axes or any(a.term for a in METHODS[n].axes)
     ),
 )
