@@ -13,8 +13,8 @@ import time
 import torch
 
 from susx.config import CurationConfig
+from susx.images.support import count_reasons, curate
 from susx.records import SupportRow
-from susx.support import count_reasons, curate
 
 TARGET_SECONDS = 60.0
 

@@ -176,8 +176,8 @@ def _walk(executor: Any, classes: int, images: int, seconds: float) -> None:
 
 def _stages() -> dict[str, Any]:
     """Put the simulated stages into the registry under the names of those they stand for."""
-    from susx.stages.registry import STAGES
-    from susx.stages.stage import Stage
+    from susx.pipeline.registry import STAGES
+    from susx.pipeline.stage import Stage
 
     STAGES["generate"] = Stage("generate", 1, _draw, "Sleep", resumable=True, device=True)
     STAGES["encode-images"] = Stage("encode-images", 1, _encode, "Read", device=True)
@@ -214,7 +214,7 @@ def _simulated(folder: Path, classes: str, images: str, seconds: str) -> dict[st
 
 
 def _status(folder: Path, classes: str, images: str, seconds: str) -> dict[str, Any]:
-    from susx.stages.executors import PlanExecutor
+    from susx.pipeline.executors import PlanExecutor
     from susx.store import ArtefactStore
 
     executor = PlanExecutor(ArtefactStore(folder / "store"))

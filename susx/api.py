@@ -97,9 +97,9 @@ def build(
     ensure_home()
     from susx.flows.record import StageRecord
     from susx.flows.runs import finish_run
-    from susx.stages.executors import InlineExecutor
-    from susx.stages.graph import build as walk
-    from susx.stages.plan import BuildOptions, plan_build
+    from susx.pipeline.executors import InlineExecutor
+    from susx.pipeline.graph import build as walk
+    from susx.pipeline.plan import BuildOptions, plan_build
     from susx.store import open_store
 
     if isinstance(dataset, str | Path):
@@ -225,10 +225,10 @@ def label(
         InputError: a folder without photographs, or a result's folder that holds something else.
         SusxError: what the command line would refuse, in the same words.
     """
-    from susx.stages.executors import InlineExecutor
-    from susx.stages.label_graph import label_folder
-    from susx.stages.label_options import LabelOptions
-    from susx.stages.label_plan import plan_label
+    from susx.pipeline.executors import InlineExecutor
+    from susx.pipeline.label_graph import label_folder
+    from susx.pipeline.label_options import LabelOptions
+    from susx.pipeline.label_plan import plan_label
     from susx.store import open_store
 
     is_file = isinstance(names, str | Path)

@@ -197,6 +197,6 @@ def _say(text: str) -> None:
 def _plain(text: str) -> str:
     from rich.markup import escape
 
-    from susx.neutral import for_terminal
+    from susx.printable import for_terminal
 
     return escape(for_terminal(text))

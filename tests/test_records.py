@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from susx.images.support import read_support
+from susx.images.support.table import write_support
+from susx.pipeline.images import read_rows, write_rows
+from susx.pipeline.stage import Stage, execute
 from susx.records import SupportRow, decode_rows, encode_rows
-from susx.stages.images import read_rows, write_rows
-from susx.stages.stage import Stage, execute
 from susx.store import ArtefactStore, Job
-from susx.support import read_support
-from susx.support.table import write_support
 
 SEPARATORS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 BIDI = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c"

@@ -41,7 +41,7 @@ def adapt(
     from susx.config import load_profile
     from susx.experiment.adapt import adapt_folder
     from susx.methods import Run
-    from susx.neutral import for_terminal
+    from susx.printable import for_terminal
 
     def tell(done: int, total: int, words: str) -> None:
         typer.echo(f"{words} (step {done} of {total})", err=True)

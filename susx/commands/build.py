@@ -8,7 +8,7 @@ import typer
 
 from susx.commands.build_options import command_parameters
 from susx.commands.endings import JsonFile
-from susx.stages.options import BuildOptions, with_parameters
+from susx.pipeline.options import BuildOptions, with_parameters
 
 __all__ = ["build", "say_what_is_stale"]
 
@@ -44,7 +44,7 @@ def build(
         return
     from susx.commands.console import output, print_banner, print_summary, write_json
     from susx.flows.local import run_plan
-    from susx.stages.plan import plan_build
+    from susx.pipeline.plan import plan_build
     from susx.store import open_store
     from susx.tracking import load_callback, notify
 
@@ -55,7 +55,7 @@ def build(
     store = open_store(options.store)
     store.check_writable()
     if retry_failed:
-        from susx.stages.retry import forget_passing_failures
+        from susx.pipeline.retry import forget_passing_failures
 
         console.print(f"{forget_passing_failures(plan, store)} links are tried again.")
     summary = run_plan(plan, store, console, record=record, runner=runner, ray_address=ray_address)
@@ -68,9 +68,9 @@ def build(
 def say_what_is_stale(options: BuildOptions, json_file: str | None = None) -> None:
     """Print what a build would do, without doing it."""
     from susx.commands.console import output, print_banner, print_plan, write_json
-    from susx.stages.executors import PlanExecutor
-    from susx.stages.graph import build as walk
-    from susx.stages.plan import plan_build
+    from susx.pipeline.executors import PlanExecutor
+    from susx.pipeline.graph import build as walk
+    from susx.pipeline.plan import plan_build
     from susx.store import open_store
 
     plan = plan_build(options)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from susx.stages.options import build_options
+from susx.pipeline.options import build_options
 
 __all__ = ["command_parameters"]
 

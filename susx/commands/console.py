@@ -15,9 +15,9 @@ from rich.markup import escape as escape_markup
 
 from susx.commands.table import Column, print_table
 from susx.errors import InputError
-from susx.neutral import for_json, for_terminal
-from susx.stages.build_plan import BuildPlan
-from susx.stages.executors import PlannedJob
+from susx.pipeline.build_plan import BuildPlan
+from susx.pipeline.executors import PlannedJob
+from susx.printable import for_json, for_terminal
 from susx.store import write_atomically
 
 __all__ = ["escape", "output", "print_banner", "print_plan", "print_summary", "print_toy", "write_json"]

@@ -38,7 +38,7 @@ def encode(
     from susx.experiment.encode import encode_folder
     from susx.features.feature_set import SPLITS
     from susx.features.files import write_features
-    from susx.neutral import for_terminal
+    from susx.printable import for_terminal
 
     features, unreadable = encode_folder(
         folder, load_profile(profile, settings or ()), load_dataset(dataset) if dataset else None

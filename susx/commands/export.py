@@ -50,7 +50,7 @@ def export(
     from susx.classifier.hub import locate_classifier
     from susx.commands.endings import format_of
     from susx.errors import ConfigError
-    from susx.neutral import for_terminal
+    from susx.printable import for_terminal
 
     form = Format(format_of(out, form and form.value, _ENDINGS))
     if out.exists() and not force:

@@ -44,8 +44,8 @@ def push(
     from susx.classifier.hub import locate_classifier, push_classifier
     from susx.commands.support import open_support
     from susx.hub import HubAddress, accuracies_of
+    from susx.images.support.hub import push_support
     from susx.store.disk import read_json
-    from susx.support.hub import push_support
 
     if HubAddress.parse(address).kind == "dataset":
         rows, classes, locate = open_support(source, dataset, store)
@@ -69,7 +69,7 @@ def pull(
     """Fetch a classifier, checked as any classifier of others is, or a support set into a folder."""
     from susx.classifier.hub import pull_classifier
     from susx.hub import HubAddress
-    from susx.support.hub import pull_support
+    from susx.images.support.hub import pull_support
 
     pulled = pull_support if HubAddress.parse(address).kind == "dataset" else pull_classifier
     typer.echo(f"{out}: {pulled(address, out)}")

@@ -14,12 +14,12 @@ from typer.core import TyperGroup
 
 from susx.commands.label_sort import CopyTo, LinkTo, Yes, sort_into, target_of
 from susx.errors import ConfigError
-from susx.stages.options import STORE
+from susx.pipeline.options import STORE
 
 if TYPE_CHECKING:
     from susx.labelling import LabelResult
-    from susx.stages.label_plan import LabelPlan
-    from susx.stages.stage import Stage
+    from susx.pipeline.label_plan import LabelPlan
+    from susx.pipeline.stage import Stage
     from susx.store import ArtefactStore, Job, Ref
 
 __all__ = ["app", "label", "names_of"]
@@ -112,9 +112,9 @@ def label(
 ) -> None:
     """Label a folder of photographs. Photographs are encoded once: a second run, other names and corrections take seconds."""
     from susx.commands.console import output
-    from susx.stages.label_graph import label_folder
-    from susx.stages.label_options import LabelOptions
-    from susx.stages.label_plan import plan_label
+    from susx.pipeline.label_graph import label_folder
+    from susx.pipeline.label_options import LabelOptions
+    from susx.pipeline.label_plan import plan_label
     from susx.store import open_store
 
     options = LabelOptions(
@@ -160,7 +160,7 @@ class _Showing:
     """Carries out jobs one after the other in this process, with a bar for each stage in a terminal."""
 
     def __init__(self, store: ArtefactStore, console: Console) -> None:
-        from susx.stages.executors import InlineExecutor
+        from susx.pipeline.executors import InlineExecutor
 
         self.store = store
         self.inline = InlineExecutor(store)

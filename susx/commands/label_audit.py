@@ -47,7 +47,7 @@ def audit(
     from susx.labelling.audit_files import answers_of, draw_anew, latest_audit, take_answers, write_questions
     from susx.labelling.corrected import as_corrected
     from susx.labelling.result import LabelResult
-    from susx.neutral import for_terminal
+    from susx.printable import for_terminal
 
     labelled = as_corrected(LabelResult.read(result))
     drawn = latest_audit(result)

@@ -33,7 +33,7 @@ def export(
     from susx.labelling import LabelResult
     from susx.labelling.corrected import as_corrected
     from susx.labelling.export import export_labels
-    from susx.neutral import for_terminal
+    from susx.printable import for_terminal
 
     count = export_labels(as_corrected(LabelResult.read(result)), form, out, least=least)
     typer.echo(f"{count} images in {for_terminal(str(out))}")

@@ -36,7 +36,7 @@ def review(
     from susx.labelling.review.pictures import Pictures
     from susx.labelling.review.server import create_app
     from susx.labelling.review.session import ReviewSession
-    from susx.neutral import for_terminal
+    from susx.printable import for_terminal
 
     labelled = LabelResult.read(result)
     photographs = photos or Path(labelled.record.folder)

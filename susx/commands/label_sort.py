@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from susx.errors import ConfigError
-from susx.neutral import for_terminal
+from susx.printable import for_terminal
 
 if TYPE_CHECKING:
     from susx.labelling import LabelResult

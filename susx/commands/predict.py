@@ -56,7 +56,7 @@ def predict(
     from susx.classifier.predict import predict_stream
     from susx.commands.endings import format_of
     from susx.errors import InputError
-    from susx.neutral import for_terminal
+    from susx.printable import for_terminal
 
     if not images:
         raise InputError(
@@ -117,7 +117,7 @@ def _files(arguments: Iterable[str]) -> Iterator[Path]:
 
 def _jsonl(target: IO[str], stored: StoredClassifier) -> Callable[[Prediction], None]:
     from susx.classifier.predict import as_record
-    from susx.neutral import for_json
+    from susx.printable import for_json
 
     def write(prediction: Prediction) -> None:
         record = json.dumps(as_record(prediction, stored), ensure_ascii=False)
@@ -127,7 +127,7 @@ def _jsonl(target: IO[str], stored: StoredClassifier) -> Callable[[Prediction], 
 
 
 def _csv(target: IO[str], top_k: int, *, rejecting: bool = False) -> Callable[[Prediction], None]:
-    from susx.neutral import for_cell
+    from susx.printable import for_cell
 
     rows = csv.writer(target, lineterminator="\n")
     ranked = [name for k in range(1, top_k + 1) for name in (f"class_name_{k}", f"probability_{k}")]

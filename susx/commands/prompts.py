@@ -44,7 +44,7 @@ def write(
 ) -> None:
     """Have a language model write sentences for every class that has none yet."""
     from susx.config import LanguageModelConfig, load_dataset, load_profile
-    from susx.prompts.write import write_sentences
+    from susx.naming.write import write_sentences
 
     data = load_dataset(dataset)
     model = load_profile(profile, settings or ()).prompts.language_model or LanguageModelConfig()
@@ -78,7 +78,7 @@ def show(
 
     from susx.config import PromptsConfig, load_dataset
     from susx.errors import ConfigError
-    from susx.prompts import classifier_sentences, image_prompts, without_sentences
+    from susx.naming import classifier_sentences, image_prompts, without_sentences
 
     data = load_dataset(dataset)
     _check_classes(only or (), data)

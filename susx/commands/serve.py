@@ -69,7 +69,7 @@ def serve(
     from susx.classifier.hosts import HostCheck, own_names
     from susx.classifier.limits import Limits
     from susx.classifier.serve import create_app
-    from susx.neutral import for_terminal
+    from susx.printable import for_terminal
 
     loaded = load_classifier(classifier, device=device, batch_size=max_batch, reject=reject)
     _ = loaded.encoder  # a missing or different encoder is said here, in one paragraph

@@ -7,7 +7,7 @@ from typing import Any
 from susx.commands.build import say_what_is_stale
 from susx.commands.build_options import command_parameters
 from susx.commands.endings import JsonFile
-from susx.stages.options import BuildOptions, with_parameters
+from susx.pipeline.options import BuildOptions, with_parameters
 
 __all__ = ["status"]
 

@@ -27,7 +27,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print how many images every class kept, and how many each rule rejected."""
-    from susx.support import KEPT, count_reasons, read_support
+    from susx.images.support import KEPT, count_reasons, read_support
 
     counts = count_reasons(read_support(_file(table)))
     if as_json:
@@ -61,7 +61,7 @@ def export(
 ) -> None:
     """Write the kept images with a list of their URLs and licences (origins.csv)."""
     from susx.errors import ConfigError
-    from susx.support import (
+    from susx.images.support import (
         export_coco,
         export_fiftyone,
         export_imagefolder,
@@ -85,7 +85,7 @@ def open_support(
 ) -> tuple[list[SupportRow], tuple[str, ...], Callable[[SupportRow], Path]]:
     """Return the rows of a table, its classes in label order, and where images are."""
     from susx.config import load_dataset
-    from susx.support import read_support
+    from susx.images.support import read_support
 
     file = _file(table)
     rows = read_support(file)
@@ -99,8 +99,8 @@ def _file(table: Path) -> Path:
 
 def _locator(table: Path, store: Path | None) -> Callable[[SupportRow], Path]:
     """Find images beside the table, else by their content in the artefacts of images of the store."""
-    from susx.stages import fetch, generate, seeds
-    from susx.stages.images import files_by_digest
+    from susx.pipeline import fetch, generate, seeds
+    from susx.pipeline.images import files_by_digest
     from susx.store import ArtefactStore, Ref
 
     artefacts = ArtefactStore(store or _store_around(table))

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from susx.config.spelling import plain
-from susx.neutral import for_terminal
+from susx.printable import for_terminal
 
 __all__ = ["ClassHints", "DatasetConfig", "ReaderConfig", "check_identifier"]
 

@@ -11,7 +11,7 @@ from typing import Any
 from susx.datasets.readers.webdataset import CLASS_NAMES, TEMPLATES, read_class_names
 from susx.datasets.split import SPLIT_WORDS
 from susx.errors import ConfigError
-from susx.neutral import for_cell
+from susx.printable import for_cell
 from susx.records import EXPORTED_CLASSES, ORIGINS
 from susx.text_file import csv_reader, read_lines, read_text
 from susx.user_folder import folders_in

@@ -14,8 +14,8 @@ from susx.datasets.readers.imagefolder import read_imagefolder
 from susx.errors import InputError
 from susx.features.encoder import load_encoder
 from susx.features.feature_set import FeatureSet, Split
-from susx.prompts import classifier_sentences, without_sentences
-from susx.prompts.classifier import classifier_from_sentences
+from susx.naming import classifier_sentences, without_sentences
+from susx.naming.classifier import classifier_from_sentences
 
 __all__ = ["encode_folder"]
 

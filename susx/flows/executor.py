@@ -23,7 +23,7 @@ from susx.flows.record import StageRecord
 from susx.flows.runners import device_options
 from susx.flows.tasks import Shard, as_outcome, shard_task
 from susx.flows.unchanged import kept_outcomes
-from susx.stages.stage import Stage
+from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job, Outcome, Ref
 from susx.types import Json
 

@@ -64,9 +64,9 @@ def label_flow(
         SusxError: what the command refuses, in its words.
     """
     from susx.labelling.page import write_page
-    from susx.stages.label_graph import label_folder
-    from susx.stages.label_options import LabelOptions
-    from susx.stages.label_plan import plan_label
+    from susx.pipeline.label_graph import label_folder
+    from susx.pipeline.label_options import LabelOptions
+    from susx.pipeline.label_plan import plan_label
     from susx.store import open_store
 
     options = LabelOptions(

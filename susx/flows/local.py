@@ -17,11 +17,11 @@ from susx.flows.progress import Progress
 from susx.flows.settings import prepare_environment
 from susx.flows.temporary import TemporaryServer
 from susx.flows.unchanged import Stale, finish_unchanged
-from susx.stages.build_plan import BuildPlan
-from susx.stages.executors import PlanExecutor
-from susx.stages.graph import build as build_graph
-from susx.stages.registry import STAGES
-from susx.stages.stage import Stage
+from susx.pipeline.build_plan import BuildPlan
+from susx.pipeline.executors import PlanExecutor
+from susx.pipeline.graph import build as build_graph
+from susx.pipeline.registry import STAGES
+from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore
 
 __all__ = ["run_plan"]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from susx.stages.options import build_options, with_parameters
+from susx.pipeline.options import build_options, with_parameters
 
 __all__ = ["takes_build_options"]
 

@@ -14,7 +14,7 @@ from rich.progress import Progress as RichProgress
 
 from susx.flows.connection import shared_server_url
 from susx.flows.record import StageRecord
-from susx.stages.stage import Stage
+from susx.pipeline.stage import Stage
 
 __all__ = ["Progress", "bar"]
 

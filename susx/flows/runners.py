@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from susx.errors import ConfigError, ServerError, did_you_mean
-from susx.stages.stage import Stage
+from susx.pipeline.stage import Stage
 
 __all__ = ["RUNNERS", "Runner", "device_options", "open_runner"]
 

@@ -21,9 +21,9 @@ from prefect.filesystems import LocalFileSystem
 
 from susx.errors import ConfigError, DownloadError, MismatchError, ModelError, RetrievalError, SusxError
 from susx.images.retrieve.worker_process import die_with_parent
-from susx.stages.label_graph import LABEL_STAGES
-from susx.stages.registry import STAGES
-from susx.stages.stage import Stage, execute
+from susx.pipeline.label_graph import LABEL_STAGES
+from susx.pipeline.registry import STAGES
+from susx.pipeline.stage import Stage, execute
 from susx.store import ArtefactStore, Job, Outcome, Ref, digest_json, open_store
 from susx.types import Json
 

@@ -10,9 +10,9 @@ from typing import Any
 from susx.errors import DamagedArtefact
 from susx.flows.record import StageRecord
 from susx.flows.runs import finish_run
-from susx.stages.build_plan import BuildPlan
-from susx.stages.graph import build
-from susx.stages.stage import Stage, lookup
+from susx.pipeline.build_plan import BuildPlan
+from susx.pipeline.graph import build
+from susx.pipeline.stage import Stage, lookup
 from susx.store import ArtefactStore, Job, Outcome, Ref
 from susx.types import Json
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from susx.errors import ConfigError, InputError, did_you_mean
-from susx.neutral import for_terminal
+from susx.printable import for_terminal
 from susx.records import SupportRow
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import Literal
 from filelock import FileLock
 
 from susx.errors import InputError, StoreError, is_full
-from susx.neutral import for_cell
+from susx.printable import for_cell
 from susx.store.disk import sync_folder
 from susx.types import Digest
 

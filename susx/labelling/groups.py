@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from susx.support.duplicates import Likeness, NearRule, first_duplicates
+from susx.images.support.duplicates import Likeness, NearRule, first_duplicates
 
 __all__ = ["near_groups"]
 

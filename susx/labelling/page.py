@@ -12,7 +12,7 @@ import numpy as np
 
 from susx.errors import StoreError
 from susx.evaluation.interval import bootstrap_interval
-from susx.neutral import for_terminal
+from susx.printable import for_terminal
 from susx.report.gallery import Tile
 from susx.report.page import environment, toy_words
 from susx.report.thumbnails import Thumbnail, thumbnail

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from susx.errors import InputError
-from susx.neutral import for_json
+from susx.printable import for_json
 from susx.types import Digest, Json
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from susx.errors import InputError, StoreError
-from susx.neutral import for_json
+from susx.printable import for_json
 
 if TYPE_CHECKING:
     from susx.labelling.result import LabelResult

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from susx.errors import InputError
-from susx.neutral import for_cell, for_json
+from susx.printable import for_cell, for_json
 
 if TYPE_CHECKING:
     import pandas as pd

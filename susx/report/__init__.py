@@ -1,6 +1,6 @@
 """The report of a run: one self-contained HTML page, ``metrics.json`` and ``metrics.parquet``."""
 
-from susx.report.drawings import Bars, ClassChange, Curve, Histogram, Plane, Reliability
+from susx.report.figure_data import Bars, ClassChange, Curve, Histogram, Plane, Reliability
 from susx.report.metrics import read_metrics
 from susx.report.model import (
     ClassCount,

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from susx.methods.packaged import Packaged
 from susx.records import SupportRow
-from susx.report.drawings import Bars, ClassChange, Curve, Histogram, Plane, Reliability
+from susx.report.figure_data import Bars, ClassChange, Curve, Histogram, Plane, Reliability
 from susx.types import Digest
 
 __all__ = [

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from susx.records import SupportRow
-from susx.report.drawings import Bars, ClassChange, Curve, Histogram, Plane, Reliability
+from susx.report.figure_data import Bars, ClassChange, Curve, Histogram, Plane, Reliability
 from susx.report.model import (
     Confidence,
     Confusion,

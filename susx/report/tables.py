@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from susx.neutral import for_cell
+from susx.printable import for_cell
 from susx.types import Json
 
 __all__ = ["FORMATS", "TableFormat", "compare_rows", "method_rows", "render_table"]

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from susx.stages.executors import Executor, InlineExecutor, PlanExecutor, PlannedJob
-from susx.stages.stage import Stage
+from susx.pipeline.executors import Executor, InlineExecutor, PlanExecutor, PlannedJob
+from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job, Outcome, Ref
 from susx.store.runs import publish, run_folder
 from susx.types import Json

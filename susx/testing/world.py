@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from susx.stages.executors import InlineExecutor, PlanExecutor, PlannedJob
-from susx.stages.graph import build
-from susx.stages.plan import BuildOptions, plan_build
-from susx.stages.stage import Stage, execute
+from susx.pipeline.executors import InlineExecutor, PlanExecutor, PlannedJob
+from susx.pipeline.graph import build
+from susx.pipeline.plan import BuildOptions, plan_build
+from susx.pipeline.stage import Stage, execute
 from susx.store import ArtefactStore, Job, Outcome
 from susx.store.user_cache import SHARED
 

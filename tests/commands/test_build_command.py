@@ -193,9 +193,9 @@ def test_dry_run_writes_nothing(capsys, tmp_path):
 
 def test_odd_class_names(tmp_path):
     """Slashes, quotes, emoji and look-alikes of paths are ordinary class names, and name no file."""
-    from susx.stages.executors import InlineExecutor
-    from susx.stages.graph import build as walk
-    from susx.stages.plan import BuildOptions, plan_build
+    from susx.pipeline.executors import InlineExecutor
+    from susx.pipeline.graph import build as walk
+    from susx.pipeline.plan import BuildOptions, plan_build
     from susx.store import ArtefactStore
 
     names = ["a/c unit", 'the "grid"', "it's", "Ünïcode 🧶", "../../etc", "CON", "{braces}", "x" * 200]

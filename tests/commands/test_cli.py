@@ -62,7 +62,7 @@ def test_missing_store(capsys, tmp_path):
 
 def test_exit_code_of_findings(capsys, tmp_path):
     """`susx store verify` on a damaged store ends with exit code 1."""
-    from susx.stages.stage import Stage, execute
+    from susx.pipeline.stage import Stage, execute
     from susx.store import ArtefactStore, Job
 
     def run(job, store, out):

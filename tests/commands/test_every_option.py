@@ -23,7 +23,7 @@ from susx.errors import ConfigError, InputError
 from susx.features.feature_set import FeatureSet
 from susx.features.files import read_features, write_features
 from susx.images.retrieve.index_add import add_index
-from susx.stages.options import BuildOptions
+from susx.pipeline.options import BuildOptions
 from susx.testing.encoders import WordEncoder
 
 
@@ -104,9 +104,9 @@ def test_every_parameter_is_read(words):
 def test_every_option_of_a_build_is_read():
     """Where the plan is made, or where the store is opened."""
     import susx.commands.build
-    import susx.stages.plan
+    import susx.pipeline.plan
 
-    source = inspect.getsource(susx.stages.plan) + inspect.getsource(susx.commands.build)
+    source = inspect.getsource(susx.pipeline.plan) + inspect.getsource(susx.commands.build)
     for name in BuildOptions.__dataclass_fields__:
         assert f"options.{name}" in source
 

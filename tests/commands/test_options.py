@@ -13,7 +13,7 @@ import sys
 from susx.cli import main
 from susx.commands.build import build
 from susx.commands.status import status
-from susx.stages.options import BuildOptions
+from susx.pipeline.options import BuildOptions
 from susx.testing.world import new_world
 
 NAMES = {field.name for field in dataclasses.fields(BuildOptions)}

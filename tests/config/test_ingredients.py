@@ -12,7 +12,7 @@ from susx.config import load_profile
 from susx.config.ingredients import Identified, NotInKey, ingredients
 from susx.config.profile import ProfileConfig
 from susx.images.retrieve.backends import backend_settings
-from susx.stages.plan import plan_build
+from susx.pipeline.plan import plan_build
 from susx.testing.world import new_world
 
 

@@ -136,7 +136,7 @@ def test_several_labels_an_image_are_refused_as_such(tmp_path):
 
 def test_another_shard_makes_the_split_stale(tmp_path):
     """Names alone do not tell two tars apart: their size and time do."""
-    from susx.stages.split_identity import split_identity
+    from susx.pipeline.split_identity import split_identity
 
     write_webdataset(tmp_path / "x", {"test": labelled(4)}, NAMES)
     config = new_dataset("x", tmp_path / "x", tmp_path / "x.yaml")

@@ -11,8 +11,8 @@ import yaml
 
 from susx.config import config_names, load_dataset
 from susx.config.spelling import plain
-from susx.prompts import read_sentences
-from susx.prompts.answers import mentions
+from susx.naming import read_sentences
+from susx.naming.answers import mentions
 
 WRITTEN = [name for name in config_names("datasets") if load_dataset(name).cupl]
 

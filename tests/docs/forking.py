@@ -44,12 +44,12 @@ HEAVY = (
 """Of ours, what no variable changes."""
 OURS = (
     "susx.cli",
-    "susx.stages.registry",
-    "susx.stages.graph",
+    "susx.pipeline.registry",
+    "susx.pipeline.graph",
     "susx.report",
     "susx.classifier",
     "susx.tuning",
-    "susx.support",
+    "susx.images.support",
 )
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

@@ -14,9 +14,9 @@ import torch
 
 from susx.errors import ConfigError, ServerError
 from susx.flows.settings import prepare_environment
-from susx.stages.executors import InlineExecutor
-from susx.stages.graph import build
-from susx.stages.plan import BuildOptions, plan_build
+from susx.pipeline.executors import InlineExecutor
+from susx.pipeline.graph import build
+from susx.pipeline.plan import BuildOptions, plan_build
 from susx.store import ArtefactStore
 from tests.flows.conftest import ROOT, SETTINGS, build_command, free_port, process, wait_for
 

@@ -34,7 +34,7 @@ from susx.features.files import read_features, write_features
 from susx.image_files import ImageLimits, open_image
 from susx.methods import METHODS, Evidence, ImageFeatures
 from susx.methods.state import Fitted
-from susx.prompts.sentences import read_sentences
+from susx.naming.sentences import read_sentences
 from susx.records import SupportRow
 from susx.testing.mutations import mutated
 

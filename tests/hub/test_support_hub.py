@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from susx.cli import app
 from susx.datasets.tables import open_tables
 from susx.errors import ConfigError, InputError, StoreError
+from susx.images.support import write_support
+from susx.images.support.hub import pull_support
 from susx.records import SupportRow
-from susx.support import write_support
-from susx.support.hub import pull_support
 from susx.testing.http_images import encoded, random_picture
 
 NAMES = ("polka dots", "a/c", "lion")
@@ -64,7 +64,7 @@ def test_there_and_back(hub, run, tmp_path):
 
 def test_refusals(hub, run, tmp_path):
     """No licence that all share; a classifier's address; a repository of something else: one paragraph, nothing half-done."""
-    from susx.support import read_support
+    from susx.images.support import read_support
 
     rows = read_support(run / "support.parquet")
     object.__setattr__(rows[0], "licence", "?")

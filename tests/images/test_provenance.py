@@ -12,10 +12,10 @@ from PIL import Image
 
 from susx.config import DownloadConfig
 from susx.images.retrieve import Candidate, materialise
+from susx.images.support import export_imagefolder, export_parquet, read_support, write_support
+from susx.images.support.export_parquet import PARQUET
 from susx.records import SupportRow, decode_rows, encode_rows
 from susx.store import digest_file
-from susx.support import export_imagefolder, export_parquet, read_support, write_support
-from susx.support.export_parquet import PARQUET
 
 
 def _rows(folder: Path) -> tuple[Path, list[SupportRow]]:

@@ -15,7 +15,7 @@ import pytest
 
 import susx.store.check
 from susx.errors import DamagedArtefact, InputError, StoreError
-from susx.stages.stage import Stage, execute
+from susx.pipeline.stage import Stage, execute
 from susx.store import ArtefactStore, Job, Ref, disk
 from susx.store.inventory import damaged
 
@@ -276,7 +276,7 @@ def test_four_processes_build_once(tmp_path):
     """Four processes asked for one key: one builds, the others wait for it and read."""
     code = """
         import sys, time
-        from susx.stages.stage import Stage, execute
+        from susx.pipeline.stage import Stage, execute
         from susx.store import ArtefactStore, Job
         def run(job, store, out):
             with open(sys.argv[2], "a") as file:
@@ -297,7 +297,7 @@ def test_killed_builder_lets_go(tmp_path):
     """A builder killed with SIGKILL holds no lock and leaves no artefact; its finished files are taken up."""
     code = """
         import sys, time
-        from susx.stages.stage import Stage, execute
+        from susx.pipeline.stage import Stage, execute
         from susx.store import ArtefactStore, Job
         def run(job, store, out):
             (out / "one").write_text("1")

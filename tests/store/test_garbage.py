@@ -10,7 +10,7 @@ import time
 import pytest
 
 import susx.store.artefacts
-from susx.stages.stage import Stage, execute
+from susx.pipeline.stage import Stage, execute
 from susx.store import ArtefactStore, Job
 from susx.store.garbage import collect
 from susx.store.inventory import damaged, inventory

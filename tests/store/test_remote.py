@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from susx.commands.store import app
 from susx.errors import DamagedArtefact, StoreError, SusxError
-from susx.stages.stage import Stage, execute, lookup
+from susx.pipeline.stage import Stage, execute, lookup
 from susx.store import Job, is_remote, open_store
 from susx.store.garbage import collect
 from susx.store.inventory import damaged, inventory

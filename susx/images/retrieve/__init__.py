@@ -15,7 +15,7 @@ The steps, each a plain function over values:
 * ``download(urls, work, config) -> dict[url, Download]``: resumable; what ``work`` already holds is not fetched again.
   Calling it once with the URLs of all classes and then ``materialise`` per class starts one downloader, not many.
 
-Curation is :func:`susx.support.curate`; it takes the rows and their features.
+Curation is :func:`susx.images.support.curate`; it takes the rows and their features.
 """
 
 from susx.images.retrieve.backends import BACKENDS, Backend, TextEncoder, open_backend, search

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from susx.errors import InputError, StoreError
-from susx.neutral import for_json
+from susx.printable import for_json
 from susx.store.disk import whole_folder
 
 if TYPE_CHECKING:

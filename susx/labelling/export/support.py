@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from susx.errors import InputError, StoreError
 from susx.image_files import LOCAL, BadImage, open_image
+from susx.images.support.export import Locate, export_webdataset
+from susx.images.support.export_annotated import export_coco, export_fiftyone
+from susx.images.support.export_parquet import export_parquet
 from susx.records import Origin, SupportRow
-from susx.support.export import Locate, export_webdataset
-from susx.support.export_annotated import export_coco, export_fiftyone
-from susx.support.export_parquet import export_parquet
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from susx.report.drawings import Bars, Curve, Plane
+from susx.report.figure_data import Bars, Curve, Plane
 from susx.report.figures.spec import Figure, colours, make_figure, percent, plain
 
 __all__ = ["bar_figure", "curve_figure", "plane_figure"]

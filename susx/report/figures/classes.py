@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from susx.report.drawings import ClassChange
+from susx.report.figure_data import ClassChange
 from susx.report.figures.spec import Figure, colours, make_figure, percent, plain
 from susx.report.model import ClassCount
 

@@ -1,0 +1,110 @@
+"""The labelling of a folder: names and pool -> what is known of the classes; photographs -> features; both -> labels."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from susx.errors import InputError
+from susx.labelling import LabelRecord, LabelResult, judge
+from susx.labelling.model import ClassModel
+from susx.labelling.table import checked
+from susx.pipeline import (
+    class_model,
+    encode_folder,
+    encode_texts,
+    label,
+    pool,
+    pool_statistics,
+    prompts,
+    seeds,
+    text_classifier,
+    words,
+)
+from susx.pipeline.executors import Executor
+from susx.pipeline.inputs import Done
+from susx.pipeline.label_plan import LabelPlan
+from susx.pipeline.stage import Stage
+from susx.store import ArtefactStore, Job
+from susx.store.image_rows import ImageRows
+from susx.types import Digest
+
+__all__ = ["LABEL_STAGES", "label_folder"]
+
+logger = logging.getLogger(__name__)
+
+_OF_BUILD = (
+    pool.STAGE, seeds.STAGE, words.STAGE, prompts.STAGE, encode_texts.STAGE, text_classifier.STAGE, pool_statistics.STAGE,
+)  # fmt: skip
+"""Stages that a build has as well, and shares with it."""
+
+LABEL_STAGES: dict[str, Stage] = {
+    stage.name: stage for stage in (*_OF_BUILD, encode_folder.STAGE, class_model.STAGE, label.STAGE)
+}
+"""Every stage by name, in the order in which a labelling comes to them."""
+
+
+def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
+    """Walk the stages and return the labels, not yet written."""
+    store, build = executor.store, plan.build
+    photos = plan.folder.keep(store)
+    done = Done(store=store, account=executor.account)
+    for stage in _OF_BUILD:
+        if jobs := stage.jobs(build, done):
+            done = done.plus(executor.run(stage, jobs))
+    jobs = encode_folder.folder_jobs(build, plan.folder, photos)
+    encoded = executor.run(encode_folder.STAGE, jobs)
+    done = done.plus(encoded)
+    facts = encode_folder.read_facts(store, encoded)
+    if all(facts.values()):
+        counted = ", ".join(f"{count} {reason}" for reason, count in Counter(facts.values()).items())
+        raise InputError(
+            f"None of the {len(plan.folder.photos)} photographs in {plan.folder.path} can be used: {counted}. Nothing was labelled."
+        )
+    _mend(plan, executor.store, jobs, [digest for digest, reason in facts.items() if not reason])
+    done = done.plus(executor.run(class_model.STAGE, class_model.model_jobs(build, done)))
+    done = done.plus(executor.run(label.STAGE, label.label_jobs(build, done, plan.said)))
+    left_out = {**plan.folder.left_out}
+    left_out |= {path: facts[digest] for path, digest in plan.folder.photos.items() if facts[digest]}
+    by_digest = label.read_labels(store, done.one(label.STAGE)).set_index("digest", drop=False)
+    paths = [path for path, digest in plan.folder.photos.items() if not facts[digest]]
+    rows = by_digest.loc[[plan.folder.photos[path] for path in paths]].assign(path=paths)
+    return LabelResult(
+        _record(plan, left_out).with_estimate(label.read_estimate(store, done.one(label.STAGE))), checked(rows), dict(sorted(left_out.items())),
+        model=ClassModel.read(store.path(done.one(class_model.STAGE), class_model.FILE)),
+    )  # fmt: skip
+
+
+def _mend(plan: LabelPlan, store: ArtefactStore, jobs: Sequence[Job], usable: Sequence[Digest]) -> None:
+    """Encode again what the store held and lost: a damaged file of features is none, and gc takes what nobody asked for."""
+    encoder = plan.build.encoder
+    if ImageRows(store, encoder["digest"], encoder["precision"]).look(usable).known.all():
+        return
+    logger.warning("the store lost features of the photographs; they are encoded again")
+    for job in jobs:
+        with tempfile.TemporaryDirectory() as scratch:
+            encode_folder.run(job, store, Path(scratch))
+
+
+def _record(plan: LabelPlan, left_out: dict[str, str]) -> LabelRecord:
+    build = plan.build
+    return LabelRecord(
+        classes=build.classes,
+        folder=str(plan.folder.path),
+        encoder=build.encoder["model"],
+        encoder_digest=build.encoder["digest"],
+        precision=build.encoder["precision"],
+        store=plan.store,
+        profile=build.profile.name,
+        toy=build.profile.toy,
+        pool=plan.pool,
+        method=judge.METHOD,
+        settings=plan.settings,
+        versions=plan.versions,
+        left_out={**Counter(left_out.values()), **plan.folder.passed_over},
+        made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,109 @@
+"""Stage ``search``: one class's queries to a kNN backend, candidates back.
+
+Classes are searched apart: an image that several of them find is a candidate of each (``choose_support``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from susx.config import ClassHints
+from susx.images.retrieve.queries import Query, queries_for, reworded
+from susx.images.retrieve.similarity import on_scale_of
+from susx.pipeline import pool, seeds, words
+from susx.pipeline.build_plan import BuildPlan, Sentences
+from susx.pipeline.inputs import Artefacts, Done
+from susx.pipeline.outside import ENCODER, POOL
+from susx.pipeline.parameters import EncoderKey, Params
+from susx.pipeline.retrieval import Retrieving, open_backend, retrieving
+from susx.pipeline.stage import Stage
+from susx.store import ArtefactStore, Job
+from susx.types import Json
+
+__all__ = ["FILE", "STAGE", "jobs", "run"]
+
+FILE = "candidates.parquet"
+
+
+_LIKE = "images like those provided"
+"""In place of the sentence of a search by image."""
+
+
+class _Params(Params):
+    queries: tuple[Query, ...]
+    aliases: dict[str, tuple[Query, ...]]
+    """Queries by each alias of the class; which one is used, the stage ``words`` tells."""
+    by_image: int
+    """Images asked for that are like the seeds of the class; 0 where there are none."""
+    backend: Json
+    """Identity of the index, list or service."""
+    encoder: EncoderKey
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job a class; its queries together ask for ``per_class`` times ``over_fetch`` images."""
+    if "retrieve" not in plan.sources:
+        return []
+    profile, execution = plan.profile, retrieving(plan)
+    asked = math.ceil(profile.per_class * profile.retrieval.over_fetch)
+    shown = done.all(seeds.STAGE) if plan.retrieval.takes_features else {}
+    found = []
+    for name, sentences in plan.sentences.items():
+        params = _Params(
+            queries=_queries(plan, name, sentences), backend=plan.backend, encoder=plan.encoder,
+            aliases={alias: _queries(plan, name, said, alias) for alias, said in plan.aliases.get(name, {}).items()},
+            by_image=asked if name in shown else 0,
+        )  # fmt: skip
+        inputs = [
+            *done.all(pool.STAGE).values(),
+            *words.of_class(name, plan, done),
+            *([shown[name]] if name in shown else []),
+        ]
+        found.append(STAGE.job(plan, inputs, subject=name, params=params, execution=execution))
+    return found
+
+
+def _queries(plan: BuildPlan, name: str, sentences: Sentences, alias: str | None = None) -> tuple[Query, ...]:
+    profile, hints = plan.profile, plan.dataset.hints.get(name)
+    if alias is not None and not plan.dataset.prompts.get(
+        name
+    ):  # sentences by hand are searched as they stand
+        hints = (hints or ClassHints()).model_copy(update={"search_name": alias})
+    return tuple(
+        queries_for(
+            name, sentences.images, hints, profile.per_class, over_fetch=profile.retrieval.over_fetch,
+            max_sentences=profile.prompts.sentences, seed=profile.seed,
+        )
+    )  # fmt: skip
+
+
+def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
+    """Write ``candidates.parquet``: the results of all queries of the class, and of its seeds."""
+    from susx.images.retrieve.backends import search
+    from susx.images.retrieve.candidates import unique_candidates, write_candidates
+
+    inputs, params = Artefacts.of(job), _Params.of(job)
+    pooled, shown = inputs.find(pool.STAGE), inputs.find(seeds.STAGE)
+    queries, said = params.queries, words.read(store, inputs, job.subject)
+    if said is not None:
+        named = params.aliases.get(said.name, queries)
+        queries = reworded(queries, said.sentences) if said.sentences else named
+    backend = open_backend(Retrieving.of(job), store, pooled, params.backend, params.encoder)
+    found = [candidate for results in search(backend, queries) for candidate in results]
+    if shown is not None and (vector := seeds.mean_image(store, shown)) is not None:
+        query = dataclasses.replace(queries[0], text=_LIKE, prompt=_LIKE, wanted=params.by_image)
+        like = backend.search_vectors([query], vector.numpy())[0]
+        found += on_scale_of(found, [candidate for candidate in like if query.admits(candidate.caption)])
+    candidates = unique_candidates(found)
+    write_candidates(out / FILE, candidates)
+    return {
+        "queries": len(queries) + (shown is not None),
+        "candidates": len(candidates),
+        "repeated": len(found) - len(candidates),
+    }
+
+
+STAGE = Stage("search", 2, run, "Search images", jobs, network=True, outside=(ENCODER, POOL))

@@ -1,0 +1,99 @@
+"""Stage ``seeds``: the images that a class brings of its own, decoded, measured, and encoded to search by."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from susx.config import DownloadConfig
+from susx.pipeline.build_plan import BuildPlan
+from susx.pipeline.images import write_rows
+from susx.pipeline.inputs import Done
+from susx.pipeline.outside import ENCODER, SEEDS
+from susx.pipeline.parameters import EncoderKey, Encoding, Params
+from susx.pipeline.stage import Stage
+from susx.store import ArtefactStore, Job, Ref
+from susx.types import Digest, Json
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+__all__ = ["FEATURES", "STAGE", "jobs", "mean_image", "run"]
+
+FEATURES = "seeds.safetensors"
+
+
+class _Params(Params):
+    files: dict[str, Digest]
+    """File, relative to the folder of seeds -> sha256."""
+    image_size: int
+    encoder: EncoderKey
+
+
+class _Reading(Encoding):
+    folder: Path
+
+
+def jobs(plan: BuildPlan, done: Done) -> list[Job]:
+    """One job a class that has seeds."""
+    if not plan.seeds or plan.dataset.seeds is None:
+        return []
+    execution = _Reading(encoder=plan.profile.encoder, folder=Path(plan.dataset.seeds))
+    return [
+        STAGE.job(
+            plan,
+            subject=name,
+            params=_Params(
+                files=dict(files),
+                image_size=plan.profile.download.image_size,
+                encoder=plan.encoder,
+            ),
+            execution=execution,
+        )
+        for name, files in plan.seeds.items()
+    ]
+
+
+def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
+    """Write ``images/``, ``rows.jsonl`` and features to search by; a file that cannot be decoded is a row with its reason."""
+    from safetensors.torch import save_file
+
+    from susx.features.encoder import load_encoder
+    from susx.image_files import LOCAL
+    from susx.images.retrieve import Candidate, materialise
+
+    params, reading = _Params.of(job), _Reading.of(job)
+    candidates = [
+        Candidate(job.subject, "", "", name, 1.0, path=str(reading.folder / name)) for name in params.files
+    ]
+    limits = DownloadConfig(
+        image_size=params.image_size, max_bytes=LOCAL.max_bytes, max_pixels=LOCAL.max_pixels
+    )
+    rows = [
+        # Below the folder: where that lies is no ingredient.
+        dataclasses.replace(row, origin="provided", similarity=None, path=name)
+        for name, row in zip(params.files, materialise(candidates, out, out, limits), strict=True)
+    ]
+    write_rows(out, rows)
+    encoder = load_encoder(reading.encoder)
+    paths = [out / row.file for row in rows if row.kept]
+    save_file({"image": encoder.encode_images(paths)}, out / FEATURES)
+    return {"images": len(paths), "unreadable": len(rows) - len(paths)}
+
+
+def mean_image(store: ArtefactStore, ref: Ref) -> Float[Tensor, "1 dim"] | None:
+    """Return the unit mean of a class's seeds; None where none could be decoded."""
+    import torch
+    from safetensors.torch import load_file
+
+    features = load_file(store.path(ref, FEATURES))["image"]
+    if not len(features):
+        return None
+    return torch.nn.functional.normalize(features.float().mean(dim=0, keepdim=True), dim=-1)
+
+
+STAGE = Stage("seeds", 2, run, "Read seed images", jobs, device=True, outside=(ENCODER, SEEDS))
+"""One job a class; it reads the folder that the data set's ``seeds`` names."""

@@ -1,0 +1,123 @@
+"""What is measured is what is shipped: a build, ``evaluate`` and the Python interface choose, fit and answer alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from susx.config import EncoderConfig
+from susx.demo.textures import render
+from susx.experiment.estimator import FeatureClassifier
+from susx.experiment.features import evaluate_features
+from susx.features.encoder import load_encoder
+from susx.features.feature_set import FeatureSet, Split
+from susx.images.support import count_reasons, read_support
+from susx.methods import ImageFeatures
+from susx.methods.state import load_fitted
+from susx.pipeline import classify, curate, fit, target, text_classifier
+from susx.pipeline.evidence import load_evidence, load_target
+from susx.store import Ref
+from susx.testing.world import CLASSES, World, new_world
+
+PER_CLASS = 4
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Features of 160 pictures of eight textures, four of them the classes, and some pictures twice."""
+    folder = tmp_path_factory.mktemp("pool")
+    names = [*CLASSES, "swirly", "bubbly", "striped", "knitted"]
+    pictures = [Image.fromarray(render(names[n % 8], "web", "pool", n // 8)) for n in range(160)]
+    rows = load_encoder(EncoderConfig(model="susx-tiny")).encode_images([*pictures, *pictures[:8]])
+    np.save(folder / "features.npy", rows.numpy())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(pool: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A build that searches those features; one sentence a class, so that its query is its row of the text classifier."""
+    world = new_world(tmp_path_factory.mktemp("world"))
+    world.options = world.options.__class__(
+        str(world.yaml),
+        per_class=PER_CLASS,
+        store=str(world.folder / "store"),
+        settings=(
+            "retrieval.backend=features",
+            f"retrieval.folder={pool}",
+            "prompts.classify=single",
+            "tuning=[fixed]",
+        ),
+    )
+    world.build()
+    return world
+
+
+@pytest.fixture(scope="module")
+def features(built: World) -> FeatureSet:
+    """The same prompts and target images as feature files hold them."""
+    text, scale = text_classifier.load(built.store, built.result.text, CLASSES)
+    test, labels = load_target(built.store, _target(built, "test"), CLASSES)
+    return FeatureSet(
+        tuple(CLASSES), text, scale, source="memory", encoder="susx-tiny", test=Split(test.pooled, labels)
+    )
+
+
+def _target(world: World, split: str):
+    planned = {(e.job.stage, e.job.subject): e.job for e in world.plan()}
+    job = planned[target.STAGE.name, split]
+    outcome = world.store.look(job)
+    assert outcome is not None
+    return Ref(job.stage, job.subject, job.key, outcome.digest)
+
+
+@pytest.mark.parametrize("method", ["zero_shot", "tip_adapter", "tip_x", "whitened_prototypes"])
+def test_a_build_and_the_python_interface_fit_the_same(
+    built: World, features: FeatureSet, pool: Path, method: str
+) -> None:
+    """The same rows of the pool, the same state to 1e-6, the same logits."""
+    reference = built.result.classifiers[f"{method}/fixed"]
+    fitted = load_fitted(built.store.path(reference, fit.FILE))
+    other = FeatureClassifier(
+        features.text.numpy(), method=method, class_names=CLASSES, logit_scale=features.logit_scale,
+        **{name: value for name, value in fitted.method.values().items()},
+    ).fit(pool=np.load(pool / "features.npy"), per_class=PER_CLASS)  # fmt: skip
+    evidence = load_evidence(built.store, built.result.text, built.result.support, CLASSES)
+    if method == "tip_adapter":
+        assert evidence.support_features is not None
+        keys = {tuple(np.round(row, 5)) for row in evidence.support_features.numpy()}
+        assert len(evidence.support_features) == len(CLASSES) * PER_CLASS
+        assert keys <= {tuple(np.round(row, 5)) for row in np.load(pool / "features.npy")}
+    for name, value in vars(fitted.state).items():
+        if isinstance(value, torch.Tensor):
+            torch.testing.assert_close(getattr(other.fitted.state, name), value, atol=1e-6, rtol=1e-6)
+    assert features.test is not None
+    query = ImageFeatures(features.test.features)
+    logits = load_file(built.store.path(built.result.logits[f"{method}/fixed"], classify.FILE))["test"]
+    torch.testing.assert_close(fitted.logits(query), logits, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(other.fitted.logits(query), logits, atol=1e-4, rtol=1e-5)
+
+
+def test_evaluate_measures_what_the_build_measured(built: World, features: FeatureSet, pool: Path) -> None:
+    """Each method's top-1 of ``susx evaluate --pool`` is that of the build's logits."""
+    rows = evaluate_features(features, pool=pool, per_class=PER_CLASS, tuning=("fixed",)).rows
+    accuracies = {row.method: row.top1 for row in rows}
+    compared = 0
+    for trial, reference in built.result.logits.items():
+        tensors = load_file(built.store.path(reference, classify.FILE))
+        right = (tensors["test"].argmax(dim=1) == tensors["test_labels"]).double().mean()
+        assert accuracies[trial.split("/")[0]] == pytest.approx(float(right))
+        compared += 1
+    assert compared >= 4
+
+
+def test_the_support_is_not_empty_and_duplicates_are_named(built: World) -> None:
+    """Of the pictures that the pool holds twice one is kept, and the table says why the other is not."""
+    rows = read_support(built.store.path(built.result.support, curate.TABLE))
+    counts = count_reasons(rows, CLASSES)
+    assert all(counts[name]["kept"] == PER_CLASS for name in CLASSES)
+    assert any(row.rejected == "duplicate" for row in rows)
