@@ -95,11 +95,11 @@ def build(
     from susx.home import ensure_home
 
     ensure_home()
-    from susx.flows.record import StageRecord
-    from susx.flows.runs import finish_run
     from susx.pipeline.executors import InlineExecutor
     from susx.pipeline.graph import build as walk
     from susx.pipeline.plan import BuildOptions, plan_build
+    from susx.pipeline.run_folder import finish_run
+    from susx.pipeline.run_record import StageRecord
     from susx.store import open_store
 
     if isinstance(dataset, str | Path):

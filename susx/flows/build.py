@@ -25,12 +25,12 @@ from susx.flows.parameters import takes_build_options  # noqa: E402
 from susx.flows.progress import Progress  # noqa: E402
 from susx.flows.publish import publish_artifacts  # noqa: E402
 from susx.flows.runners import Runner, open_runner  # noqa: E402
-from susx.flows.runs import finish_run  # noqa: E402
 from susx.flows.tasks import keep_results_in  # noqa: E402
 from susx.pipeline.build_plan import BuildPlan  # noqa: E402
 from susx.pipeline.graph import build  # noqa: E402
 from susx.pipeline.options import BuildOptions  # noqa: E402
 from susx.pipeline.plan import plan_build  # noqa: E402
+from susx.pipeline.run_folder import finish_run  # noqa: E402
 from susx.store import ArtefactStore, open_store  # noqa: E402
 
 __all__ = ["build_flow", "run_build"]

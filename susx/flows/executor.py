@@ -19,11 +19,11 @@ from prefect.task_runners import TaskRunner
 from susx.errors import SusxError
 from susx.flows.limits import waiting_for_device
 from susx.flows.progress import Progress
-from susx.flows.record import StageRecord
 from susx.flows.runners import device_options
 from susx.flows.tasks import Shard, as_outcome, shard_task
-from susx.flows.unchanged import kept_outcomes
+from susx.pipeline.run_record import StageRecord
 from susx.pipeline.stage import Stage
+from susx.pipeline.unchanged import kept_outcomes
 from susx.store import ArtefactStore, Job, Outcome, Ref
 from susx.types import Json
 

@@ -16,12 +16,12 @@ from susx.flows.connection import check_server, gone, server_of_run, shared_serv
 from susx.flows.progress import Progress
 from susx.flows.settings import prepare_environment
 from susx.flows.temporary import TemporaryServer
-from susx.flows.unchanged import Stale, finish_unchanged
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.executors import PlanExecutor
 from susx.pipeline.graph import build as build_graph
 from susx.pipeline.registry import STAGES
 from susx.pipeline.stage import Stage
+from susx.pipeline.unchanged import Stale, finish_unchanged
 from susx.store import ArtefactStore
 
 __all__ = ["run_plan"]

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.progress import Progress as RichProgress
 
 from susx.flows.connection import shared_server_url
-from susx.flows.record import StageRecord
+from susx.pipeline.run_record import StageRecord
 from susx.pipeline.stage import Stage
 
 __all__ = ["Progress", "bar"]

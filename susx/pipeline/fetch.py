@@ -38,13 +38,13 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``images/`` and ``rows.jsonl``; a candidate that cannot be had or decoded is a row with its reason."""
-    from susx.images.retrieve import materialise, read_candidates
+    from susx.images.retrieve import fetch_images, read_candidates
 
     inputs, settings, params = Artefacts.of(job), Retrieving.of(job), DownloadParams.of(job)
     pooled = inputs.find(pool.STAGE)
     candidates = read_candidates(store.path(inputs.one(search.STAGE), search.FILE))
     featured = Delivers.FEATURES in backend_settings(settings.retrieval).delivers
-    rows = materialise(
+    rows = fetch_images(
         candidates, out, downloads(store), settings.download, model=params.encoder.model, pooled=featured
     )
     write_rows(out, rows)

@@ -63,7 +63,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
     from susx.errors import InputError
     from susx.image_files import LOCAL
-    from susx.images.retrieve import Candidate, materialise
+    from susx.images.retrieve import Candidate, fetch_images
     from susx.store import digest_file
     from susx.store.image_rows import ImageRows
 
@@ -85,7 +85,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
             row, similarity=None, origin="provided" if digest in said else "predicted",
             caption="said by a person" if digest in said else "labelled by susx",
         )
-        for digest, row in zip(digests, materialise(candidates, out, out, limits), strict=True)
+        for digest, row in zip(digests, fetch_images(candidates, out, out, limits), strict=True)
     ]  # fmt: skip
     write_rows(out, rows)
     kept = [digest for digest, row in zip(digests, rows, strict=True) if row.kept]

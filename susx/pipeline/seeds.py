@@ -63,7 +63,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
     from susx.features.encoder import load_encoder
     from susx.image_files import LOCAL
-    from susx.images.retrieve import Candidate, materialise
+    from susx.images.retrieve import Candidate, fetch_images
 
     params, reading = _Params.of(job), _Reading.of(job)
     candidates = [
@@ -75,7 +75,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     rows = [
         # Below the folder: where that lies is no ingredient.
         dataclasses.replace(row, origin="provided", similarity=None, path=name)
-        for name, row in zip(params.files, materialise(candidates, out, out, limits), strict=True)
+        for name, row in zip(params.files, fetch_images(candidates, out, out, limits), strict=True)
     ]
     write_rows(out, rows)
     encoder = load_encoder(reading.encoder)

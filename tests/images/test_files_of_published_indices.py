@@ -20,7 +20,7 @@ from PIL import Image
 
 from susx.config import DownloadConfig
 from susx.errors import InputError, RetrievalError
-from susx.images.retrieve import Candidate, check_any_there, download, materialise
+from susx.images.retrieve import Candidate, check_any_there, download, fetch_images
 from susx.images.retrieve.backends.answer_rows import usable_rows
 from susx.images.retrieve.backends.index import IndexBackend
 from susx.images.retrieve.backends.part_pairs import feature_files, metadata_files
@@ -107,9 +107,9 @@ def test_paths_count_from_the_folder_that_clip_retrieval_ran_in(tmp_path: Path) 
 
 def test_a_candidate_with_neither_link_nor_file_is_rejected_by_name(tmp_path: Path) -> None:
     candidate = Candidate("c", "p", "q", "index:3", 0.3, source="index")
-    [row] = materialise([candidate], tmp_path / "a", tmp_path / "w", DownloadConfig())
+    [row] = fetch_images([candidate], tmp_path / "a", tmp_path / "w", DownloadConfig())
     assert (row.rejected, row.file) == ("no-link", "")
-    [row] = materialise([candidate], tmp_path / "b", tmp_path / "w", DownloadConfig(), pooled=True)
+    [row] = fetch_images([candidate], tmp_path / "b", tmp_path / "w", DownloadConfig(), pooled=True)
     assert row.kept
 
 

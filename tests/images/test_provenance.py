@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from susx.config import DownloadConfig
-from susx.images.retrieve import Candidate, materialise
+from susx.images.retrieve import Candidate, fetch_images
 from susx.images.support import export_imagefolder, export_parquet, read_support, write_support
 from susx.images.support.export_parquet import PARQUET
 from susx.records import SupportRow, decode_rows, encode_rows
@@ -24,7 +24,7 @@ def _rows(folder: Path) -> tuple[Path, list[SupportRow]]:
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(original)
     candidate = Candidate("cat", "p", "q", "index:0", 0.3, path=str(original), source="index")
     sent = dataclasses.replace(candidate, path=None, image=original.read_bytes(), item="service:0")
-    return original, materialise([candidate, sent], folder / "a", folder / "w", DownloadConfig())
+    return original, fetch_images([candidate, sent], folder / "a", folder / "w", DownloadConfig())
 
 
 def test_a_copy_of_a_file_of_ones_own_names_it(tmp_path: Path) -> None:

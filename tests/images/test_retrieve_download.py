@@ -13,7 +13,7 @@ from PIL import Image
 
 from susx.config import DownloadConfig
 from susx.errors import DownloadError, RetrievalError
-from susx.images.retrieve import Candidate, materialise
+from susx.images.retrieve import Candidate, fetch_images
 from susx.images.retrieve.download import (
     check_any_fetched,
     download,
@@ -197,7 +197,7 @@ def test_candidates_become_files_and_rows(tmp_path):
         def candidate(item, **where):
             return Candidate("cat", "a cat", "a cat", item, 0.3, licence="cc0", **where)
 
-        rows = materialise(
+        rows = fetch_images(
             [
                 candidate("a", image=server.photo(4)),
                 candidate("b", path=str(tmp_path / "local.jpg")),
@@ -232,10 +232,10 @@ def test_candidates_become_files_and_rows(tmp_path):
 def test_rows_of_a_feature_pool_need_no_image(tmp_path):
     """Of a pool a row without link and path is kept, told from others by its place; of anything else it is rejected."""
     rows = [Candidate("cat", "a cat", "a cat", item, 0.3) for item in ("pool:7", "pool:8")]
-    kept = materialise(rows, tmp_path / "pooled", tmp_path / "work", CONFIG, model="m", pooled=True)
+    kept = fetch_images(rows, tmp_path / "pooled", tmp_path / "work", CONFIG, model="m", pooled=True)
     assert [(row.rejected, row.file) for row in kept] == [("", ""), ("", "")]
     assert len({row.digest for row in kept}) == 2
-    refused = materialise(rows, tmp_path / "other", tmp_path / "work", CONFIG, model="m")
+    refused = fetch_images(rows, tmp_path / "other", tmp_path / "work", CONFIG, model="m")
     assert [row.rejected for row in refused] == ["no-link", "no-link"]
 
 

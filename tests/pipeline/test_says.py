@@ -12,8 +12,8 @@ from rich.console import Console
 from susx.classifier import read_classifier
 from susx.commands.console import print_banner, print_summary
 from susx.demo.textures import render
-from susx.flows.runs import finish_run
 from susx.pipeline.plan import plan_build
+from susx.pipeline.run_folder import finish_run
 
 
 def summary_of(world):

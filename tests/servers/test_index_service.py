@@ -18,7 +18,7 @@ from susx.commands.index import app
 from susx.config import DownloadConfig, EncoderConfig
 from susx.errors import InputError, MismatchError, RetrievalError
 from susx.features.encoder import load_encoder
-from susx.images.retrieve import materialise, queries_for, unique_candidates
+from susx.images.retrieve import fetch_images, queries_for, unique_candidates
 from susx.images.retrieve.backends.index import IndexBackend
 from susx.images.retrieve.backends.service import ServiceBackend
 from susx.images.retrieve.index_build import build_index
@@ -106,7 +106,7 @@ def test_service_and_index_agree_and_images_arrive(built, encoder, tmp_path):
         assert [c.item for c in text] == [c.item for c in ours[:9]]
     best = unique_candidates(candidate for found in by_embedding for candidate in found)
     assert len({c.item for c in best}) == len(best) == count
-    rows = materialise(best, tmp_path / "artefact", tmp_path / "work", DownloadConfig())
+    rows = fetch_images(best, tmp_path / "artefact", tmp_path / "work", DownloadConfig())
     assert all(row.kept and Image.open(tmp_path / "artefact" / row.file).mode == "RGB" for row in rows)
 
 

@@ -18,11 +18,11 @@ from PIL import Image
 
 from susx.errors import GenerationError, StoreError
 from susx.images.generate.arguments import call_arguments
+from susx.images.generate.checks import Distinctness, Verdict, black, too_alike
 from susx.images.generate.exact import fixed_tiles
 from susx.images.generate.pipeline import LoadedPipeline
 from susx.images.generate.record import DrawnImage, file_name, read_drawn, write_drawn
 from susx.images.generate.requests import DrawSettings, ImageRequest, request_digest
-from susx.images.generate.verdict import Distinctness, Verdict, black, too_alike
 from susx.images.generate.words import quiet_truncation, warn_of_lost_words
 
 __all__ = ["draw"]

@@ -9,11 +9,11 @@ The steps, each a plain function over values:
 * ``search(backend, queries) -> list[list[Candidate]]``, one list per query, excluded captions dropped; one call per
   class is enough, all its sentences go in one batch. ``write_candidates`` / ``read_candidates`` are the codec.
 * ``unique_candidates(candidates) -> list[Candidate]``: of one class, best first, each image once.
-* ``materialise(candidates, artefact, work, config, model=) -> list[SupportRow]``: one row per candidate, in order, with
+* ``fetch_images(candidates, artefact, work, config, model=) -> list[SupportRow]``: one row per candidate, in order, with
   ``file`` relative to ``artefact`` (``images/<digest>.jpg``), size, hash and digest, or the reason of its rejection.
   Images are decoded safely, upright, at most ``config.image_size`` on the shorter side. URLs go through ``download``.
 * ``download(urls, work, config) -> dict[url, Download]``: resumable; what ``work`` already holds is not fetched again.
-  Calling it once with the URLs of all classes and then ``materialise`` per class starts one downloader, not many.
+  Calling it once with the URLs of all classes and then ``fetch_images`` per class starts one downloader, not many.
 
 Curation is :func:`susx.images.support.curate`; it takes the rows and their features.
 """
@@ -21,8 +21,8 @@ Curation is :func:`susx.images.support.curate`; it takes the rows and their feat
 from susx.images.retrieve.backends import BACKENDS, Backend, TextEncoder, open_backend, search
 from susx.images.retrieve.candidates import Candidate, read_candidates, unique_candidates, write_candidates
 from susx.images.retrieve.download import check_any_fetched, check_any_there, download, download_folder
+from susx.images.retrieve.fetch_images import fetch_images
 from susx.images.retrieve.ledger import Download
-from susx.images.retrieve.materialise import materialise
 from susx.images.retrieve.queries import Query, queries_for
 from susx.images.retrieve.reasons import TRANSIENT
 
@@ -38,7 +38,7 @@ __all__ = [
     "check_any_there",
     "download",
     "download_folder",
-    "materialise",
+    "fetch_images",
     "open_backend",
     "queries_for",
     "read_candidates",

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from susx.flows.record import StageRecord
 from susx.pipeline.build_plan import BuildPlan, BuildResult
 from susx.pipeline.package import FOLDER
+from susx.pipeline.run_record import StageRecord
 from susx.store import ArtefactStore, Ref, digest_json
 from susx.store.runs import publish, run_folder
 from susx.types import Json

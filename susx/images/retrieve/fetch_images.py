@@ -20,10 +20,10 @@ from susx.images.retrieve.ledger import Download
 from susx.records import SupportRow
 from susx.store import digest_bytes, digest_file
 
-__all__ = ["materialise"]
+__all__ = ["fetch_images"]
 
 
-def materialise(
+def fetch_images(
     candidates: Sequence[Candidate],
     artefact: Path,
     work: Path,

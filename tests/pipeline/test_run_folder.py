@@ -11,11 +11,11 @@ import pytest
 
 from susx.classifier import read_classifier
 from susx.cli import main
-from susx.flows.runs import finish_run, run_name
 from susx.images.support import read_support
 from susx.pipeline.executors import PlanExecutor
 from susx.pipeline.graph import build
 from susx.pipeline.plan import plan_build
+from susx.pipeline.run_folder import finish_run, run_name
 from susx.store.garbage import collect
 from susx.store.runs import damaged_runs
 from susx.testing.world import World, new_world

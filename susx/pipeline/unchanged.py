@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from susx.errors import DamagedArtefact
-from susx.flows.record import StageRecord
-from susx.flows.runs import finish_run
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.graph import build
+from susx.pipeline.run_folder import finish_run
+from susx.pipeline.run_record import StageRecord
 from susx.pipeline.stage import Stage, lookup
 from susx.store import ArtefactStore, Job, Outcome, Ref
 from susx.types import Json
