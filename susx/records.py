@@ -51,7 +51,7 @@ class SupportRow:
         licence, nsfw: where the index has them, else None. ``nsfw`` is a probability or the index's own word.
         width, height: pixels after decoding, 0 when undecodable.
         phash: 64-bit perceptual hash in hexadecimal, or "".
-        path: of the original, where the image is a copy of a file of one's own (below the folder of the seeds, or where the index names it).
+        path: of the original, where the image is a copy of a file of one's own (below the folder of the examples, or where the index names it).
         original_digest: sha256 of the bytes that the image was decoded from, as they were in that file or as the server sent them.
         rejected: "" when kept, else the name of the rule that rejected it.
         detail: one sentence on the rejection.

@@ -99,12 +99,12 @@ def _file(table: Path) -> Path:
 
 def _locator(table: Path, store: Path | None) -> Callable[[SupportRow], Path]:
     """Find images beside the table, else by their content in the artefacts of images of the store."""
-    from susx.pipeline import fetch, generate, seeds
+    from susx.pipeline import examples, fetch, generate
     from susx.pipeline.images import files_by_digest
     from susx.store import ArtefactStore, Ref
 
     artefacts = ArtefactStore(store or _store_around(table))
-    drawn = {stage.STAGE.name for stage in (seeds, generate, fetch)}
+    drawn = {stage.STAGE.name for stage in (examples, generate, fetch)}
     refs = [Ref(stage, "", key, "") for stage, key, _ in artefacts.entries() if stage in drawn]
     held = files_by_digest(artefacts, refs)
 

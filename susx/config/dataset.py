@@ -55,7 +55,7 @@ class ClassHints(BaseModel):
     exclude: tuple[str, ...] = ()
     """Captions holding one of these words are dropped."""
     unnamed: bool = False
-    """Its name tells nothing (a part number): captions of images like its seeds speak for it."""
+    """Its name tells nothing (a part number): captions of images like its examples speak for it."""
 
 
 class ReaderConfig(BaseModel):
@@ -95,7 +95,7 @@ class DatasetConfig(BaseModel):
     """Sentences written by hand for single classes; they replace the generated ones of that class."""
     aliases: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Other words for single classes; the most frequent in the captions of the pool is said in place of the name."""
-    seeds: str | None = None
+    examples: str | None = None
     """Folder of images of one's own, relative to this file: one sub-folder a class that has some."""
     reader: ReaderConfig | None = None
     alternatives: tuple[ReaderConfig, ...] = ()
@@ -164,9 +164,9 @@ class DatasetConfig(BaseModel):
             for target in reader.class_map.values():
                 if target not in known:
                     raise ValueError(f"class_map leads to '{target}', which is not among the classes")
-        if self.unnamed and self.seeds is None:
+        if self.unnamed and self.examples is None:
             raise ValueError(
-                f"'{self.unnamed[0]}' is unnamed and there are no seeds to know it by; give a folder of images (seeds:)"
+                f"'{self.unnamed[0]}' is unnamed and there are no examples to know it by; give a folder of images (examples:)"
             )
         for name in self.unnamed:
             if self.prompts.get(name):

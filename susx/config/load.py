@@ -29,7 +29,7 @@ def load_dataset(name: str) -> DatasetConfig:
     """
     path = find_config("datasets", name)
     config = _read(path, DatasetConfig, {})
-    files = {"cupl": config.cupl, "descriptors": config.descriptors, "seeds": config.seeds}
+    files = {"cupl": config.cupl, "descriptors": config.descriptors, "examples": config.examples}
     relative = {key: file for key, file in files.items() if file and not Path(file).is_absolute()}
     return config.model_copy(
         update={key: str((path.parent / file).resolve()) for key, file in relative.items()}

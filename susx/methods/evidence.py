@@ -93,7 +93,7 @@ class Evidence:
         text_classifier: one unit row per class.
         logit_scale: the encoder's own scale of the cosines, 100 for OpenAI CLIP.
         support_features, support_labels: unit rows and their class; a class may have none.
-        support_labelled: which support images a person labelled (seeds, shots, corrections); None: none of them, all were
+        support_labelled: which support images a person labelled (examples, shots, corrections); None: none of them, all were
             retrieved, generated or labelled by susx.
         support_patches: patch tokens of the support images.
         support_adapted, validation_adapted: rows of the same images by the encoder with adapters, for the methods that need ADAPTED.

@@ -46,7 +46,7 @@ class BuildPlan:
         sources: ``retrieve``, ``generate`` or both; ``labels`` alone.
         encoder: identity of the encoder (for keys).
         generator: identity of the diffusion model; None without ``generate``.
-        seeds: class -> its own images, relative to the data set's folder of seeds, with the sha256 of each.
+        examples: class -> its own images, relative to the data set's folder of examples, with the sha256 of each.
         labelled: class -> its images in a labelled folder; empty where the build has none.
         backend: identity of the retrieval backend; None where no pool is read.
         splits: identity of each target split that is there; empty: nothing is measured.
@@ -62,7 +62,7 @@ class BuildPlan:
     encoder: Json
     generator: Json = None
     backend: Json = None
-    seeds: Mapping[str, Mapping[str, Digest]] = field(default_factory=dict)
+    examples: Mapping[str, Mapping[str, Digest]] = field(default_factory=dict)
     labelled: Mapping[str, LabelledImages] = field(default_factory=dict)
     splits: Mapping[str, Json] = field(default_factory=dict)
     labelled_images: Mapping[str, int] = field(default_factory=dict)

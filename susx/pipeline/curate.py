@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from susx.config import CurationConfig, EncoderConfig
 from susx.errors import NoSupportError
-from susx.pipeline import encode_images, fetch, generate, labelled, seeds, target, text_classifier
+from susx.pipeline import encode_images, examples, fetch, generate, labelled, target, text_classifier
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.images import read_rows
 from susx.pipeline.inputs import Artefacts, Done
@@ -44,7 +44,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
         STAGE.job(
             plan,
             [
-                done.one(text_classifier.STAGE), *done.all(seeds.STAGE).values(), *done.all(labelled.STAGE).values(), *done.all(generate.STAGE).values(), *done.all(fetch.STAGE).values(),
+                done.one(text_classifier.STAGE), *done.all(examples.STAGE).values(), *done.all(labelled.STAGE).values(), *done.all(generate.STAGE).values(), *done.all(fetch.STAGE).values(),
                 *done.all(encode_images.STAGE).values(),
                 # The target's images are compared with alone to keep their near-duplicates out.
                 *(done.all(target.STAGE).values() if config.contamination else ()),

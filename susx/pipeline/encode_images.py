@@ -8,7 +8,7 @@ from pathlib import Path
 
 from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
-from susx.pipeline import fetch, generate, labelled, seeds
+from susx.pipeline import examples, fetch, generate, labelled
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.images import FEATURES, read_rows
 from susx.pipeline.inputs import Artefacts, Done
@@ -33,7 +33,7 @@ class _Params(Params):
 
 def image_sets(artefacts: Artefacts) -> Mapping[str, Ref]:
     """Return the images of each source and class under the subject of their features, in a fixed order."""
-    made = (seeds.STAGE, labelled.STAGE, generate.STAGE, fetch.STAGE)
+    made = (examples.STAGE, labelled.STAGE, generate.STAGE, fetch.STAGE)
     sources = [artefacts.all(stage) for stage in made]
     return {source[name].name: source[name] for source in sources for name in sorted(source)}
 

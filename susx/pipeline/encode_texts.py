@@ -44,7 +44,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``text.safetensors`` with ``sentences [prompts dim]`` and the model's ``logit_scale``.
 
-    Where the class is not called by its name, ``given`` holds the sentences that it would have had.
+    Where the class is not called by its name, ``by_own_name`` holds the sentences that it would have had.
     """
     import torch
     from safetensors.torch import save_file
@@ -58,9 +58,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     rows = encoder.encode_texts(sentences)
     tensors = {"sentences": rows, "logit_scale": torch.tensor(encoder.logit_scale, dtype=torch.float64)}
     if sentences != params.sentences:
-        tensors["given"] = encoder.encode_texts(params.sentences)
+        tensors["by_own_name"] = encoder.encode_texts(params.sentences)
     save_file(tensors, out / FILE)
     return {"sentences": len(rows)}
 
 
-STAGE = Stage("encode-texts", 1, run, "Encode sentences", jobs, device=True, outside=(ENCODER,))
+STAGE = Stage("encode-texts", 2, run, "Encode sentences", jobs, device=True, outside=(ENCODER,))

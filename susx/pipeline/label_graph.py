@@ -17,11 +17,11 @@ from susx.pipeline import (
     class_model,
     encode_folder,
     encode_texts,
+    examples,
     label,
     pool,
     pool_statistics,
     prompts,
-    seeds,
     text_classifier,
     words,
 )
@@ -38,7 +38,7 @@ __all__ = ["LABEL_STAGES", "label_folder"]
 logger = logging.getLogger(__name__)
 
 _OF_BUILD = (
-    pool.STAGE, seeds.STAGE, words.STAGE, prompts.STAGE, encode_texts.STAGE, text_classifier.STAGE, pool_statistics.STAGE,
+    pool.STAGE, examples.STAGE, words.STAGE, prompts.STAGE, encode_texts.STAGE, text_classifier.STAGE, pool_statistics.STAGE,
 )  # fmt: skip
 """Stages that a build has as well, and shares with it."""
 

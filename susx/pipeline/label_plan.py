@@ -125,7 +125,7 @@ def _profile(options: LabelOptions, dataset: DatasetConfig) -> ProfileConfig:
 def _planned(options: LabelOptions, dataset: DatasetConfig, profile: ProfileConfig) -> BuildPlan:
     encoder = identify_encoder(profile.encoder)
     plan = BuildPlan(
-        dataset=dataset.model_copy(update={"seeds": None} if not dataset.unnamed else {}),
+        dataset=dataset.model_copy(update={"examples": None} if not dataset.unnamed else {}),
         profile=profile.model_copy(update={"reference_pool": False}), sources=(), encoder=encoder.as_json(),
     )  # fmt: skip
     _ = plan.headline

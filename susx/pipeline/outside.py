@@ -1,6 +1,6 @@
 """What a stage reads from outside the store: looked at again before an artefact is kept under the key that names it.
 
-A plan fingerprints weights, indices, seeds and labelled images; the stages read them later, perhaps hours later. What changed in
+A plan fingerprints weights, indices, examples and labelled images; the stages read them later, perhaps hours later. What changed in
 between must not be stored under the fingerprint of before: no later build would notice.
 """
 
@@ -17,7 +17,7 @@ from susx.errors import SourceChanged, SusxError
 from susx.store import Job, digest_file
 from susx.types import Json
 
-__all__ = ["ENCODER", "GENERATOR", "POOL", "SEEDS", "TARGET", "Outside", "check_unchanged"]
+__all__ = ["ENCODER", "EXAMPLES", "GENERATOR", "POOL", "TARGET", "Outside", "check_unchanged"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _generator(job: Job) -> Json:
     return identify_generator(GenerationConfig.model_validate(job.execution["generation"]))
 
 
-def _seeds(job: Job) -> Json:
+def _examples(job: Job) -> Json:
     folder = Path(str(job.execution["folder"]))
     return {name: digest_file(folder / name) for name in job.params["files"]}
 
@@ -99,5 +99,5 @@ def _encoder_said(job: Job) -> Json:
 ENCODER = Outside("the encoder's weights", _encoder_said, _encoder)
 POOL = Outside("the index, list or pool of images", lambda job: job.params.get("backend"), _pool)
 GENERATOR = Outside("the diffusion model", lambda job: job.params["model"], _generator)
-SEEDS = Outside("a seed image", lambda job: job.params["files"], _seeds)
+EXAMPLES = Outside("an example image", lambda job: job.params["files"], _examples)
 TARGET = Outside("the target's labelled images", lambda job: job.params["content"], _target)

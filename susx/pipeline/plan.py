@@ -13,8 +13,8 @@ from susx.config import DatasetConfig, load_dataset, load_profile
 from susx.datasets import TargetSplit, read_split
 from susx.errors import ConfigError, did_you_mean
 from susx.features.identity import identify_encoder
+from susx.images.examples import find_examples
 from susx.images.retrieve.backends import Delivers, backend_settings
-from susx.images.seeds import find_seeds
 from susx.naming import without_sentences
 from susx.pipeline.build_plan import BuildPlan, LabelledImages
 from susx.pipeline.from_labels import LABELS, described, labelled_images
@@ -79,7 +79,7 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     profile = profile.model_copy(update={"prompts": used})
     retrieval, encoder = backend_settings(profile.retrieval), identify_encoder(profile.encoder)
     root = Path(options.data_root).expanduser() if options.data_root else None
-    seeds = _seeds(dataset)
+    examples = _examples(dataset)
     labelled: Mapping[str, LabelledImages] = {}
     if result is not None:
         sources, labelled = (LABELS,), labelled_images(result, profile.per_class)
@@ -94,12 +94,12 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         sources=sources,
         encoder=encoder.as_json(),
         generator=identify_generator(profile.generation) if "generate" in sources else None,
-        seeds=seeds,
+        examples=examples,
         labelled=labelled,
         splits={name: split_identity(dataset, split) for name, split in splits.items()},
         labelled_images=label_counts,
         data_root=root,
-        notes=tuple(filter(None, (note, _seedless(dataset, seeds), cut))),
+        notes=tuple(filter(None, (note, _without_examples(dataset, examples), cut))),
         run={
             "command": options.command(),
             "mode": ",".join(sources),
@@ -120,30 +120,30 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     return worded(dataclasses.replace(plan, backend=retrieval.identity(encoder)))
 
 
-def _seeds(dataset: DatasetConfig) -> dict[str, dict[str, str]]:
+def _examples(dataset: DatasetConfig) -> dict[str, dict[str, str]]:
     """Return class -> file -> digest of its own images."""
-    if dataset.seeds is None:
+    if dataset.examples is None:
         return {}
-    folder = Path(dataset.seeds)
-    found = find_seeds(folder, dataset.classes)
+    folder = Path(dataset.examples)
+    found = find_examples(folder, dataset.classes)
     try:
-        seeds = {
+        examples = {
             name: {file: _file_digests(folder / file) for file in files} for name, files in found.items()
         }
     except OSError as error:
-        raise ConfigError(f"A seed image cannot be read: {error}.") from error
+        raise ConfigError(f"A example image cannot be read: {error}.") from error
     for name in dataset.unnamed:
-        if name not in seeds:
+        if name not in examples:
             raise ConfigError(
                 f"'{name}' is unnamed and has no images in {folder}; put some into {folder / name}."
             )
-    return seeds
+    return examples
 
 
-def _seedless(dataset: DatasetConfig, seeds: Mapping[str, object]) -> str:
-    if dataset.seeds is None or seeds:
+def _without_examples(dataset: DatasetConfig, examples: Mapping[str, object]) -> str:
+    if dataset.examples is None or examples:
         return ""
-    return f"The folder of seeds {dataset.seeds} holds no images: the classes are known by their names alone."
+    return f"The folder of examples {dataset.examples} holds no images: the classes are known by their names alone."
 
 
 def worded(plan: BuildPlan) -> BuildPlan:
@@ -154,7 +154,7 @@ def worded(plan: BuildPlan) -> BuildPlan:
     """
     if plan.unnamed and not (plan.captioned and plan.retrieval.takes_features):
         raise ConfigError(
-            f"'{plan.unnamed[0]}' is unnamed: captions of pool images like its seeds speak for it, and this build reads no pool "
+            f"'{plan.unnamed[0]}' is unnamed: captions of pool images like its examples speak for it, and this build reads no pool "
             "with captions that can be searched by image (retrieval.backend index, features or demo, mode retrieve). Give it a name."
         )
     aliases = plan.dataset.aliases

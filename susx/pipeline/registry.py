@@ -8,6 +8,7 @@ from susx.pipeline import (
     download,
     encode_images,
     encode_texts,
+    examples,
     fetch,
     fit,
     generate,
@@ -18,7 +19,6 @@ from susx.pipeline import (
     prompts,
     report,
     search,
-    seeds,
     target,
     text_classifier,
     words,
@@ -31,7 +31,7 @@ STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         pool.STAGE,
-        seeds.STAGE,
+        examples.STAGE,
         words.STAGE,
         prompts.STAGE,
         encode_texts.STAGE,

@@ -134,7 +134,7 @@ def _words_gain(classes: Sequence[str], inputs: Artefacts, store: ArtefactStore)
     """Say what the words did to zero-shot accuracy, where the target's labelled images tell."""
 
     text = inputs.one(text_classifier.STAGE)
-    given = text_classifier.load_given(store, text, classes)
+    given = text_classifier.load_by_own_name(store, text, classes)
     if given is None:
         return "" if inputs.find(words.STAGE) is None else "None of them changed a sentence."
     test = inputs.all(target.STAGE).get("test")
@@ -152,7 +152,7 @@ def _words_gain(classes: Sequence[str], inputs: Artefacts, store: ArtefactStore)
 
 
 def _used(params: ReportParams, inputs: Artefacts, store: ArtefactStore) -> str:
-    """Say whether the classifier that is packaged looks at seeds."""
+    """Say whether the classifier that is packaged looks at examples."""
     packaged = inputs.all(fit.STAGE)[params.headline]
     fitted = json.loads(store.path(packaged, fit.FACTS).read_text(encoding="utf-8"))
     if fitted["uses_support"] and not fitted["is_zero_shot"]:
@@ -161,7 +161,7 @@ def _used(params: ReportParams, inputs: Artefacts, store: ArtefactStore) -> str:
 
 
 def _contradicted(evidence: Evidence, support: Ref, used: str, store: ArtefactStore) -> Iterator[str]:
-    """Name classes most of whose seeds are more like the text of one other class than like their own, and what becomes of them."""
+    """Name classes most of whose examples are more like the text of one other class than like their own, and what becomes of them."""
     kept = [row for row in read_support(store.path(support, curate.TABLE)) if row.kept]
     own = [at for at, row in enumerate(kept) if row.origin == "provided"]
     if not own or evidence.support_features is None or evidence.class_names is None:
@@ -174,7 +174,7 @@ def _contradicted(evidence: Evidence, support: Ref, used: str, store: ArtefactSt
         rival, count = votes.most_common(1)[0]
         if rival != name and 2 * count > votes.total():
             yield (
-                f"The seeds of '{name}' contradict its name: {count} of {votes.total()} look more like '{rival}'. {used}; see "
+                f"The examples of '{name}' contradict its name: {count} of {votes.total()} look more like '{rival}'. {used}; see "
                 "that they lie in the right folder."
             )
 

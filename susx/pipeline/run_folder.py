@@ -31,7 +31,7 @@ def run_name(plan: BuildPlan, result: BuildResult) -> str:
         result.text.key,
         bool(plan.run.get("evaluate", True)),
     ]
-    what = digest_json([*chosen, plan.seeds] if plan.seeds else chosen)[:8]
+    what = digest_json([*chosen, plan.examples] if plan.examples else chosen)[:8]
     words = (
         plan.dataset.name,
         "+".join(plan.sources),

@@ -13,7 +13,7 @@ from pathlib import Path
 from susx.config import ClassHints
 from susx.images.retrieve.queries import Query, queries_for, reworded
 from susx.images.retrieve.similarity import on_scale_of
-from susx.pipeline import pool, seeds, words
+from susx.pipeline import examples, pool, words
 from susx.pipeline.build_plan import BuildPlan, Sentences
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER, POOL
@@ -37,7 +37,7 @@ class _Params(Params):
     aliases: dict[str, tuple[Query, ...]]
     """Queries by each alias of the class; which one is used, the stage ``words`` tells."""
     by_image: int
-    """Images asked for that are like the seeds of the class; 0 where there are none."""
+    """Images asked for that are like the examples of the class; 0 where there are none."""
     backend: Json
     """Identity of the index, list or service."""
     encoder: EncoderKey
@@ -49,7 +49,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
         return []
     profile, execution = plan.profile, retrieving(plan)
     asked = math.ceil(profile.per_class * profile.retrieval.over_fetch)
-    shown = done.all(seeds.STAGE) if plan.retrieval.takes_features else {}
+    shown = done.all(examples.STAGE) if plan.retrieval.takes_features else {}
     found = []
     for name, sentences in plan.sentences.items():
         params = _Params(
@@ -81,19 +81,19 @@ def _queries(plan: BuildPlan, name: str, sentences: Sentences, alias: str | None
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``candidates.parquet``: the results of all queries of the class, and of its seeds."""
+    """Write ``candidates.parquet``: the results of all queries of the class, and of its examples."""
     from susx.images.retrieve.backends import search
     from susx.images.retrieve.candidates import unique_candidates, write_candidates
 
     inputs, params = Artefacts.of(job), _Params.of(job)
-    pooled, shown = inputs.find(pool.STAGE), inputs.find(seeds.STAGE)
+    pooled, shown = inputs.find(pool.STAGE), inputs.find(examples.STAGE)
     queries, said = params.queries, words.read(store, inputs, job.subject)
     if said is not None:
         named = params.aliases.get(said.name, queries)
         queries = reworded(queries, said.sentences) if said.sentences else named
     backend = open_backend(Retrieving.of(job), store, pooled, params.backend, params.encoder)
     found = [candidate for results in search(backend, queries) for candidate in results]
-    if shown is not None and (vector := seeds.mean_image(store, shown)) is not None:
+    if shown is not None and (vector := examples.mean_image(store, shown)) is not None:
         query = dataclasses.replace(queries[0], text=_LIKE, prompt=_LIKE, wanted=params.by_image)
         like = backend.search_vectors([query], vector.numpy())[0]
         found += on_scale_of(found, [candidate for candidate in like if query.admits(candidate.caption)])

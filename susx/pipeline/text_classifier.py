@@ -17,7 +17,7 @@ from susx.types import Json
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["FILE", "STAGE", "class_names", "jobs", "load", "load_given", "run"]
+__all__ = ["FILE", "STAGE", "class_names", "jobs", "load", "load_by_own_name", "run"]
 
 FILE = "classifier.safetensors"
 _NAMES = "classes.json"
@@ -31,7 +31,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``classifier.safetensors`` (``text [classes dim]``, ``logit_scale``) and ``classes.json``.
 
-    Where a class is not called by its name, ``given`` holds the rows that the names as given would have made.
+    Where a class is not called by its name, ``by_own_name`` holds the rows that the names as given would have made.
     """
     from safetensors.torch import load_file, save_file
 
@@ -42,9 +42,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     files = {name: load_file(store.path(texts[name], encode_texts.FILE)) for name in names}
     weights = classifier_from_sentences({name: files[name]["sentences"] for name in names})
     tensors = {"text": weights.contiguous(), "logit_scale": files[names[0]]["logit_scale"]}
-    if any("given" in file for file in files.values()):
-        given = {name: file.get("given", file["sentences"]) for name, file in files.items()}
-        tensors["given"] = classifier_from_sentences(given).contiguous()
+    if any("by_own_name" in file for file in files.values()):
+        by_own_name = {name: file.get("by_own_name", file["sentences"]) for name, file in files.items()}
+        tensors["by_own_name"] = classifier_from_sentences(by_own_name).contiguous()
     save_file(tensors, out / FILE)
     (out / _NAMES).write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
     return {"classes": len(names)}
@@ -65,13 +65,13 @@ def load(store: ArtefactStore, ref: Ref, classes: Sequence[str]) -> tuple[Tensor
     return tensors["text"][[place[name] for name in classes]], float(tensors["logit_scale"])
 
 
-def load_given(store: ArtefactStore, ref: Ref, classes: Sequence[str]) -> Tensor | None:
+def load_by_own_name(store: ArtefactStore, ref: Ref, classes: Sequence[str]) -> Tensor | None:
     """Return the rows that the names as given would have made, in the order of ``classes``; None where they are the same."""
     from safetensors.torch import load_file
 
     place = {name: row for row, name in enumerate(class_names(store, ref))}
-    given = load_file(store.path(ref, FILE)).get("given")
+    given = load_file(store.path(ref, FILE)).get("by_own_name")
     return None if given is None else given[[place[name] for name in classes]]
 
 
-STAGE = Stage("text-classifier", 1, run, "Average sentences", jobs)
+STAGE = Stage("text-classifier", 2, run, "Average sentences", jobs)

@@ -2,7 +2,7 @@
 
 Of a class's name and aliases the one that most captions of the pool hold is said in its place (frequent synonyms raise zero-shot
 accuracy: Parashar et al., "The neglected tails in vision-language models", CVPR 2024). An unnamed class is described by captions of the
-images of the pool that are most like its seeds.
+images of the pool that are most like its examples.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from susx.config.spelling import NameFinder
 from susx.errors import InputError
-from susx.pipeline import pool, seeds
+from susx.pipeline import examples, pool
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER, POOL
@@ -33,7 +33,7 @@ _MOST_CAPTIONS = 1_000_000
 """Counted in so many captions, spread evenly over a larger source."""
 _NEAREST = 64
 _SENTENCES = 10
-"""Captions that describe an unnamed class, those that agree best with its seeds: as many sentences as the paper searches with."""
+"""Captions that describe an unnamed class, those that agree best with its examples: as many sentences as the paper searches with."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
         names={name: (name, *aliases) for name, aliases in plan.aliases.items()},
         unnamed=plan.unnamed, backend=plan.backend, encoder=plan.encoder,
     )  # fmt: skip
-    shown = [ref for name, ref in done.all(seeds.STAGE).items() if name in plan.unnamed]
+    shown = [ref for name, ref in done.all(examples.STAGE).items() if name in plan.unnamed]
     return [
         STAGE.job(
             plan, [*done.all(pool.STAGE).values(), *shown], params=params, execution=retrieving(plan)
@@ -105,7 +105,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write one JSON a class.
 
     Raises:
-        InputError: no seed of an unnamed class can be decoded, or no image like them has a caption.
+        InputError: no example of an unnamed class can be decoded, or no image like them has a caption.
     """
     params, inputs = _Params.of(job), Artefacts.of(job)
     backend = open_backend(Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder)
@@ -119,7 +119,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
             said = max(names, key=lambda name: counts[name])
             found[class_name] = Words(said, {name: counts[name] for name in names}, len(captions))
     for class_name in params.unnamed:
-        found[class_name] = _described(class_name, store, inputs.all(seeds.STAGE)[class_name], backend)
+        found[class_name] = _described(class_name, store, inputs.all(examples.STAGE)[class_name], backend)
     for class_name, words in found.items():
         text = json.dumps(dataclasses.asdict(words), ensure_ascii=True, indent=1)
         (out / part_name(class_name)).write_text(text, encoding="utf-8")
@@ -131,17 +131,17 @@ def _described(class_name: str, store: ArtefactStore, shown: Ref, backend: Any) 
     from susx.images.retrieve import Query
     from susx.naming.sentences import clean
 
-    vector = seeds.mean_image(store, shown)
+    vector = examples.mean_image(store, shown)
     if vector is None:
         raise InputError(
-            f"'{class_name}' is unnamed and none of its seeds can be decoded; give images that can, or a name."
+            f"'{class_name}' is unnamed and none of its examples can be decoded; give images that can, or a name."
         )
     query = Query(class_name, "", "", _NEAREST)
     results = backend.search_vectors([query], vector.numpy())[0]
     sentences: Sequence[str] = clean([candidate.caption for candidate in results if candidate.caption])
     if not sentences:
         raise InputError(
-            f"'{class_name}' is unnamed, and none of the {len(results)} images of the pool that are most like its seeds has a "
+            f"'{class_name}' is unnamed, and none of the {len(results)} images of the pool that are most like its examples has a "
             "caption that could speak for it. Give the class a name, or a pool with captions."
         )
     # Captions say what is like the pictures and what is not ("IMG 1078"): the encoder tells them apart.

@@ -35,9 +35,9 @@ def test_inputs_come_from_earlier_stages(tmp_path):
     """Every input of every job was made by a stage that stands earlier in the registry."""
     order = list(STAGES)
     world = new_world(tmp_path)
-    (tmp_path / "seeds" / "grid").mkdir(parents=True)
-    Image.new("RGB", (64, 64)).save(tmp_path / "seeds" / "grid" / "own.png")
-    world.write(seeds="seeds", aliases={"woven": ["weave"]})
+    (tmp_path / "examples" / "grid").mkdir(parents=True)
+    Image.new("RGB", (64, 64)).save(tmp_path / "examples" / "grid" / "own.png")
+    world.write(examples="examples", aliases={"woven": ["weave"]})
     jobs = walked(world, mode="generate,retrieve")
     assert {job.stage for job in jobs} == set(order) - {"download", "labelled"}
     for job in jobs:
@@ -55,7 +55,7 @@ def test_inputs_come_from_earlier_stages(tmp_path):
 def test_stages_that_do_not_apply_have_no_jobs(tmp_path, options, absent):
     """Without a source or a split to measure on, the stages for it are left out, and only they."""
     missing = set(STAGES) - {job.stage for job in walked(new_world(tmp_path), **options)}
-    assert missing == absent | {"seeds", "words", "labelled"}
+    assert missing == absent | {"examples", "words", "labelled"}
 
 
 def test_a_reference_pool_changes_the_fits_that_read_pools_alone(tmp_path):

@@ -42,9 +42,9 @@ def test_labels_are_obeyed_where_names_say_nothing(tmp_path):
     world = new_world(tmp_path)
     classes = list(NAMES.values())
     for texture, name in NAMES.items():
-        draw(tmp_path / "seeds" / name, texture, 3)
+        draw(tmp_path / "examples" / name, texture, 3)
         draw(tmp_path / "others" / name, texture, 12, start=100)
-    world.write(classes=classes, seeds="seeds", reader=None)
+    world.write(classes=classes, examples="examples", reader=None)
     world.build()
     classifier = load_classifier(world.store.folder(world.result.package) / package.FOLDER)
 
@@ -54,15 +54,15 @@ def test_labels_are_obeyed_where_names_say_nothing(tmp_path):
         return sum(name == file.parent.name for name, file in zip(found, files, strict=True)), len(files)
 
     assert not classifier.stored.is_zero_shot
-    assert right("seeds") == (12, 12)
+    assert right("examples") == (12, 12)
     told, of = right("others")
     assert told >= 0.7 * of
 
 
 def test_seeds_that_are_not_looked_at_are_not_said_to_be_used(world):
-    """A note says that seeds are used where the packaged classifier uses them, and else that it does not."""
-    draw(world.folder / "seeds" / "woven", "dotted", 4)
-    world.write(seeds="seeds")
+    """A note says that examples are used where the packaged classifier uses them, and else that it does not."""
+    draw(world.folder / "examples" / "woven", "dotted", 4)
+    world.write(examples="examples")
     said = {}
     for headline in ("whitened_prototypes", "zero_shot"):
         world.change(f"headline={headline}")
@@ -82,7 +82,7 @@ def test_120_photographs_of_which_36_are_corrected(tmp_path, monkeypatch):
     for name in KINDS:
         for i, file in enumerate(sorted((Path(REAL) / "photos" / name).glob("*.jpg"))[:10]):
             place[f"{len(place):03d}.jpg"] = (name, i < 3)
-            for folder in ("photos", *([f"seeds/{name}"] if i < 3 else [])):
+            for folder in ("photos", *([f"examples/{name}"] if i < 3 else [])):
                 Path(folder).mkdir(parents=True, exist_ok=True)
                 shutil.copy(file, Path(folder) / f"{len(place) - 1:03d}.jpg")
     assert len(place) == 120
@@ -90,7 +90,7 @@ def test_120_photographs_of_which_36_are_corrected(tmp_path, monkeypatch):
         "name": "mine",
         "photo_prompt": "A photo of a {}.",
         "classes": list(KINDS),
-        "seeds": "seeds",
+        "examples": "examples",
     }
     Path("mine.yaml").write_text(yaml.safe_dump(description))
     run("index", "build", "idx", "--images", "photos", "--profile", "demo")

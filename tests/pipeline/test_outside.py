@@ -160,14 +160,14 @@ def test_a_list_edited_while_it_is_searched_stores_nothing(linked, tmp_path):
 
 
 def test_a_seed_edited_while_it_is_read_stores_nothing(tmp_path):
-    """The seeds of before are not kept with a picture of after."""
-    world, seed = new_world(tmp_path), tmp_path / "seeds" / "dotted" / "a.png"
+    """The examples of before are not kept with a picture of after."""
+    world, seed = new_world(tmp_path), tmp_path / "examples" / "dotted" / "a.png"
     seed.parent.mkdir(parents=True)
     Image.fromarray(render("dotted", "web", "train", 0)).save(seed)
-    world.write(seeds="seeds")
+    world.write(examples="examples")
     world.change(evaluate=False)
     refused_while_edited(
-        world, "seeds", lambda: Image.fromarray(render("grid", "web", "train", 1)).save(seed)
+        world, "examples", lambda: Image.fromarray(render("grid", "web", "train", 1)).save(seed)
     )
 
 

@@ -55,7 +55,7 @@ def test_the_word_of_most_captions_is_said(world):
     assert "Words for the classes" in page
     text = world.result.text
     given, used = (
-        text_classifier.load_given(world.store, text, CLASSES),
+        text_classifier.load_by_own_name(world.store, text, CLASSES),
         text_classifier.load(world.store, text, CLASSES)[0],
     )
     assert [bool((a == b).all()) for a, b in zip(given, used, strict=True)] == [
@@ -138,14 +138,14 @@ def test_a_name_that_is_a_word_of_the_template(tmp_path):
 
 
 def test_an_unnamed_class_needs_something_to_be_known_by(tmp_path):
-    """No seeds, an empty folder of seeds, or a backend without captions: refused before any work."""
+    """No examples, an empty folder of examples, or a backend without captions: refused before any work."""
     world = new_world(tmp_path)
     hints = {"grid": {"unnamed": True}}
     world.write(hints=hints)
-    with pytest.raises(ConfigError, match="no seeds to know it by"):
+    with pytest.raises(ConfigError, match="no examples to know it by"):
         plan_build(world.options)
-    (tmp_path / "seeds" / "grid").mkdir(parents=True)
-    world.write(seeds="seeds")
+    (tmp_path / "examples" / "grid").mkdir(parents=True)
+    world.write(examples="examples")
     with pytest.raises(ConfigError, match="has no images"):
         plan_build(world.options)
 
@@ -172,15 +172,15 @@ def test_a_pool_without_captions_keeps_names(captionless):
     captionless.write(aliases=ALIASES)
     found = said(captionless, "woven")
     assert (found.name, set(found.counts.values()), found.captions) == ("woven", {0}, 16)
-    assert text_classifier.load_given(captionless.store, captionless.result.text, CLASSES) is None
+    assert text_classifier.load_by_own_name(captionless.store, captionless.result.text, CLASSES) is None
 
 
 def test_captions_must_be_there(captionless):
     """An unnamed class whose neighbours have no captions stops, and is named."""
-    folder = captionless.folder / "seeds" / "grid"
+    folder = captionless.folder / "examples" / "grid"
     folder.mkdir(parents=True)
     Image.fromarray(render("grid", "web", "train", 0)).save(folder / "own.png")
-    captionless.write(seeds="seeds", hints={"grid": {"unnamed": True}}, reader=None)
+    captionless.write(examples="examples", hints={"grid": {"unnamed": True}}, reader=None)
     with pytest.raises(InputError, match=r"'grid' is unnamed, and none of the 16 images"):
         captionless.build()
 
@@ -197,7 +197,7 @@ def test_sentences_by_hand_are_said_as_they_stand(tmp_path):
         "Lines that cross.",
         "a grid",
     ]
-    world.write(hints={"grid": {"unnamed": True}}, seeds="seeds")
+    world.write(hints={"grid": {"unnamed": True}}, examples="examples")
     with pytest.raises(ConfigError, match="is unnamed and has sentences of its own"):
         plan_build(world.options)
 

@@ -14,7 +14,7 @@ def on_scale_of(reference: Sequence[Candidate], found: Sequence[Candidate]) -> l
     """Return candidates found by image, their similarities moved so that their mean is that of candidates found by text.
 
     Cosines of images are larger than those of an image and a sentence (the modality gap; Liang et al., NeurIPS 2022): as they are, a
-    class with seeds would take every image that two classes find. Their order, and the distances between them, stay.
+    class with examples would take every image that two classes find. Their order, and the distances between them, stay.
     """
     if not reference or not found:
         return list(found)

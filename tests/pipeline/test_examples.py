@@ -10,7 +10,7 @@ from PIL import Image
 
 from susx.demo.textures import render
 from susx.errors import ConfigError
-from susx.images.seeds import find_seeds
+from susx.images.examples import find_examples
 from susx.pipeline import text_classifier
 from susx.pipeline.plan import plan_build
 from susx.testing.world import CLASSES, new_world
@@ -32,13 +32,13 @@ def notes_of(world):
 
 def test_seeds_join_the_support_and_the_search(world):
     """They come first, are never surplus, search by image on the scale of the text, and touch their class alone."""
-    draw(world.folder / "seeds" / "Woven", "woven", 3)
-    (world.folder / "seeds" / "Woven" / "broken.png").write_bytes(b"no image")
-    (world.folder / "seeds" / "Woven" / ".hidden.png").write_bytes(b"no image")
-    (world.folder / "seeds" / "Woven" / "notes.txt").write_text("no image")
-    world.write(seeds="seeds")
+    draw(world.folder / "examples" / "Woven", "woven", 3)
+    (world.folder / "examples" / "Woven" / "broken.png").write_bytes(b"no image")
+    (world.folder / "examples" / "Woven" / ".hidden.png").write_bytes(b"no image")
+    (world.folder / "examples" / "Woven" / "notes.txt").write_text("no image")
+    world.write(examples="examples")
     computed = world.computed()
-    assert {s for stage, s in computed if stage in {"seeds", "search"}} == {"woven"}
+    assert {s for stage, s in computed if stage in {"examples", "search"}} == {"woven"}
     assert not {stage for stage, _ in computed} & {
         "pool",
         "words",
@@ -62,32 +62,32 @@ def test_seeds_join_the_support_and_the_search(world):
     assert by_text.min() < found[by_image]["similarity"].mean() < by_text.max()
     assert not any("contradict" in note for note in notes_of(world))
     assert world.computed() == set()
-    draw(world.folder / "seeds" / "Woven", "woven", 1, start=7)
-    assert {s for stage, s in world.computed() if stage in {"seeds", "search"}} == {"woven"}
+    draw(world.folder / "examples" / "Woven", "woven", 1, start=7)
+    assert {s for stage, s in world.computed() if stage in {"examples", "search"}} == {"woven"}
 
 
 def test_seeds_that_contradict_the_name_are_told(world):
     """Pictures of another class in a class's folder are used, and the report says what they look like."""
-    draw(world.folder / "seeds" / "woven", "dotted", 4)
-    world.write(seeds="seeds")
+    draw(world.folder / "examples" / "woven", "dotted", 4)
+    world.write(examples="examples")
     world.build()
     [note] = [note for note in notes_of(world) if "contradict" in note]
-    assert "seeds of 'woven'" in note
+    assert "examples of 'woven'" in note
     assert "look more like 'dotted'" in note
 
 
 def test_instead_of_a_name(world):
     """A part number is known by its pictures: captions of images like them speak for it, and its images are found."""
-    draw(world.folder / "seeds" / "SKU-17", "woven", 4)
+    draw(world.folder / "examples" / "SKU-17", "woven", 4)
     classes = ["banded", "dotted", "grid", "SKU-17"]
-    world.write(classes=classes, seeds="seeds", hints={"SKU-17": {"unnamed": True}}, reader=None)
+    world.write(classes=classes, examples="examples", hints={"SKU-17": {"unnamed": True}}, reader=None)
     world.build()
     text, _ = text_classifier.load(world.store, world.result.text, classes)
     named = new_world(world.folder)
     named.build()
     names, _ = text_classifier.load(named.store, named.result.text, CLASSES)
     assert CLASSES[int((names @ text[3]).argmax())] == "woven"
-    given = text_classifier.load_given(world.store, world.result.text, classes)
+    given = text_classifier.load_by_own_name(world.store, world.result.text, classes)
     assert float(given[3] @ names[3]) < float(text[3] @ names[3])
     table = support_of(world)
     kept = table[(table["rejected"] == "") & (table["class_name"] == "SKU-17")]
@@ -105,33 +105,33 @@ def test_files_of_a_folder(tmp_path):
     (tmp_path / "woven").mkdir()
     (tmp_path / ".cache").mkdir()
     (tmp_path / "README.md").write_text("about")
-    found = find_seeds(tmp_path, ["woven", "grid", "polka-dotted"])
+    found = find_examples(tmp_path, ["woven", "grid", "polka-dotted"])
     assert found == {"grid": ("grid/0.png", "grid/1.png"), "polka-dotted": ("polka_dotted/more/0.png",)}
     assert list(found) == ["grid", "polka-dotted"]
     with pytest.raises(ConfigError, match=r"polka_dotted is no class's.*Did you mean"):
-        find_seeds(tmp_path, ["woven", "grid", "polka-dot"])
+        find_examples(tmp_path, ["woven", "grid", "polka-dot"])
     Image.new("RGB", (8, 8)).save(tmp_path / "loose.png")
     with pytest.raises(ConfigError, match="lies beside the folders"):
-        find_seeds(tmp_path, ["woven", "grid", "polka-dotted"])
+        find_examples(tmp_path, ["woven", "grid", "polka-dotted"])
     with pytest.raises(ConfigError, match="is not there"):
-        find_seeds(tmp_path / "none", ["woven"])
+        find_examples(tmp_path / "none", ["woven"])
 
 
 def test_an_empty_folder_is_told(tmp_path):
     """Nothing to read is no fault, and no silence."""
     world = new_world(tmp_path)
-    (tmp_path / "seeds").mkdir()
-    world.write(seeds="seeds")
+    (tmp_path / "examples").mkdir()
+    world.write(examples="examples")
     plan = plan_build(world.options)
-    assert not plan.seeds
+    assert not plan.examples
     assert "holds no images" in plan.notes[-1]
 
 
 def test_no_seed_can_be_decoded(world):
     """The class goes on with its name; the rows tell why."""
-    (world.folder / "seeds" / "grid").mkdir(parents=True)
-    (world.folder / "seeds" / "grid" / "a.png").write_bytes(b"\x89PNG but no more")
-    world.write(seeds="seeds")
+    (world.folder / "examples" / "grid").mkdir(parents=True)
+    (world.folder / "examples" / "grid" / "a.png").write_bytes(b"\x89PNG but no more")
+    world.write(examples="examples")
     world.build()
     table = support_of(world)
     assert (table[(table["class_name"] == "grid") & (table["rejected"] == "")]["origin"] == "retrieved").all()

@@ -10,10 +10,10 @@ from susx.errors import ConfigError, did_you_mean
 from susx.image_folder import images_below
 from susx.user_folder import folders_in
 
-__all__ = ["find_seeds"]
+__all__ = ["find_examples"]
 
 
-def find_seeds(folder: Path, classes: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+def find_examples(folder: Path, classes: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     """Return class -> its files, relative to the folder, in a fixed order; classes without images are left out.
 
     A class's images lie in the sub-folder of its name, at any depth; case, blanks, ``_``, ``-`` and ``/`` may differ. Hidden files,
@@ -24,7 +24,7 @@ def find_seeds(folder: Path, classes: Sequence[str]) -> Mapping[str, tuple[str, 
     """
     if not folder.is_dir():
         raise ConfigError(
-            f"The folder of seeds {folder} is not there. Give one with a sub-folder of images per class, or take 'seeds' out."
+            f"The folder of examples {folder} is not there. Give one with a sub-folder of images per class, or take 'examples' out."
         )
     names = {plain(name): name for name in classes}
     found: dict[str, list[str]] = {}
@@ -38,7 +38,7 @@ def find_seeds(folder: Path, classes: Sequence[str]) -> Mapping[str, tuple[str, 
         name = entry.name if entry.name in classes else names.get(plain(entry.name))
         if name is None:
             raise ConfigError(
-                f"The seeds' folder {entry} is no class's.{did_you_mean(entry.name, classes)} Its name must be that of a class."
+                f"The examples' folder {entry} is no class's.{did_you_mean(entry.name, classes)} Its name must be that of a class."
             )
         found.setdefault(name, []).extend(
             path.relative_to(folder).as_posix() for path in below.files if path.is_relative_to(entry)

@@ -1,4 +1,4 @@
-"""Stage ``seeds``: the images that a class brings of its own, decoded, measured, and encoded to search by."""
+"""Stage ``examples``: the images that a class brings of its own, decoded, measured, and encoded to search by."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from susx.config import DownloadConfig
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.images import write_rows
 from susx.pipeline.inputs import Done
-from susx.pipeline.outside import ENCODER, SEEDS
+from susx.pipeline.outside import ENCODER, EXAMPLES
 from susx.pipeline.parameters import EncoderKey, Encoding, Params
 from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FEATURES", "STAGE", "jobs", "mean_image", "run"]
 
-FEATURES = "seeds.safetensors"
+FEATURES = "examples.safetensors"
 
 
 class _Params(Params):
     files: dict[str, Digest]
-    """File, relative to the folder of seeds -> sha256."""
+    """File, relative to the folder of examples -> sha256."""
     image_size: int
     encoder: EncoderKey
 
@@ -38,10 +38,10 @@ class _Reading(Encoding):
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
-    """One job a class that has seeds."""
-    if not plan.seeds or plan.dataset.seeds is None:
+    """One job a class that has examples."""
+    if not plan.examples or plan.dataset.examples is None:
         return []
-    execution = _Reading(encoder=plan.profile.encoder, folder=Path(plan.dataset.seeds))
+    execution = _Reading(encoder=plan.profile.encoder, folder=Path(plan.dataset.examples))
     return [
         STAGE.job(
             plan,
@@ -53,7 +53,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
             ),
             execution=execution,
         )
-        for name, files in plan.seeds.items()
+        for name, files in plan.examples.items()
     ]
 
 
@@ -85,7 +85,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
 
 def mean_image(store: ArtefactStore, ref: Ref) -> Float[Tensor, "1 dim"] | None:
-    """Return the unit mean of a class's seeds; None where none could be decoded."""
+    """Return the unit mean of a class's examples; None where none could be decoded."""
     import torch
     from safetensors.torch import load_file
 
@@ -95,5 +95,5 @@ def mean_image(store: ArtefactStore, ref: Ref) -> Float[Tensor, "1 dim"] | None:
     return torch.nn.functional.normalize(features.float().mean(dim=0, keepdim=True), dim=-1)
 
 
-STAGE = Stage("seeds", 2, run, "Read seed images", jobs, device=True, outside=(ENCODER, SEEDS))
-"""One job a class; it reads the folder that the data set's ``seeds`` names."""
+STAGE = Stage("examples", 2, run, "Read example images", jobs, device=True, outside=(ENCODER, EXAMPLES))
+"""One job a class; it reads the folder that the data set's ``examples`` names."""
