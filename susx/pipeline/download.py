@@ -46,6 +46,8 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     nowhere = 0
     for ref in Artefacts.of(job).all(search.STAGE).values():
         for candidate in read_candidates(store.path(ref, search.FILE)):
+            if candidate.refused:
+                continue
             local = candidate.path and Path(candidate.path).is_file()
             if candidate.url and candidate.image is None and not local:
                 links[candidate.url] = None

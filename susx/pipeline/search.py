@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,6 +42,12 @@ class _Params(Params):
     backend: Json
     """Identity of the index, list or service."""
     encoder: EncoderKey
+    licences: tuple[str, ...] = ()
+    """Admitted licences; all where there are none."""
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the values as a job holds them; what asks for nothing is no part of them."""
+        return self.model_dump(mode="json", exclude=None if self.licences else {"licences"})
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
@@ -55,7 +62,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
         params = _Params(
             queries=_queries(plan, name, sentences), backend=plan.backend, encoder=plan.encoder,
             aliases={alias: _queries(plan, name, said, alias) for alias, said in plan.aliases.get(name, {}).items()},
-            by_image=asked if name in shown else 0,
+            by_image=asked if name in shown else 0, licences=plan.retrieval.licence,
         )  # fmt: skip
         inputs = [
             *done.all(pool.STAGE).values(),
@@ -84,6 +91,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``candidates.parquet``: the results of all queries of the class, and of its examples."""
     from susx.images.retrieve.backends import search
     from susx.images.retrieve.candidates import unique_candidates, write_candidates
+    from susx.images.retrieve.licences import refuse_other_licences
 
     inputs, params = Artefacts.of(job), _Params.of(job)
     pooled, shown = inputs.find(pool.STAGE), inputs.find(examples.STAGE)
@@ -92,18 +100,22 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         named = params.aliases.get(said.name, queries)
         queries = reworded(queries, said.sentences) if said.sentences else named
     backend = open_backend(Retrieving.of(job), store, pooled, params.backend, params.encoder)
-    found = [candidate for results in search(backend, queries) for candidate in results]
+    found = [candidate for results in search(backend, queries, params.licences) for candidate in results]
     if shown is not None and (vector := examples.mean_image(store, shown)) is not None:
         query = dataclasses.replace(queries[0], text=_LIKE, prompt=_LIKE, wanted=params.by_image)
         like = backend.search_vectors([query], vector.numpy())[0]
-        found += on_scale_of(found, [candidate for candidate in like if query.admits(candidate.caption)])
+        like = refuse_other_licences(
+            [candidate for candidate in like if query.admits(candidate.caption)], params.licences
+        )
+        found += on_scale_of(found, like)
     candidates = unique_candidates(found)
     write_candidates(out / FILE, candidates)
     return {
         "queries": len(queries) + (shown is not None),
         "candidates": len(candidates),
         "repeated": len(found) - len(candidates),
+        **Counter(one.refused for one in candidates if one.refused),
     }
 
 
-STAGE = Stage("search", 2, run, "Search images", jobs, network=True, outside=(ENCODER, POOL))
+STAGE = Stage("search", 3, run, "Search images", jobs, network=True, outside=(ENCODER, POOL))

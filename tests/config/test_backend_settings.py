@@ -12,7 +12,10 @@ from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends import BACKENDS, backend_settings
 
 ENCODER = EncoderIdentity("words", Path("weights"), "d" * 64, "fp32")
-OWN = {"demo": "pool_size", "features": "folder", "index": "folder", "service": "rate_limit", "urls": "rank"}
+OWN = {
+    "demo": "pool_size", "features": "folder", "index": "folder", "parquet": "data", "service": "rate_limit",
+    "urls": "rank",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -42,7 +45,12 @@ def test_wrong_settings_are_named(section: dict[str, object], words: str) -> Non
 def test_another_backend_leaves_the_settings_of_the_profile_s_own() -> None:
     """A profile's URL means nothing to a folder; what the command line says itself is never dropped."""
     chosen = load_profile("clip-vit-b32", ["retrieval.backend=index", "retrieval.folder=here"]).retrieval
-    assert backend_settings(chosen).model_dump() == {"backend": "index", "over_fetch": 3.0, "folder": "here"}
+    assert backend_settings(chosen).model_dump() == {
+        "backend": "index",
+        "over_fetch": 3.0,
+        "licence": (),
+        "folder": "here",
+    }
     kept = load_profile("clip-vit-b32", ["retrieval.timeout=3"]).retrieval
     assert backend_settings(kept).model_dump()["query"] == "text"
     with pytest.raises(ConfigError, match=r"unknown key 'retrieval\.url'"):
@@ -51,10 +59,10 @@ def test_another_backend_leaves_the_settings_of_the_profile_s_own() -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["features", "index", "service", "urls"])
+@pytest.mark.parametrize("name", ["features", "index", "parquet", "service", "urls"])
 def test_a_source_that_is_not_given_or_not_there(name: str, tmp_path: Path) -> None:
     """One paragraph that says which setting, before anything is opened."""
-    key = {"service": "url", "urls": "urls"}.get(name, "folder")
+    key = {"service": "url", "urls": "urls", "parquet": "data"}.get(name, "folder")
     with pytest.raises(ConfigError, match=f"needs retrieval.{key}"):
         backend_settings(RetrievalConfig(backend=name)).identity(ENCODER)
     if name != "service":

@@ -17,6 +17,8 @@ from susx.errors import InputError
 from susx.store.disk import whole_file
 
 __all__ = [
+    "AUTHOR",
+    "PAGE",
     "Candidate",
     "candidate_from_metadata",
     "caption_of",
@@ -39,6 +41,8 @@ class Candidate:
         url, path: where the image is; None where unknown.
         image: the encoded image where the backend delivers it.
         caption, licence, nsfw: the index's columns, as text.
+        author, page: who made the image, and the page that shows it, where the source says so.
+        refused, detail: a reason for which it is not even fetched, and a sentence on it; "" for all others.
         source: backend and index it came from.
     """
 
@@ -54,21 +58,35 @@ class Candidate:
     licence: str | None = None
     nsfw: str | None = None
     source: str = ""
+    author: str | None = None
+    page: str | None = None
+    refused: str = ""
+    detail: str = ""
 
 
 _LICENCE = ("license", "licence")
 _NSFW = ("punsafe", "nsfw")
+AUTHOR = ("creator", "author", "photographer", "attribution_name", "rightsholder")
+"""Names of a column that says who made an image, the better one first."""
+PAGE = ("page", "landing_url", "foreign_landing_url", "source_page", "originallandingurl")
+"""Names of a column with the page that shows an image."""
 
 
 def candidate_from_metadata(metadata: Mapping[str, Any], **known: Any) -> Candidate:
     """Build a candidate from one row of an index's metadata, whose columns go by several names and cases."""
     lower = {str(key).lower(): value for key, value in metadata.items()}
+
+    def first(names: Iterable[str]) -> str | None:
+        return next((_text(lower[name]) for name in names if name in lower), None)
+
     return Candidate(
         url=_text(lower.get("url")),
         path=_text(lower.get("image_path")),
         caption=caption_of(lower),
-        licence=next((_text(lower[key]) for key in _LICENCE if key in lower), None),
-        nsfw=next((_text(lower[key]) for key in _NSFW if key in lower), None),
+        licence=first(_LICENCE),
+        nsfw=first(_NSFW),
+        author=first(AUTHOR),
+        page=first(PAGE),
         **known,
     )
 

@@ -54,7 +54,7 @@ def fetch_images(
     """
     images = artefact / "images"
     images.mkdir(parents=True, exist_ok=True)
-    links = [c.url for c in candidates if c.url and _is_remote(c)]
+    links = [c.url for c in candidates if c.url and _is_remote(c) and not c.refused]
     # Failures of an earlier download stand; only links that nobody tried are fetched.
     fetched = known_downloads(links, work, config) if links else {}
     if new := [url for url in links if url not in fetched]:
@@ -78,6 +78,8 @@ def _row(
     pooled: bool,
 ) -> SupportRow:
     row = _blank(candidate, model)
+    if candidate.refused:
+        return row.reject(candidate.refused, candidate.detail)
     limits = ImageLimits(config.max_bytes, config.max_pixels)
     if _is_remote(candidate):
         if not candidate.url:
@@ -143,4 +145,6 @@ def _blank(candidate: Candidate, model: str) -> SupportRow:
         model=model,
         licence=candidate.licence,
         nsfw=candidate.nsfw,
+        author=candidate.author,
+        page=candidate.page,
     )

@@ -38,6 +38,7 @@ def export_coco(rows: Sequence[SupportRow], classes: Sequence[str], locate: Loca
                     "id": number, "file_name": name.removeprefix("images/"), "width": row.width, "height": row.height,
                     "license": 1 + licences.index(row.licence or _UNKNOWN), "coco_url": row.url or "",
                     "origin": row.origin, "path": row.path or "", "original_digest": row.original_digest or "", "caption": row.caption or row.prompt,
+                    "author": row.author or "", "page": row.page or "",
                 }
             )  # fmt: skip
             annotations.append(

@@ -18,7 +18,19 @@ __all__ = ["PARQUET", "export_parquet"]
 PARQUET = "data/train-00000-of-00001.parquet"
 """Where a support set's only split lies, as ``datasets`` looks for it."""
 
-_STRINGS = ("digest", "origin", "url", "licence", "caption", "prompt", "model", "path", "original_digest")
+_STRINGS = (
+    "digest",
+    "origin",
+    "url",
+    "licence",
+    "caption",
+    "prompt",
+    "model",
+    "path",
+    "original_digest",
+    "author",
+    "page",
+)
 """Columns beside image and label."""
 _GROUP = 100
 """Images of a row group: what a reader holds in memory at once."""

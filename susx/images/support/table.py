@@ -43,7 +43,7 @@ def read_support(path: Path) -> list[SupportRow]:
         raise InputError(f"There is no support table at {path}; give the support.parquet of a run.")
     try:
         table = pq.read_table(path)
-        added = {"path", "original_digest"}  # tables of older runs lack them
+        added = {"path", "original_digest", "author", "page"}  # tables of older runs lack them
         missing = [name for name in _schema().names if name not in table.column_names and name not in added]
         if missing:
             raise InputError(f"{path} is not a support table: it lacks the columns {', '.join(missing)}.")

@@ -10,12 +10,13 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat
+from pydantic import BaseModel, ConfigDict, PositiveFloat, field_validator
 
 from susx.config import DownloadConfig
 from susx.errors import ConfigError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.candidates import Candidate
+from susx.images.retrieve.licences import checked_codes, refuse_other_licences
 from susx.images.retrieve.queries import Query
 from susx.types import Json
 
@@ -95,6 +96,16 @@ class Opening:
     work: Path | None = None
 
 
+def _listed_codes(value: object) -> tuple[str, ...]:
+    words = value.split(",") if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        raise ValueError("expected codes of licences joined by commas, such as cc0,by")
+    try:
+        return checked_codes(word.strip() for word in words if word.strip())
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
 class BackendSettings(BaseModel, ABC):
     """The ``retrieval`` section of a profile as one backend reads it; each backend's file has its own."""
 
@@ -104,6 +115,11 @@ class BackendSettings(BaseModel, ABC):
 
     backend: str
     over_fetch: PositiveFloat = 3.0
+    licence: tuple[str, ...] = ()
+    """Creative Commons licences that are admitted, of cc0, pdm, by, by-sa, by-nd, by-nc, by-nc-sa and by-nc-nd; all where none is said.
+    An image of another licence, or of none that its source states, is not fetched and counts as ``licence``."""
+
+    _licence = field_validator("licence", mode="before")(_listed_codes)
 
     @property
     def takes_features(self) -> bool:
@@ -160,10 +176,10 @@ def sample_places(total: int, blocks: int = 64, rows: int = 1024) -> list[int]:
     return [place for first in range(0, total, step) for place in range(first, min(first + rows, total))]
 
 
-def search(backend: Backend, queries: Sequence[Query]) -> list[list[Candidate]]:
-    """Search, and drop results whose captions hold a word that the class excludes."""
+def search(backend: Backend, queries: Sequence[Query], licences: Sequence[str] = ()) -> list[list[Candidate]]:
+    """Search, drop results whose captions hold a word that the class excludes, and mark those of licences that are not admitted."""
     results = backend.search(queries)
     return [
-        [candidate for candidate in found if query.admits(candidate.caption)]
+        refuse_other_licences((candidate for candidate in found if query.admits(candidate.caption)), licences)
         for query, found in zip(queries, results, strict=True)
     ]

@@ -244,7 +244,9 @@ class IndexBackend:
             for query, row in zip(queries, positions, strict=True)
         ]
         rows = self.metadata.get([position for found in hits for position in found])
-        known = zip(rows.url, rows.image_path, rows.caption, rows.licence, rows.nsfw, strict=True)
+        known = zip(
+            rows.url, rows.image_path, rows.caption, rows.licence, rows.nsfw, rows.author, rows.page, strict=True
+        )  # fmt: skip
         return [
             [
                 self._candidate(query, position, score, *next(known))
@@ -261,7 +263,7 @@ class IndexBackend:
 
     def _candidate(
         self, query: Query, position: int, score: float, url: str | None, path: str | None,
-        caption: str | None, licence: str | None, nsfw: str | None,
+        caption: str | None, licence: str | None, nsfw: str | None, author: str | None, page: str | None,
     ) -> Candidate:  # fmt: skip
         return Candidate(
             query.class_name,
@@ -276,4 +278,6 @@ class IndexBackend:
             licence or None,
             nsfw or None,
             self.name,
+            author or None,
+            page or None,
         )

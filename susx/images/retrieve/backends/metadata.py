@@ -17,6 +17,7 @@ import numpy as np
 
 from susx.errors import RetrievalError
 from susx.images.retrieve.backends.part_pairs import metadata_files
+from susx.images.retrieve.candidates import AUTHOR, PAGE
 
 __all__ = ["IndexMetadata", "IndexRows"]
 
@@ -26,6 +27,8 @@ _NAMES = {
     "caption": ("caption", "text"),
     "licence": ("license", "licence"),
     "nsfw": ("punsafe", "nsfw"),
+    "author": AUTHOR,
+    "page": PAGE,
 }
 """Field -> names of its column, in any case, the better one first."""
 
@@ -39,6 +42,8 @@ class IndexRows:
     caption: list[str | None]
     licence: list[str | None]
     nsfw: list[str | None]
+    author: list[str | None]
+    page: list[str | None]
 
 
 KEPT_ROWS = 2_000_000

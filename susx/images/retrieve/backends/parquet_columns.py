@@ -1,0 +1,119 @@
+"""Which columns of a table of images say what: captions, labels, the image or its link, licence, author."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from susx.errors import ConfigError, RetrievalError, did_you_mean
+from susx.images.retrieve.candidates import AUTHOR, PAGE
+
+__all__ = ["Columns", "content_name", "image_bytes", "label_names", "text_cell"]
+
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "caption": ("caption", "text", "alt_text", "title", "description", "caption_text"),
+    "label": ("label", "labels", "class", "class_name", "category", "displayname", "fine_label"),
+    "image": ("image", "img", "jpg", "png", "webp", "image_bytes", "bytes"),
+    "link": ("url", "image_url", "link", "originalurl"),
+    "licence": ("license", "licence"),
+    "nsfw": ("punsafe", "nsfw"),
+    "author": AUTHOR,
+    "page": PAGE,
+}
+"""What is meant -> usual names of its column, in any case, the better one first."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Column of each thing, "" where the table has none."""
+
+    caption: str = ""
+    label: str = ""
+    image: str = ""
+    link: str = ""
+    licence: str = ""
+    nsfw: str = ""
+    author: str = ""
+    page: str = ""
+
+    @classmethod
+    def of(cls, names: Sequence[str], chosen: Mapping[str, str | None], where: str) -> Columns:
+        """Find the columns of a table; ``chosen`` are those that a person names.
+
+        Raises:
+            ConfigError: a chosen column is not there.
+            RetrievalError: there is nothing to search by, or nothing that is an image.
+        """
+        lower = {name.lower(): name for name in reversed(names)}
+        found = {what: next((lower[n] for n in usual if n in lower), "") for what, usual in _NAMES.items()}
+        for what, name in chosen.items():
+            if name is not None:
+                if name not in names:
+                    raise ConfigError(
+                        f"retrieval.{what}: {where} has no column '{name}'.{did_you_mean(name, names)}"
+                    )
+                found[what] = name
+        columns = cls(**found)
+        if not columns.caption and not columns.label:
+            raise RetrievalError(
+                f"{where} has neither captions nor labels to search by; its columns are {', '.join(names)}. Name one with "
+                "--set retrieval.caption=COLUMN or --set retrieval.label=COLUMN."
+            )
+        if not columns.image and not columns.link:
+            raise RetrievalError(
+                f"{where} has neither images nor links to them; its columns are {', '.join(names)}. Name one with "
+                "--set retrieval.image=COLUMN or --set retrieval.link=COLUMN."
+            )
+        return columns
+
+    @property
+    def searched(self) -> list[str]:
+        """Columns that every row is judged by."""
+        return list(dict.fromkeys(name for name in (self.caption, self.label, self.licence) if name))
+
+    @property
+    def kept(self) -> list[str]:
+        """Columns that are read of the rows that are found."""
+        return list(dict.fromkeys(name for what in _NAMES if (name := getattr(self, what))))
+
+
+def label_names(metadata: Mapping[bytes, bytes] | None, column: str) -> list[str]:
+    """Return the class names of a column of numbers, as ``datasets`` writes them into a schema; empty where there are none."""
+    try:
+        feature = json.loads((metadata or {})[b"huggingface"])["info"]["features"][column]
+    except (KeyError, ValueError, TypeError):
+        return []
+    for inner in (feature, feature.get("feature") if isinstance(feature, dict) else None):
+        if isinstance(inner, dict) and isinstance(inner.get("names"), list):
+            return [str(name) for name in inner["names"]]
+    return []
+
+
+def text_cell(value: Any, names: Sequence[str] = ()) -> list[str]:
+    """Return the texts of a cell: a text, a list of them, or numbers of classes.
+
+    >>> text_cell([0, 2], ["cat", "dog"]), text_cell("a cat"), text_cell(None)
+    (['cat'], ['a cat'], [])
+    """
+    if isinstance(value, list):
+        return [text for one in value for text in text_cell(one, names)]
+    if isinstance(value, str):
+        return [value] if value.strip() else []
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [names[value]] if 0 <= value < len(names) else []
+    return []
+
+
+def image_bytes(value: Any) -> bytes | None:
+    """Return the encoded image of a cell: bytes, or a mapping with ``bytes`` as ``datasets`` writes it; None where it has none."""
+    if isinstance(value, Mapping):
+        value = value.get("bytes")
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) and len(value) else None
+
+
+def content_name(image: bytes) -> str:
+    """Return the name of an image by its content."""
+    return hashlib.sha256(image).hexdigest()

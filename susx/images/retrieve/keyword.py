@@ -1,0 +1,41 @@
+"""Sources that are searched by words: the queries of a class ask for the same images there, and share what is found."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from susx.images.retrieve.candidates import Candidate
+from susx.images.retrieve.queries import Query
+
+__all__ = ["search_by_subject"]
+
+
+def search_by_subject(
+    queries: Sequence[Query], find: Callable[[Query], Sequence[Candidate]]
+) -> list[list[Candidate]]:
+    """Return the candidates of each query: ``find`` is asked once a subject, for as many as its queries want together.
+
+    The encoder ranks what was fetched (``choose_support``). Until then the order of the source counts: the similarity of a candidate
+    is 1 for the first and falls to 1 over their number, which is no cosine.
+    """
+    together: dict[tuple[str, str], list[int]] = {}
+    for at, query in enumerate(queries):
+        together.setdefault((query.class_name, query.subject or query.class_name), []).append(at)
+    results: list[list[Candidate]] = [[] for _ in queries]
+    for (_, subject), places in together.items():
+        wanted = sum(queries[at].wanted for at in places)
+        asked = dataclasses.replace(queries[places[0]], wanted=wanted, subject=subject)
+        found = list(find(asked))
+        ranked = [
+            dataclasses.replace(one, similarity=1 - at / max(len(found), 1)) for at, one in enumerate(found)
+        ]
+        start = 0
+        for place in places:
+            query = queries[place]
+            end = start + query.wanted if place != places[-1] else len(ranked)
+            results[place] = [
+                dataclasses.replace(one, prompt=query.prompt, query=query.text) for one in ranked[start:end]
+            ]
+            start = end
+    return results

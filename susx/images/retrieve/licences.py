@@ -1,0 +1,110 @@
+"""Creative Commons licences as sources write them, and which of them a person admits (``--licence cc0,by,by-sa,pdm``).
+
+Codes are Openverse's: the elements of the licence (``by-nc-sa``), ``cc0``, and ``pdm`` (Public Domain Mark).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from susx.errors import ConfigError, did_you_mean
+from susx.images.retrieve.candidates import Candidate
+
+__all__ = ["CODES", "Licence", "checked_codes", "read_licence", "refuse_other_licences"]
+
+CODES = ("cc0", "pdm", "by", "by-sa", "by-nd", "by-nc", "by-nc-sa", "by-nc-nd")
+
+_ADDRESS = re.compile(r"creativecommons\.org/(licenses|publicdomain)/([a-z0-9+-]+)(?:/(\d\.\d))?")
+_WORDS = (
+    (r"non[\s_-]*commercial", "nc"),
+    (r"share[\s_-]*alike", "sa"),
+    (r"no[\s_-]*deriv(?:ative)?s?(?:[\s_-]*works)?", "nd"),
+    (r"attribution", "by"),
+    (r"(?:cc|creative[\s_-]*commons)?[\s_-]*zero|\bcc[\s_-]0\b|public[\s_-]*domain[\s_-]*dedication", "cc0"),
+    (r"public[\s_-]*domain(?:[\s_-]*mark)?|publicdomain|\bmark\b", "pdm"),
+    (r"creative[\s_-]*commons|\binternational\b|\bgeneric\b|\bunported\b|\blicen[cs]e\b|\buniversal\b", ""),
+)
+
+
+@dataclass(frozen=True)
+class Licence:
+    """One of ``CODES``, with its version where the source gives one."""
+
+    code: str
+    version: str = ""
+
+    @property
+    def name(self) -> str:
+        """As Creative Commons writes it: ``CC BY-SA 4.0``."""
+        spelled = {"cc0": "CC0", "pdm": "Public Domain Mark"}.get(self.code, f"CC {self.code.upper()}")
+        return f"{spelled} {self.version}".strip()
+
+    @property
+    def deed(self) -> str:
+        """Address of its text; "" where the version is not known."""
+        if self.code in ("cc0", "pdm"):
+            word = {"cc0": "zero", "pdm": "mark"}[self.code]
+            return f"https://creativecommons.org/publicdomain/{word}/{self.version or '1.0'}/"
+        return f"https://creativecommons.org/licenses/{self.code}/{self.version}/" if self.version else ""
+
+
+def read_licence(text: str | None) -> Licence | None:
+    """Return the licence that an address, code or name means; None for one that is none of Creative Commons'.
+
+    >>> [str(read_licence(t) and read_licence(t).name) for t in ("CC_BY_NC_4_0", "http://creativecommons.org/publicdomain/zero/1.0/", "MIT")]
+    ['CC BY-NC 4.0', 'CC0 1.0', 'None']
+    """
+    lower = (text or "").strip().lower()
+    if address := _ADDRESS.search(lower):
+        code = {"zero": "cc0", "mark": "pdm"}.get(address[2], address[2])
+        return Licence(code, address[3] or "") if code in CODES else None
+    lower = re.sub(r"\(.*?\)", " ", lower)
+    version = re.search(r"(\d)[._](\d)\b", lower)
+    for pattern, word in _WORDS:
+        lower = re.sub(pattern, f" {word} ", lower)
+    parts = [part for part in re.split(r"[\s_.,/-]+", lower) if part and not part.isdigit()]
+    parts = [part for part in parts if part != "cc"]
+    code = "-".join(dict.fromkeys(parts))
+    order = [part for part in ("by", "nc", "nd", "sa") if part in parts]
+    if parts and set(parts) <= {"by", "nc", "nd", "sa"}:
+        code = "-".join(order)
+    return Licence(code, ".".join(version.groups()) if version else "") if code in CODES else None
+
+
+def checked_codes(said: Iterable[str]) -> tuple[str, ...]:
+    """Return codes as a person wrote them, in lower case, each once.
+
+    Raises:
+        ConfigError: one is unknown.
+
+    >>> checked_codes(["CC-BY", "cc0"])
+    ('by', 'cc0')
+    """
+    found: dict[str, None] = {}
+    for word in said:
+        licence = read_licence(word)
+        if licence is None:
+            raise ConfigError(
+                f"'{word}' is no licence that can be asked for; expected some of {', '.join(CODES)}.{did_you_mean(word.lower(), CODES)}"
+            )
+        found[licence.code] = None
+    return tuple(found)
+
+
+def refuse_other_licences(candidates: Iterable[Candidate], admitted: Iterable[str]) -> list[Candidate]:
+    """Return candidates, those marked as refused whose licence is none of ``admitted`` or is not stated; all pass where it is empty."""
+    codes = tuple(admitted)
+    return [one if not codes or one.refused else _judged(one, codes) for one in candidates]
+
+
+def _judged(candidate: Candidate, codes: tuple[str, ...]) -> Candidate:
+    licence = read_licence(candidate.licence)
+    if licence is not None and licence.code in codes:
+        return candidate
+    said = f"Its licence is {candidate.licence}" if candidate.licence else "Its source states no licence"
+    return dataclasses.replace(
+        candidate, refused="licence", detail=f"{said}; asked for were {', '.join(codes)}."
+    )
