@@ -1,5 +1,6 @@
 """Classifiers behind one interface: frozen hyper-parameters, ``fit`` on evidence, row-wise ``logits``."""
 
+from susx.methods.ape import Ape
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState, parameters
 from susx.methods.calip import Calip
@@ -8,8 +9,10 @@ from susx.methods.cocoop import CoCoOp
 from susx.methods.coop import CoOp
 from susx.methods.evidence import Evidence, ImageFeatures
 from susx.methods.folder_prototypes import FolderPrototypes
+from susx.methods.gda import Gda
 from susx.methods.linear_probe import LinearProbe
 from susx.methods.meta_adapter import MetaAdapter
+from susx.methods.proker import Proker
 from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
@@ -23,6 +26,7 @@ from susx.methods.zero_shot import ZeroShot
 __all__ = [
     "METHODS",
     "REFERENCE",
+    "Ape",
     "Axis",
     "Calip",
     "ClipAdapter",
@@ -30,11 +34,13 @@ __all__ = [
     "CoOp",
     "Evidence",
     "FolderPrototypes",
+    "Gda",
     "ImageFeatures",
     "LinearProbe",
     "MetaAdapter",
     "Method",
     "Need",
+    "Proker",
     "Run",
     "TextState",
     "TipAdapter",

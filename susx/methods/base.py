@@ -271,7 +271,13 @@ class Method(ABC, Generic[State]):
         """
         return ""
 
-    def _check(self, *, positive: tuple[str, ...] = (), non_negative: tuple[str, ...] = ()) -> None:
+    def _check(
+        self,
+        *,
+        positive: tuple[str, ...] = (),
+        non_negative: tuple[str, ...] = (),
+        at_most_one: tuple[str, ...] = (),
+    ) -> None:
         """Refuse hyper-parameters outside their domain.
 
         Raises:
@@ -285,6 +291,9 @@ class Method(ABC, Generic[State]):
                 raise ConfigError(
                     f"{self.name}: {name} must be a finite number {word}, found {value!r}. Give such a value."
                 )
+        for name in at_most_one:
+            if getattr(self, name) > 1:
+                raise ConfigError(f"{self.name}: {name} must be at most 1, found {getattr(self, name)!r}.")
 
     def _check_choice(self, name: str, allowed: tuple[str, ...]) -> None:
         """Refuse a word that is not one of ``allowed``.

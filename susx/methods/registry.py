@@ -8,14 +8,17 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from susx.errors import ConfigError, did_you_mean
+from susx.methods.ape import Ape
 from susx.methods.base import Method
 from susx.methods.calip import Calip
 from susx.methods.clip_adapter import ClipAdapter
 from susx.methods.cocoop import CoCoOp
 from susx.methods.coop import CoOp
 from susx.methods.folder_prototypes import FolderPrototypes
+from susx.methods.gda import Gda
 from susx.methods.linear_probe import LinearProbe
 from susx.methods.meta_adapter import MetaAdapter
+from susx.methods.proker import Proker
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
 from susx.methods.tip_adapter_pp import TipAdapterPP
@@ -33,6 +36,9 @@ METHODS: dict[str, type[Method[Any]]] = {
     "calip": Calip,
     "linear_probe": LinearProbe,
     "tip_adapter": TipAdapter,
+    "ape": Ape,
+    "gda": Gda,
+    "proker": Proker,
     "tip_adapter_pp": TipAdapterPP,
     "tip_adapter_f": TipAdapterF,
     "clip_adapter": ClipAdapter,

@@ -76,6 +76,8 @@ VALUES: dict[str, dict[str, Any]] = {
     "tip_x": {"alpha": 1.5, "beta": 3.0, "gamma": 2.0},
     "tip_x_pp": {"alpha": 1.5, "beta": 3.0, "gamma": 2.0, "weights": str(ADAPTERS)},
     "tip_x_published": {"alpha": 1.5, "beta": 3.0, "gamma": 2.0},
+    "ape": {"alpha": 1.5, "beta": 3.0},
+    "gda": {"alpha": 1.0},
 }
 VARIANTS: dict[str, Any] = {
     "tip_adapter-sum": TipAdapter(alpha=1.5, beta=3.0, weighting="sum"),
