@@ -38,7 +38,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "status",
         "Say which stages of a build are fresh, stale, missing or wait, and why.",
     ),
-    "evaluate": ("susx.commands.features", "evaluate", "Run the methods on files of features."),
+    "evaluate": ("susx.commands.evaluate", "evaluate", "Run the methods on files of features."),
     "encode": ("susx.commands.encode", "encode", "Encode a folder of images for susx evaluate."),
     "adapt": (
         "susx.commands.adapt",

@@ -9,33 +9,23 @@ import torch
 from PIL import Image
 
 from susx.classifier.classifier import Classifier
-from susx.evaluation.comparison import compare
 from susx.evaluation.generalisation import columns_of
-from susx.evaluation.summary import score
+from susx.evaluation.interval import bootstrap_interval
+from susx.evaluation.measure import Score, measure
+from susx.evaluation.scores import top_k_correct
 
 __all__ = ["Generalisation", "generalise"]
 
 
-@dataclass(frozen=True)
-class Generalisation:
-    """Top-1 as a fraction with its 95 % bootstrap interval, on ``n`` images of ``classes`` classes.
-
-    ``gain`` is ``top1 - zero_shot`` with its paired bootstrap interval, ``p_value`` McNemar's.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Generalisation(Score):
+    """What a classifier gives on another data set of ``classes`` of its classes; gains are over zero-shot, whose accuracy stands beside."""
 
     dataset: str
     classes: int
-    n: int
     zero_shot: float
     zero_shot_low: float
     zero_shot_high: float
-    top1: float
-    low: float
-    high: float
-    gain: float
-    gain_low: float
-    gain_high: float
-    p_value: float
 
 
 def generalise(
@@ -64,9 +54,9 @@ def generalise(
     prompts = classifier.stored.zero_shot
     plain = (prompts.logit_scale * features.pooled @ prompts.text.T)[:, columns]
     ours = classifier.logits(features)[:, columns]
-    before, after = score(plain, truth), score(ours, truth)
-    paired = compare(plain.argmax(dim=1) == truth, ours.argmax(dim=1) == truth)
+    right = top_k_correct(plain, truth, 1)
+    low, high = bootstrap_interval(int(right.sum()), len(truth))
     return Generalisation(
-        dataset, len(class_names), len(truth), before.top1, before.low, before.high, after.top1, after.low,
-        after.high, paired.gain, paired.low, paired.high, paired.p_value,
+        dataset=dataset, classes=len(class_names), zero_shot=float(right.double().mean()), zero_shot_low=low, zero_shot_high=high,
+        **vars(measure(ours, truth, reference=plain)),
     )  # fmt: skip

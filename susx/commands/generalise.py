@@ -57,7 +57,7 @@ def generalise(
     lines = []
     for row in rows:
         plain, ours, gain = (
-            f"{100 * value:{sign}.2f} ({100 * low:.1f} to {100 * high:.1f})"
+            f"{100 * (value or 0):{sign}.2f} ({100 * (low or 0):.1f} to {100 * (high or 0):.1f})"
             for value, low, high, sign in (
                 (row.zero_shot, row.zero_shot_low, row.zero_shot_high, ""), (row.top1, row.low, row.high, ""),
                 (row.gain, row.gain_low, row.gain_high, "+"),

@@ -21,6 +21,7 @@ from susx.evaluation.confidence import ClassConfidence, class_confidence
 from susx.evaluation.confusion import ConfusionPair, confusion_matrix, confusion_pairs
 from susx.evaluation.generalisation import columns_of
 from susx.evaluation.interval import bootstrap_interval
+from susx.evaluation.measure import Score, error_ranking, measure, measure_runs
 from susx.evaluation.modality_gap import (
     CosineHistogram,
     centroid_gap,
@@ -31,7 +32,6 @@ from susx.evaluation.modality_gap import (
 from susx.evaluation.per_class import ClassGain, class_gains
 from susx.evaluation.rejection import Rejection, estimate_rejection, names_a_class
 from susx.evaluation.scores import class_accuracy, macro_f1, mean_per_class, top_k_correct
-from susx.evaluation.summary import Scores, score
 
 __all__ = [
     "AccuracyCurve",
@@ -44,7 +44,7 @@ __all__ = [
     "MethodFactory",
     "Rejection",
     "ReliabilityBins",
-    "Scores",
+    "Score",
     "accuracy_plane",
     "bootstrap_interval",
     "calibrate",
@@ -57,16 +57,18 @@ __all__ = [
     "confusion_matrix",
     "confusion_pairs",
     "cosine_histograms",
+    "error_ranking",
     "estimate_rejection",
     "fit_temperature",
     "intra_modal_overlap",
     "macro_f1",
     "mean_per_class",
+    "measure",
+    "measure_runs",
     "names_a_class",
     "overlap",
     "probabilities",
     "reliability",
-    "score",
     "support_size_curve",
     "take_shots",
     "term_ablation",

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from susx.errors import InputError
-from susx.evaluation.summary import Scores, score
+from susx.evaluation.interval import bootstrap_interval
+from susx.evaluation.measure import Score, measure
+from susx.evaluation.scores import top_k_correct
 from susx.methods.base import Method
 from susx.methods.evidence import Evidence, ImageFeatures
 from susx.seeds import derive_seed
@@ -101,13 +103,13 @@ def accuracy_plane(
 
 def term_ablation(
     method: Method[Any], evidence: Evidence, query: ImageFeatures, labels: Int64[Tensor, " query"]
-) -> Mapping[str, Scores]:
+) -> Mapping[str, Score]:
     """Score a method as it is and without each of its terms (the term's weight 0, everything else as it is)."""
     variants = {"all terms": method}
     for axis in method.axes:
         if axis.term:
             variants[f"without {axis.term}"] = method.with_values({axis.name: 0.0})
-    return {name: score(m.logits(m.fit(evidence), query), labels) for name, m in variants.items()}
+    return {name: measure(m.logits(m.fit(evidence), query), labels) for name, m in variants.items()}
 
 
 def support_size_curve(
@@ -141,12 +143,19 @@ def support_size_curve(
         for repeat in range(1 if alike else repeats):
             part = take_shots(evidence, size, derive_seed(seed, "shots", size, repeat))
             method = make(part)
-            found.append(score(method.logits(method.fit(part), query), labels))
-        mean = sum(s.top1 for s in found) / len(found)
-        top1.append(mean)
-        low.append(min(s.top1 for s in found) if len(found) > 1 else found[0].low)
-        high.append(max(s.top1 for s in found) if len(found) > 1 else found[0].high)
+            found.append(_top_1(method.logits(method.fit(part), query), labels))
+        shares = [share for share, _ in found]
+        top1.append(sum(shares) / len(shares))
+        low.append(min(shares) if len(found) > 1 else found[0][1][0])
+        high.append(max(shares) if len(found) > 1 else found[0][1][1])
     return AccuracyCurve(used, tuple(top1), tuple(low), tuple(high))
+
+
+def _top_1(
+    logits: Float[Tensor, "query classes"], labels: Int64[Tensor, " query"]
+) -> tuple[float, tuple[float, float]]:
+    right = int(top_k_correct(logits, labels, 1).sum())
+    return right / len(labels), bootstrap_interval(right, len(labels))
 
 
 def take_shots(evidence: Evidence, size: int, seed: int) -> Evidence:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from susx.errors import ConfigError, InputError
-from susx.experiment.rows import DRAWS, Row, evidence_of, few_shot_rows, halve, rows_of, usable_methods
-from susx.experiment.trials import trials_of
+from susx.experiment.access import access_of
+from susx.experiment.cell import Cell, MeasuredCell, measure_cell
+from susx.experiment.data import DataSet
+from susx.experiment.rows import DRAWS, Row, mean_row, usable_methods
+from susx.experiment.trials import Trial, trials_of
 from susx.features.feature_set import FeatureSet
-from susx.features.pool_search import read_pool, support_from_pool
-from susx.features.pool_statistics import gather_pool_statistics
-from susx.methods import Run, known_methods
+from susx.methods import Need, Run, known_methods
+from susx.methods.access import Access
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,11 +26,19 @@ __all__ = ["Experiment", "evaluate_features"]
 
 @dataclass(frozen=True)
 class Experiment:
-    """What was measured: rows, the source of the features, and the images measured on."""
+    """What was measured.
+
+    Attributes:
+        rows: in the order of tables; of several draws of the shots their mean.
+        source: of the features.
+        split: the images measured on.
+        cells: what the rows are made of, with what was said of every image.
+    """
 
     rows: tuple[Row, ...]
     source: str
     split: str
+    cells: tuple[MeasuredCell, ...] = field(default=(), repr=False)
 
     def frame(self) -> pd.DataFrame:
         """Return the rows as a table; accuracies are shares of 1."""
@@ -65,45 +75,54 @@ def evaluate_features(
         draws: of the shots, that a few-shot row is the mean of.
         shrinkage: of tuning ``support`` towards the fixed values, 0 to 1.
         seed: of folds, and of the halves of a validation split without test.
-        dataset: name of the data set, where a paper publishes search grids per data set.
+        dataset: name of the data set, in rows and where a paper publishes search grids per data set.
         run: device and folder of checkpoints, for methods that train; its seed is ``seed``.
 
     Raises:
         ConfigError: a pool and shots at once, an unknown method or protocol.
-        InputError: no labelled images to measure on.
+        InputError: no labelled images to measure on, more shots than any class has, no draw.
     """
     if pool is not None and shots:
         raise ConfigError("--pool and --shots are two sources of support: give one of them.")
-    validation, test, split = features.validation, features.test, "test"
-    if test is None:
-        if validation is None:
-            raise InputError(
-                f"{features.source}: neither test nor validation images to measure on. Add a labelled split."
-            )
-        (validation, test), split = halve(validation, seed), f"half of validation (seed {seed})"
-    images, source, statistics = features.support, "the folder's", None
-    if pool is not None:
-        rows = read_pool(pool)
-        # Of features in memory the encoder is not known by its weights; one folder's prompts and one pool are one encoder's.
-        statistics = gather_pool_statistics(
-            features.text, features.logit_scale, [rows.numpy()], features.encoder
-        )
-        statistics.check(statistics.encoder, statistics.text)
-        images = support_from_pool(features.text, features.logit_scale, rows, per_class)
-        source = f"pool, {per_class} a class"
-    labelled = pool is None and features.support_labelled
-    evidence = dataclasses.replace(
-        evidence_of(features, images, validation, labelled=labelled), pool=statistics
-    )
+    if draws < 1:
+        raise InputError(f"Few-shot rows need at least one draw of the shots, found {draws}.")
+    data = DataSet(dataset or "", features, pool, per_class)
+    validation, test, split = data.splits(seed)
+    granted = _granted(features, pool, shots)
+    evidence = data.evidence(granted - {"validation"}, None, None, seed)
     named = methods if isinstance(methods, Mapping) else usable_methods(methods, evidence, test)
-    trials = trials_of(named, tuning, validation=evidence.has_validation)
-    options: dict[str, Any] = {
-        "dataset": dataset,
-        "shrinkage": shrinkage,
-        "run": dataclasses.replace(run, seed=seed),
-    }
-    table = list(rows_of(evidence, test, trials[:1] if shots else trials, source, **options))
-    if shots:
-        table += few_shot_rows(evidence, test, trials, shots, draws, **options)
+    trials = trials_of(named, tuning, validation=validation is not None)
+
+    def cells(trial: Trial) -> Iterator[list[Cell]]:
+        access = access_of(trial.method, trial.tuning, granted)
+        one = Cell(
+            data.name, trial.method.name, named.get(trial.method.name) or {}, trial.tuning, access, seed=seed,
+            shrinkage=shrinkage, grids=dataset,
+        )  # fmt: skip
+        if not shots or trial.method.name == trials[0].method.name:
+            yield [one]
+            return
+        if Need.SUPPORT in trial.method.needs:
+            for count in shots:
+                drawn = range(1, 1 + draws) if count < data.most_shots() else [None]
+                yield [dataclasses.replace(one, shots=count, draw=draw) for draw in drawn]
+
+    measured = [
+        [measure_cell(cell, data, run) for cell in group] for trial in trials for group in cells(trial)
+    ]
     order = list(known_methods())
-    return Experiment(tuple(sorted(table, key=lambda row: order.index(row.method))), features.source, split)
+    measured.sort(key=lambda group: order.index(group[0].row.method))
+    return Experiment(
+        tuple(mean_row(group) for group in measured), features.source, split,
+        tuple(cell for group in measured for cell in group),
+    )  # fmt: skip
+
+
+def _granted(features: FeatureSet, pool: Path | None, shots: Sequence[int]) -> frozenset[Access]:
+    """Return all that there is to look at; methods are held to what they declare."""
+    granted: set[Access] = {"names", "folder", "stream", "validation"}
+    if pool is not None or (features.support is not None and not features.support_labelled and not shots):
+        granted.add("pool")
+    elif features.support is not None or shots:
+        granted.add("shots")
+    return frozenset(granted)

@@ -1,56 +1,87 @@
-"""Evidence x methods x protocols, measured on labelled images: one row of a table with its intervals each."""
+"""Rows of an experiment: a cell of it, or the mean over the draws of several; and the evidence of a folder of features."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
-from susx.errors import InputError
-from susx.evaluation.ablation import take_shots
-from susx.evaluation.accuracy import top_1
-from susx.evaluation.comparison import compare, mean_gain
-from susx.evaluation.interval import mean_interval
-from susx.experiment.fit import FittedTrial, fit_trial, shown_to
-from susx.experiment.trials import Trial
+from susx.evaluation.measure import Score, measure_runs
 from susx.features.feature_set import FeatureSet, Split
-from susx.methods import REFERENCE, Evidence, ImageFeatures, Need, known_methods
-from susx.methods.access import Access, seen_by
+from susx.methods import Evidence, Need, known_methods
 from susx.seeds import derive_seed
 
-__all__ = ["DRAWS", "Row", "evidence_of", "few_shot_rows", "halve", "rows_of", "usable_methods"]
+if TYPE_CHECKING:
+    from susx.experiment.cell import MeasuredCell
+
+__all__ = ["DRAWS", "Row", "evidence_of", "halve", "mean_row", "usable_methods"]
 
 DRAWS = 3
 """Draws of the shots that a few-shot row is the mean of, unless said otherwise."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: accuracies are shares of 1.
+@dataclass(frozen=True, kw_only=True)
+class Row(Score):
+    """What was measured of a method on a data set, with what it was allowed and what it chose. Gains are over zero-shot.
 
-    ``low`` and ``high`` bound the accuracy at 95 % by a bootstrap over images, of the mean where several draws of the shots
-    were run; ``runs`` holds what each of those chose and reached. ``gain`` is the paired difference to zero-shot on the
-    same images, of several draws their mean, with its bootstrap interval over images. ``access`` is what the row looked at.
+    Attributes:
+        dataset, method, tuning: what was measured; "-" for the tuning of a method without hyper-parameters.
+        support: where support images come from, for people; "-" where there are none.
+        regime: which folder the images are (``susx.experiment.regimes``).
+        split: images measured on.
+        outsiders: images of the folder that show no class; they are not among ``n``.
+        parameters: hyper-parameters that were set.
+        hyper_parameters: those chosen; of several draws see ``runs``.
+        note: what else happened than asked for, or "".
+        reason: why there is no number, or "".
+        labelled_images: support images that a person labelled.
+        validation_images: labelled images that hyper-parameters were chosen on, or fitted on.
+        looks: how often those were scored: points of the search.
+        seconds: of fit and prediction on this machine; fits that cells share count in the first.
+        images: file of what was said of every image, in the folder of a result; "" where none was kept.
+        runs: the draw, accuracy and hyper-parameters of each of several draws that this is the mean of.
     """
 
+    dataset: str = ""
     method: str
     tuning: str
-    support: str
-    top1: float
-    low: float
-    high: float
-    n: int
+    support: str = "-"
+    regime: str = "all"
+    split: str = ""
+    outsiders: int = 0
+    parameters: dict[str, Any] = field(default_factory=dict)
     hyper_parameters: dict[str, float] = field(default_factory=dict)
     note: str = ""
-    gain: float | None = None
-    gain_low: float | None = None
-    gain_high: float | None = None
+    reason: str = ""
+    labelled_images: int = 0
+    validation_images: int = 0
+    looks: int = 0
+    seconds: float = 0.0
+    images: str = ""
     runs: tuple[dict[str, Any], ...] = ()
-    access: tuple[Access, ...] = ()
+
+
+def mean_row(cells: Sequence[MeasuredCell]) -> Row:
+    """Return the row of several draws of the shots on the same images: their mean, with its interval over images."""
+    rows = [cell.row for cell in cells]
+    if len(rows) == 1:
+        return rows[0]
+    first = rows[0]
+    correct = torch.stack([cell.predicted == cell.labels for cell in cells])
+    score = measure_runs(rows, correct, cells[0].reference)
+    runs = tuple(
+        {"seed": row.draw, "top1": row.top1, "hyper_parameters": row.hyper_parameters} for row in rows
+    )
+    return Row(
+        **vars(score), dataset=first.dataset, method=first.method, tuning=first.tuning, support=first.support, regime=first.regime,
+        split=first.split, parameters=first.parameters, note=" ".join(sorted({row.note for row in rows} - {""})),
+        labelled_images=first.labelled_images, validation_images=first.validation_images, looks=first.looks,
+        seconds=sum(row.seconds for row in rows), runs=runs,
+    )  # fmt: skip
 
 
 def halve(split: Split, seed: int) -> tuple[Split, Split]:
@@ -102,103 +133,3 @@ def usable_methods(wanted: Sequence[str], evidence: Evidence, test: Split) -> di
     return {
         name: {} for name, method in known_methods().items() if method.row_wise and not method.needs & lacking
     }
-
-
-def rows_of(
-    evidence: Evidence, test: Split, trials: Sequence[Trial], support: str, **options: Any
-) -> Iterator[Row]:
-    """Yield a row per trial, the reference (whose trial comes first) included. ``options`` go to ``fit_trial``."""
-    query = ImageFeatures(test.features, test.patches)
-    reference = None
-    for trial in trials:
-        result = fit_trial(trial, evidence, **options)
-        logits = result.fitted.logits(query)
-        right = logits.argmax(dim=1) == test.labels
-        accuracy = top_1(logits, test.labels)
-        low, high = accuracy.interval
-        gain = None if reference is None else compare(reference, right)
-        if trial.method.name == REFERENCE:
-            reference = right
-        yield Row(
-            trial.method.name,
-            trial.tuning if trial.method.axes else "-",
-            support if Need.SUPPORT in trial.method.needs else "-",
-            accuracy.value,
-            low,
-            high,
-            len(test),
-            dict(result.choice.hyper_parameters),
-            result.choice.note,
-            None if gain is None else gain.gain,
-            None if gain is None else gain.low,
-            None if gain is None else gain.high,
-            access=seen_by(trial.method, shown_to(trial, evidence), trial.tuning),
-        )
-
-
-def few_shot_rows(
-    evidence: Evidence,
-    test: Split,
-    trials: Sequence[Trial],
-    shots: Sequence[int],
-    draws: int = DRAWS,
-    **options: Any,
-) -> Iterator[Row]:
-    """Yield a row per number of shots and trial that uses support: the mean over draws of the shots.
-
-    The shots are drawn from the labelled support by seeds 1, 2, 3 ..., the same for every method. Where the shots are
-    all there is, the draws are one and the same, and it is measured once. Gains are over the first trial, the reference.
-
-    Raises:
-        InputError: more shots than any class has labelled images, or no draw.
-    """
-    if draws < 1:
-        raise InputError(f"Few-shot rows need at least one draw of the shots, found {draws}.")
-    labels = evidence.support("Few-shot evaluation")[1]
-    most = int(torch.bincount(labels).max())
-    if max(shots) > most:
-        raise InputError(
-            f"{max(shots)} shots asked for, and no class has more than {most} labelled support images."
-        )
-    query = ImageFeatures(test.features, test.patches)
-
-    def measure(trial: Trial, draw: Evidence) -> tuple[FittedTrial, Bool[Tensor, " query"]]:
-        result = fit_trial(trial, draw, **options)
-        return result, result.fitted.logits(query).argmax(dim=1) == test.labels
-
-    _, reference = measure(trials[0], evidence)
-    for count in shots:
-        seeds = range(1, 1 + (draws if count < most else 1))
-        drawn = [take_shots(evidence, count, seed) for seed in seeds]
-        for trial in trials:
-            if Need.SUPPORT not in trial.method.needs:
-                continue
-            measured = [measure(trial, draw) for draw in drawn]
-            correct = torch.stack([right for _, right in measured])
-            low, high = mean_interval(correct)
-            gain, gain_low, gain_high = mean_gain(reference, correct)
-            runs = tuple(
-                {
-                    "seed": seed,
-                    "top1": float(right.double().mean()),
-                    "hyper_parameters": result.choice.hyper_parameters,
-                }
-                for seed, (result, right) in zip(seeds, measured, strict=True)
-            )
-            notes = {result.choice.note for result, _ in measured} - {""}
-            yield Row(
-                trial.method.name,
-                trial.tuning,
-                f"{count} shots",
-                float(correct.double().mean()),
-                low,
-                high,
-                len(test),
-                dict(measured[0][0].choice.hyper_parameters) if len(runs) == 1 else {},
-                " ".join(sorted(notes)),
-                gain,
-                gain_low,
-                gain_high,
-                runs=runs if len(runs) > 1 else (),
-                access=seen_by(trial.method, shown_to(trial, drawn[0]), trial.tuning),
-            )

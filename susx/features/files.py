@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from susx.errors import InputError
 from susx.features.feature_set import SPLITS, FeatureSet, checked_names, checked_split
+from susx.features.importers.arrays import looks_like_arrays, read_arrays
 from susx.features.importers.sus_x import looks_like_sus_x, read_sus_x
 from susx.features.importers.tip_adapter import looks_like_tip_adapter, read_tip_adapter
 from susx.methods.rows import checked_unit_rows
@@ -54,21 +55,27 @@ def read_features(
     prompts: str | None = None,
     text: Path | None = None,
 ) -> FeatureSet:
-    """Read a folder of features in whichever of the three layouts it is.
+    """Read features in whichever of the four layouts they are.
 
     Args:
-        folder: this project's layout, a Tip-Adapter cache folder or an official SuS-X feature folder.
+        folder: this project's layout, a Tip-Adapter cache folder, an official SuS-X feature folder, plain arrays (an ``.npz`` or
+            ``.npy`` files).
         shots: which ``keys_{shots}shots.pt`` of a Tip-Adapter folder; default the most.
         dataset, backbone, support, prompts: which files of a SuS-X folder that holds several.
-        text: a text classifier kept elsewhere (.npy, .pt), for the two other layouts.
+        text: a text classifier kept elsewhere (.npy, .pt), for the three other layouts.
 
     Raises:
         InputError: no such folder, no known layout, a choice that it does not have, or unusable contents; names the file.
         MismatchError: files that do not belong together.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder. Give a folder of features.")
     choices = {"shots": shots, "backbone": backbone, "support": support, "prompts": prompts, "text": text}
+    if folder.is_file() and looks_like_arrays(folder):
+        _refuse_others(folder, "a file of arrays", choices, "text")
+        return read_arrays(folder, text=text)
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such folder. Give a folder of features, an .npz or .npy files of arrays."
+        )
     if (folder / _TENSORS).exists():
         _refuse_others(folder, "this project's folder of features", choices)
         return read_native(folder)
@@ -80,10 +87,13 @@ def read_features(
         return read_sus_x(
             folder, dataset=dataset, backbone=backbone, support=support, prompts=prompts, text=text
         )
+    if looks_like_arrays(folder):
+        _refuse_others(folder, "a folder of arrays", choices, "text")
+        return read_arrays(folder, text=text)
     found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
     raise InputError(
         f"{folder}: no features in a known layout. Expected {_TENSORS} (this project), keys_*shots.pt, val_f.pt or "
-        f"test_f.pt (Tip-Adapter), or *_f_test_m*.pt (SuS-X); found {found}."
+        f"test_f.pt (Tip-Adapter), *_f_test_m*.pt (SuS-X), or test_features.npy (arrays); found {found}."
     )
 
 

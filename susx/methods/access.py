@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from susx.methods.base import Method
     from susx.methods.evidence import Evidence
 
-__all__ = ["ACCESS", "MEANING", "Access", "access_text", "permitted", "seen_by", "sorted_access"]
+__all__ = [
+    "ACCESS",
+    "MEANING",
+    "Access",
+    "access_text",
+    "permitted",
+    "permitted_access",
+    "seen_by",
+    "sorted_access",
+]
 
 Access: TypeAlias = Literal["names", "pool", "shots", "validation", "folder", "stream"]
 
@@ -57,7 +66,9 @@ def permitted(evidence: Evidence, access: Iterable[Access], tuning: str = "fixed
     return _support_of(left, allowed)
 
 
-def seen_by(method: Method[Any], evidence: Evidence, tuning: str = "fixed") -> tuple[Access, ...]:
+def seen_by(
+    method: Method[Any] | type[Method[Any]], evidence: Evidence, tuning: str = "fixed"
+) -> tuple[Access, ...]:
     """Return what a method looked at when it was tuned by a protocol and fitted on this evidence, in the order of tables.
 
     >>> import torch
@@ -73,8 +84,12 @@ def seen_by(method: Method[Any], evidence: Evidence, tuning: str = "fixed") -> t
         here.add("shots")
     if evidence.has_validation:
         here.add("validation")
-    allowed = method.access | _OF_PROTOCOL.get(tuning if method.axes else "fixed", frozenset())
-    return sorted_access(item for item in allowed if item in here)
+    return sorted_access(item for item in permitted_access(method, tuning) if item in here)
+
+
+def permitted_access(method: Method[Any] | type[Method[Any]], tuning: str = "fixed") -> frozenset[Access]:
+    """Return the most that a method under a tuning protocol looks at."""
+    return method.access | _OF_PROTOCOL.get(tuning if method.axes else "fixed", frozenset())
 
 
 def sorted_access(access: Iterable[Access]) -> tuple[Access, ...]:

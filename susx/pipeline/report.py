@@ -55,4 +55,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"methods": len(data.methods), "images shown": len(data.support)}
 
 
-STAGE = Stage("report", 9, run, "Write the report", jobs)
+STAGE = Stage("report", 10, run, "Write the report", jobs)

@@ -15,7 +15,8 @@ from susx.errors import SusxError
 from susx.evaluation import compare
 from susx.images.inspect import perceptual_hash
 from susx.images.support import read_support
-from susx.methods import Evidence
+from susx.methods import Evidence, find_method
+from susx.methods.access import Access, seen_by, sorted_access
 from susx.pipeline import (
     classify,
     curate,
@@ -54,13 +55,13 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
         title=params.title, toy=profile["toy"],
         digests={name: ref.digest for name, ref in read.items()},
     )  # fmt: skip
-    rows = _methods(params, inputs, store)
     split_labels = {split: target.read_labels(store, ref) for split, ref in inputs.all(target.STAGE).items()}
-    test_image = _TestImages(reporting, split_labels["test"]) if rows else None
     evidence = load_evidence(
         store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), params.classes,
         pool=inputs.find(pool_statistics.STAGE),
     )  # fmt: skip
+    rows = _methods(params, inputs, store, evidence)
+    test_image = _TestImages(reporting, split_labels["test"]) if rows else None
     return ReportData(
         run=identity,
         packaged=fit.read_packaged(store, inputs.all(fit.STAGE)[params.headline]),
@@ -85,7 +86,9 @@ def report_data(job: Job, store: ArtefactStore) -> ReportData:
     )
 
 
-def _methods(params: ReportParams, inputs: Artefacts, store: ArtefactStore) -> tuple[MethodRow, ...]:
+def _methods(
+    params: ReportParams, inputs: Artefacts, store: ArtefactStore, evidence: Evidence
+) -> tuple[MethodRow, ...]:
     """Return a row per trial that was measured, in the order of the trials: the reference first."""
     from safetensors.torch import load_file
 
@@ -102,7 +105,7 @@ def _methods(params: ReportParams, inputs: Artefacts, store: ArtefactStore) -> t
                 logits["test"], logits["test_labels"], prompts=profile["prompts"]["classify"],
                 source=" + ".join(params.sources) if fitted["uses_support"] else "names only",
                 encoder=profile["encoder"]["model"], method=fitted["method"], title=fitted["title"],
-                tuning=fitted["tuning"], hyper_parameters=_shown(fitted["hyper_parameters"]),
+                tuning=fitted["tuning"], access=_access(fitted, evidence), hyper_parameters=_shown(fitted["hyper_parameters"]),
                 is_zero_shot=fitted["is_zero_shot"], zero_shot=reference, seed=profile["seed"], version=susx.__version__,
                 held_out=(logits["val"], logits["val_labels"]) if "val" in logits else None,
                 digests={"classifier": classifier.digest, "support": inputs.one(curate.STAGE).digest},
@@ -111,6 +114,13 @@ def _methods(params: ReportParams, inputs: Artefacts, store: ArtefactStore) -> t
         if reference is None:
             reference = logits["test"]
     return tuple(rows)
+
+
+def _access(fitted: Mapping[str, Any], evidence: Evidence) -> tuple[Access, ...]:
+    """Return what a fit looked at."""
+    method, tuning = find_method(fitted["method"]), fitted["tuning"]
+    seen = set(seen_by(method, evidence, tuning))
+    return sorted_access(seen | {"validation"} if tuning == "val" else seen)
 
 
 def _shown(values: dict[str, Any]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def write_parquet(data: ReportData, path: Path) -> None:
     rows = flat_rows(data)
     columns = list(flat_rows(dataclasses.replace(data, methods=(MethodRow("", "", "", ""),)))[0])
     frame = pandas.DataFrame(rows, columns=columns)
-    floats = [f.name for f in dataclasses.fields(MethodRow) if f.type == "float | None"]
+    floats = [f.name for f in dataclasses.fields(MethodRow) if f.type in ("float | None", "int | None")]
     frame[floats] = frame[floats].astype("float64")
     frame.to_parquet(path, index=False)
 

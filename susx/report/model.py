@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from susx.evaluation.measure import Score
 from susx.methods.packaged import Packaged
 from susx.records import SupportRow
 from susx.report.figure_data import Bars, ClassChange, Curve, Histogram, Plane, Reliability
@@ -69,21 +70,16 @@ class RunIdentity:
 
 
 @dataclass(frozen=True)
-class MethodRow:
-    """One measured combination: prompts x source x encoder x method x tuning protocol.
+class MethodRow(Score):
+    """One measured combination: prompts x source x encoder x method x tuning protocol, with what ``Score`` holds.
 
     Attributes:
         prompts, source, encoder, method, tuning: the five axes (``tuning`` is fixed, support, val, or "" for a method
             without hyper-parameters).
         hyper_parameters: name -> chosen value.
-        n: number of labelled test images.
-        top1, low, high: accuracy and its 95 % bootstrap interval.
-        top5, mean_per_class, macro_f1: further scores.
-        ece, ece_after, temperature: expected calibration error before and after temperature scaling.
+        ece_after, temperature: expected calibration error after temperature scaling.
         calibration_images: labelled images there were to fit the temperature on; too few fit none.
-        gain, gain_low, gain_high, p_value: paired difference of top-1 to zero-shot with its 95 % bootstrap interval
-            and McNemar's exact p.
-        seed, version, digests: provenance of this row, where it differs from the run's or stands on its own.
+        version, digests: provenance of this row (with ``seed``), where it differs from the run's or stands on its own.
         title: how papers write the method's name.
         reference: whether this is the row that gains are against.
         is_zero_shot: whether tuning left nothing of the method beyond the class prompts.
@@ -95,21 +91,8 @@ class MethodRow:
     method: str
     tuning: str = ""
     hyper_parameters: Mapping[str, float | int | str | bool] = field(default_factory=dict)
-    n: int = 0
-    top1: float | None = None
-    low: float | None = None
-    high: float | None = None
-    top5: float | None = None
-    mean_per_class: float | None = None
-    macro_f1: float | None = None
-    ece: float | None = None
     ece_after: float | None = None
     temperature: float | None = None
-    gain: float | None = None
-    gain_low: float | None = None
-    gain_high: float | None = None
-    p_value: float | None = None
-    seed: int | None = None
     version: str = ""
     digests: Mapping[str, Digest] = field(default_factory=dict)
     title: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from jaxtyping import Float, Int64
@@ -9,15 +10,14 @@ from torch import Tensor
 
 from susx.evaluation.ablation import AccuracyCurve, AccuracyPlane
 from susx.evaluation.calibration import calibrate, reliability
-from susx.evaluation.comparison import compare
 from susx.evaluation.confidence import class_confidence
 from susx.evaluation.confusion import confusion_matrix, confusion_pairs
+from susx.evaluation.measure import Score, measure
 from susx.evaluation.modality_gap import centroid_gap, cosine_histograms, intra_modal_overlap
 from susx.evaluation.per_class import class_gains
 from susx.evaluation.rejection import Rejection
-from susx.evaluation.scores import top_k_correct
-from susx.evaluation.summary import Scores, score
 from susx.methods import Evidence
+from susx.methods.access import Access
 from susx.report.figure_data import Bars, ClassChange, Curve, Histogram, Plane, Reliability
 from susx.report.model import Confidence, Confusion, MethodRow, QueryImage
 from susx.types import Digest
@@ -53,6 +53,7 @@ def measured_row(
     hyper_parameters: Mapping[str, float | int | str | bool] | None = None,
     zero_shot: Float[Tensor, "query classes"] | None = None,
     held_out: tuple[Float[Tensor, "val classes"], Int64[Tensor, " val"]] | None = None,
+    access: Sequence[Access] = (),
     seed: int | None = None,
     version: str = "",
     digests: Mapping[str, Digest] | None = None,
@@ -63,17 +64,14 @@ def measured_row(
 
     Args:
         logits, labels: of the test images.
-        prompts, source, encoder, method, tuning, hyper_parameters, seed, version, digests, title, is_zero_shot: see
+        prompts, source, encoder, method, tuning, hyper_parameters, access, seed, version, digests, title, is_zero_shot: see
             ``MethodRow``.
         zero_shot: logits of the reference on the same images, for the paired gain; None: this is the reference.
         held_out: logits and labels of other images (the validation split) that the temperature is fitted on; None or
             too few leave temperature scaling out. Test images never fit it.
     """
-    scores = score(logits, labels)
+    score = measure(logits, labels, reference=zero_shot, access=access, seed=seed)
     temperature = None if held_out is None else calibrate(*held_out)
-    gain = None
-    if zero_shot is not None:
-        gain = compare(top_k_correct(zero_shot, labels, 1), top_k_correct(logits, labels, 1), seed or 0)
     return MethodRow(
         prompts,
         source,
@@ -81,22 +79,10 @@ def measured_row(
         method,
         tuning,
         dict(hyper_parameters or {}),
-        n=scores.n,
-        top1=scores.top1,
-        low=scores.low,
-        high=scores.high,
-        top5=scores.top5,
-        mean_per_class=scores.mean_per_class,
-        macro_f1=scores.macro_f1,
-        ece=reliability(logits, labels).ece,
+        **{part.name: getattr(score, part.name) for part in dataclasses.fields(score)},
         ece_after=None if temperature is None else reliability(logits, labels, temperature).ece,
         temperature=temperature,
         calibration_images=0 if held_out is None else len(held_out[1]),
-        gain=None if gain is None else gain.gain,
-        gain_low=None if gain is None else gain.low,
-        gain_high=None if gain is None else gain.high,
-        p_value=None if gain is None else gain.p_value,
-        seed=seed,
         version=version,
         digests=dict(digests or {}),
         title=title,
@@ -268,14 +254,14 @@ def loss_curve(losses: Sequence[float], name: str) -> Curve:
     return Curve("Training loss", name, epochs, tuple(losses), x_label="epoch", y_label="cross-entropy")
 
 
-def bars(found: Mapping[str, Scores], figure: str, note: str = "") -> Bars:
+def bars(found: Mapping[str, Score], figure: str, note: str = "") -> Bars:
     """Return named scores with their 95 % intervals (with and without a term, other data sets)."""
     scores = tuple(found.values())
     return Bars(
         figure,
         tuple(found),
-        tuple(s.top1 for s in scores),
-        tuple(s.low for s in scores),
-        tuple(s.high for s in scores),
+        tuple(s.top1 or 0.0 for s in scores),
+        tuple(s.low or 0.0 for s in scores),
+        tuple(s.high or 0.0 for s in scores),
         note=note,
     )

@@ -104,9 +104,12 @@ def _methods(rng: np.random.Generator, n: int) -> tuple[MethodRow, ...]:
     ):  # fmt: skip
         gain = None if method == "reference" else top1 - 0.548
         rows.append(MethodRow(
-            "cupl", "retrieved", "susx-tiny", method, tuning, hyper, n, top1, top1 - 0.021, top1 + 0.02, top1 + 0.27,
-            top1 - 0.006, top1 - 0.012, float(rng.uniform(0.05, 0.12)), float(rng.uniform(0.01, 0.03)), 1.4, gain,
-            gain and gain - 0.014, gain and gain + 0.014, gain and 0.02 * (0.06 - gain), title=method.capitalize(), reference=gain is None,
+            "cupl", "retrieved", "susx-tiny", method, tuning, hyper, n=n, top1=top1, low=top1 - 0.021, high=top1 + 0.02, top5=top1 + 0.27,
+            mean_per_class=top1 - 0.006, macro_f1=top1 - 0.012, ece=float(rng.uniform(0.05, 0.12)), auroc=0.7 + top1 / 5,
+            ece_after=float(rng.uniform(0.01, 0.03)), temperature=1.4, gain=gain, gain_low=gain and gain - 0.014,
+            gain_high=gain and gain + 0.014, p_value=gain and 0.02 * (0.06 - gain),
+            access=("names",) if gain is None else ("names", "pool", "validation") if tuning == "val" else ("names", "pool"),
+            title=method.capitalize(), reference=gain is None,
         ))  # fmt: skip
     return tuple(rows)
 

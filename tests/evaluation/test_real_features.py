@@ -14,8 +14,8 @@ from susx.evaluation import (
     compare,
     cosine_histograms,
     fit_temperature,
+    measure,
     reliability,
-    score,
     top_k_correct,
 )
 from susx.methods import ClipAdapter, Evidence, ImageFeatures, TipAdapter, TipAdapterF, ZeroShot
@@ -39,7 +39,7 @@ def dtd() -> dict[str, torch.Tensor]:
 
 def test_zero_shot_is_the_known_number(dtd: dict[str, torch.Tensor]) -> None:
     """44.80 % top-1 on DTD's test split, inside its interval of some two points either way."""
-    found = score(100 * dtd["test_f"] @ dtd["text"].T, dtd["test_l"])
+    found = measure(100 * dtd["test_f"] @ dtd["text"].T, dtd["test_l"])
     assert round(100 * found.top1, 2) == 44.80
     assert found.n == 1692
     assert 0.02 < found.high - found.top1 < 0.03

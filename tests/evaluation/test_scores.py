@@ -7,7 +7,18 @@ import torch
 from sklearn.metrics import f1_score, recall_score, top_k_accuracy_score
 
 from susx.errors import InputError, MismatchError
-from susx.evaluation import class_accuracy, macro_f1, mean_per_class, score, top_k_correct
+from susx.evaluation import (
+    bootstrap_interval,
+    class_accuracy,
+    compare,
+    error_ranking,
+    macro_f1,
+    mean_per_class,
+    measure,
+    measure_runs,
+    reliability,
+    top_k_correct,
+)
 
 
 @pytest.fixture
@@ -66,12 +77,14 @@ def test_absent_class_has_no_accuracy() -> None:
 def test_summary_holds_all(measured: tuple[torch.Tensor, torch.Tensor]) -> None:
     """The summary's numbers are those of the single functions, its interval holds its top-1."""
     logits, labels = measured
-    found = score(logits, labels)
+    found = measure(logits, labels)
     assert found.n == 400
     assert found.top1 == pytest.approx(float((logits.argmax(1) == labels).double().mean()))
+    assert None not in (found.low, found.top1, found.high, found.top5)
     assert found.low < found.top1 < found.high
     assert found.top1 < found.top5 <= 1
-    assert score(logits[:, :3], labels.clamp(max=2)).top5 == 1.0
+    assert found.ece == reliability(logits, labels).ece
+    assert measure(logits[:, :3], labels.clamp(max=2)).top5 == 1.0
 
 
 @pytest.mark.untyped
@@ -90,4 +103,48 @@ def test_what_cannot_be_scored_is_refused(
 ) -> None:
     """Wrong lengths, no images, NaN and labels outside the classes are named."""
     with pytest.raises(error, match=words):
-        score(logits, labels)
+        measure(logits, labels)
+
+
+def test_how_confidence_ranks_errors_is_counted_by_hand() -> None:
+    """The share of pairs (right, wrong) in which the right answer is surer, ties half; nothing where all are right."""
+    confidence = torch.tensor([0.9, 0.4, 0.6, 0.4])
+    right = torch.tensor([True, True, False, False])
+    assert error_ranking(confidence, right) == pytest.approx((1 + 1 + 0 + 0.5) / 4)
+    assert error_ranking(confidence, torch.ones(4, dtype=torch.bool)) is None
+    assert error_ranking(confidence, torch.zeros(4, dtype=torch.bool)) is None
+
+
+def test_a_record_says_what_was_looked_at_and_its_paired_gain(
+    measured: tuple[torch.Tensor, torch.Tensor],
+) -> None:
+    """Access, shots, draw and seed stand beside the gain over the reference on the same images."""
+    logits, labels = measured
+    reference = logits.roll(1, dims=1)
+    found = measure(logits, labels, reference=reference, access=("names", "shots"), shots=4, draw=2, seed=7)
+    paired = compare(reference.argmax(1) == labels, logits.argmax(1) == labels, 7)
+    assert (found.gain, found.gain_low, found.gain_high) == (paired.gain, paired.low, paired.high)
+    assert found.p_value == paired.p_value
+    assert (found.access, found.shots, found.draw, found.seed) == (("names", "shots"), 4, 2, 7)
+
+
+def test_the_mean_of_runs_is_over_the_same_images(measured: tuple[torch.Tensor, torch.Tensor]) -> None:
+    """One run is itself; of several the accuracy is the mean and the interval is over images."""
+    logits, labels = measured
+    runs = [logits, logits.roll(1, dims=0), logits.roll(3, dims=0)]
+    scores = [measure(run, labels, draw=at) for at, run in enumerate(runs)]
+    correct = torch.stack([run.argmax(1) == labels for run in runs])
+    assert measure_runs(scores[:1], correct[:1], None) is scores[0]
+    mean = measure_runs(scores, correct, correct[0])
+    assert mean.top1 == pytest.approx(sum(score.top1 or 0 for score in scores) / 3)
+    assert mean.gain == pytest.approx((mean.top1 or 0) - (scores[0].top1 or 0))
+    assert mean.ece == pytest.approx(sum(score.ece or 0 for score in scores) / 3)
+    assert mean.p_value is None
+    assert mean.draw is None
+
+
+def test_the_interval_holds_the_share_and_narrows() -> None:
+    """It lies around the share, as wide as the normal one, and narrower with more images."""
+    (low, high), (lower, higher) = bootstrap_interval(400, 1000), bootstrap_interval(40, 100)
+    assert lower < low < 0.4 < high < higher
+    assert high - low == pytest.approx(2 * 1.96 * (0.4 * 0.6 / 1000) ** 0.5, rel=0.05)

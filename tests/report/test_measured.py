@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from susx.evaluation import AccuracyPlane, fit_temperature, reliability, score
+from susx.evaluation import AccuracyPlane, fit_temperature, measure, reliability
 from susx.evaluation.calibration import FEWEST
 from susx.report import QueryImage
 from susx.report.figures.classes import matrix_figure
@@ -49,10 +49,10 @@ def test_row_holds_every_score(logits: tuple[torch.Tensor, torch.Tensor, torch.T
         held_out=(better[90:], labels[90:]),
     )
     assert (row.top1, row.low, row.high) == (lambda s: (s.top1, s.low, s.high))(
-        score(better[:90], labels[:90])
+        measure(better[:90], labels[:90])
     )
     assert row.gain is not None
-    assert row.gain == pytest.approx((row.top1 or 0) - score(zero_shot[:90], labels[:90]).top1)
+    assert row.gain == pytest.approx((row.top1 or 0) - measure(zero_shot[:90], labels[:90]).top1)
     assert row.p_value is not None
     assert row.p_value < 0.01
     assert row.temperature == fit_temperature(better[90:], labels[90:])
@@ -128,7 +128,7 @@ def test_reliability_and_bars_take_names(logits: tuple[torch.Tensor, torch.Tenso
     zero_shot, better, labels = logits
     assert len(reliability_figures(better, labels, "tip_x", 1.7)) == 2
     assert len(reliability_figures(better, labels, "tip_x")) == 1
-    found = bars({"with": score(better, labels), "without": score(zero_shot, labels)}, "KL")
+    found = bars({"with": measure(better, labels), "without": measure(zero_shot, labels)}, "KL")
     assert found.names == ("with", "without")
     assert found.values[0] > found.values[1]
 
