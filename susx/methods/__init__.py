@@ -14,14 +14,18 @@ from susx.methods.linear_probe import LinearProbe
 from susx.methods.meta_adapter import MetaAdapter
 from susx.methods.proker import Proker
 from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
+from susx.methods.sinkhorn import Sinkhorn
+from susx.methods.stata import StatA
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
 from susx.methods.tip_adapter_pp import TipAdapterPP
 from susx.methods.tip_x import TipX
 from susx.methods.tip_x_pp import TipXPP
 from susx.methods.tip_x_published import TipXPublished
+from susx.methods.transclip import TransClip
 from susx.methods.whitened_prototypes import WhitenedPrototypes
 from susx.methods.zero_shot import ZeroShot
+from susx.methods.zlap import Zlap
 
 __all__ = [
     "METHODS",
@@ -42,6 +46,8 @@ __all__ = [
     "Need",
     "Proker",
     "Run",
+    "Sinkhorn",
+    "StatA",
     "TextState",
     "TipAdapter",
     "TipAdapterF",
@@ -49,8 +55,10 @@ __all__ = [
     "TipX",
     "TipXPP",
     "TipXPublished",
+    "TransClip",
     "WhitenedPrototypes",
     "ZeroShot",
+    "Zlap",
     "find_method",
     "known_methods",
     "parameters",

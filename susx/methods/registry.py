@@ -19,14 +19,18 @@ from susx.methods.gda import Gda
 from susx.methods.linear_probe import LinearProbe
 from susx.methods.meta_adapter import MetaAdapter
 from susx.methods.proker import Proker
+from susx.methods.sinkhorn import Sinkhorn
+from susx.methods.stata import StatA
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
 from susx.methods.tip_adapter_pp import TipAdapterPP
 from susx.methods.tip_x import TipX
 from susx.methods.tip_x_pp import TipXPP
 from susx.methods.tip_x_published import TipXPublished
+from susx.methods.transclip import TransClip
 from susx.methods.whitened_prototypes import WhitenedPrototypes
 from susx.methods.zero_shot import ZeroShot
+from susx.methods.zlap import Zlap
 
 __all__ = ["DEFAULTS", "ENTRY_POINTS", "METHODS", "REFERENCE", "find_method", "known_methods"]
 
@@ -49,6 +53,10 @@ METHODS: dict[str, type[Method[Any]]] = {
     "tip_x_pp": TipXPP,
     "tip_x_published": TipXPublished,
     "folder_prototypes": FolderPrototypes,
+    "transclip": TransClip,
+    "stata": StatA,
+    "zlap": Zlap,
+    "sinkhorn": Sinkhorn,
 }
 """Constructors by name, in the order of tables; called with hyper-parameters, or with none for the fixed ones."""
 

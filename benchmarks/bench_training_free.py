@@ -1,0 +1,152 @@
+"""Methods without training: GDA, ProKeR and APE against their bare linear algebra, TransCLIP and StatA against their released loops.
+
+``PYTHONPATH=. python benchmarks/bench_training_free.py [--quick]`` prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.mixture_loops import stata_loop, transclip_loop
+from benchmarks.timing import best_of
+from susx.methods import Ape, Evidence, Gda, ImageFeatures, Method, Proker, StatA, TransClip
+
+DIM = 512
+FEW_SHOT = {"full": (1000, 16, 50_000), "quick": (200, 8, 5_000)}
+FOLDER = {"full": (4000, 397), "quick": (400, 50)}
+BLOCK = 1000  # query rows at once in the bare products, as the methods take them
+
+
+def rows(count: int, centres: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Return unit rows around the centres and their classes."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % len(centres)
+    noise = torch.randn(count, DIM, generator=generator) / DIM**0.5
+    return torch.nn.functional.normalize(centres[labels] + 0.8 * noise), labels
+
+
+def prompts(classes: int) -> Tensor:
+    """Return unit rows that share most of their length, as CLIP's do."""
+    generator = torch.Generator().manual_seed(0)
+    scattered = (
+        torch.ones(classes, DIM) / DIM**0.5 + 0.8 * torch.randn(classes, DIM, generator=generator) / DIM**0.5
+    )
+    return torch.nn.functional.normalize(scattered)
+
+
+def gda_products(text: Tensor, support: Tensor, query: Tensor) -> None:
+    """One scatter matrix, its inverse, one product of all classes with all queries."""
+    torch.linalg.inv((support.T @ support + torch.eye(DIM)).double())
+    for part in query.split(BLOCK):
+        part @ text.T
+
+
+def ape_products(text: Tensor, support: Tensor, query: Tensor) -> None:
+    """Cosines of queries with prompts, and on the kept channels with support images; the votes are no product."""
+    kept = round(DIM * Ape().share)
+    keys = support[:, :kept].contiguous()
+    keys @ text[:, :kept].T
+    for part in query.split(BLOCK):
+        part @ text.T
+        part[:, :kept].contiguous() @ keys.T
+
+
+def proker_products(text: Tensor, support: Tensor, query: Tensor) -> None:
+    """The kernel's products, one Cholesky factor with its two triangular solves, and the coefficients'."""
+    gram = support @ support.T
+    gram.mul_(0.01).diagonal().add_(2.0)
+    coefficients = torch.cholesky_solve(support @ text.T, torch.linalg.cholesky(gram))
+    del gram
+    for part in query.split(BLOCK):
+        part @ text.T
+        (part @ support.T) @ coefficients
+
+
+def fit_and_predict(method: Method[Any], evidence: Evidence, images: ImageFeatures) -> Tensor:
+    """Return the logits of images, with nothing left of an earlier fit."""
+    evidence._derived.clear()
+    return method.logits(method.fit(evidence), images)
+
+
+def few_shot(size: str, repeats: int) -> dict[str, Any]:
+    """Return seconds of fit and predict of each method, and of its bare products."""
+    classes, shots, queries = FEW_SHOT[size]
+    text = prompts(classes)
+    support, labels = rows(classes * shots, text, 1)
+    query, _ = rows(queries, text, 2)
+    images = ImageFeatures(query)
+    pairs: list[tuple[Method[Any], Callable[[Tensor, Tensor, Tensor], None]]] = [
+        (Gda(), gda_products), (Ape(), ape_products), (Proker(), proker_products),
+    ]  # fmt: skip
+    found: dict[str, Any] = {"classes x shots x queries x dim": f"{classes} x {shots} x {queries} x {DIM}"}
+    for method, products in pairs:
+        evidence = Evidence(text, 100.0, support, labels)
+
+        bare = best_of(repeats, partial(products, text, support, query))[0]
+        ours = best_of(repeats, partial(fit_and_predict, method, evidence, images))[0]
+        found[method.name] = {
+            "s": round(ours, 2),
+            "bare products s": round(bare, 2),
+            "ratio": round(ours / bare, 2),
+        }
+    return found
+
+
+def folder(size: str) -> tuple[str, Tensor, Tensor]:
+    """Return where a folder is from, its unit rows, and its prompts: SUN397 where ``SUSX_REAL_DATA`` is set."""
+    real = os.environ.get("SUSX_REAL_DATA")
+    if real and size == "full":
+        from benchmarks.name_only import Real
+
+        cell = Real(Path(real)).cells()[-1]
+        return "real CLIP ViT-B/32 features of SUN397", cell.query, cell.text
+    images, classes = FOLDER[size]
+    text = prompts(classes)
+    centres = torch.nn.functional.normalize(text + 0.8 * prompts(2 * classes)[classes:])
+    return "synthetic", rows(images, centres, 3)[0], text
+
+
+def folders(size: str, repeats: int) -> dict[str, Any]:
+    """Return seconds of both mixtures, of their released loops read directly, and how far their shares are apart."""
+    source, query, text = folder(size)
+    found: dict[str, Any] = {"images x classes": f"{len(query)} x {len(text)}, {source}"}
+    methods: list[tuple[Method[Any], Callable[[Tensor, Tensor], Tensor]]] = [
+        (TransClip(), transclip_loop), (StatA(), stata_loop),
+    ]  # fmt: skip
+    for method, loop in methods:
+        state = method.fit(Evidence(text))
+        ours, _, logits = best_of(repeats, partial(method.logits, state, ImageFeatures(query)))
+        theirs, _, shares = best_of(1, partial(loop, query, text))
+        found[method.name] = {
+            "s": round(ours, 2), "released loop s": round(theirs, 1), "times as fast": round(theirs / ours, 1),
+            "largest difference of shares": float((logits.exp() - shares).abs().max()),
+        }  # fmt: skip
+    return found
+
+
+def main() -> None:
+    """Print the measurements."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=("few-shot", "folders"), default="")
+    arguments = parser.parse_args()
+    size, repeats = ("quick", 1) if arguments.quick else ("full", 2)
+    found: dict[str, Any] = {"threads": torch.get_num_threads()}
+    if arguments.only != "folders":
+        found["few-shot"] = few_shot(size, repeats)
+    if arguments.only != "few-shot":
+        found["folders"] = folders(size, repeats)
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
