@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -50,11 +51,12 @@ def predict_stream(
     only as many are held as there are threads.
 
     The first predictions come after one batch; blocks then grow to 16 batches, so that the encoder's own pipeline
-    seldom runs empty.
+    seldom runs empty. A method that sees a folder at once (``row_wise`` False) gets all images as that folder, whatever
+    the encoder's batches are.
     """
     encoder = classifier.encoder
     workers = max(1, encoder.workers)
-    size = encoder.batch_size
+    size = encoder.batch_size if classifier.stored.method.row_wise else sys.maxsize
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         stream = _prepared(pool, images, encoder, ahead=encoder.batch_size + 4 * workers)
         while block := list(_predict_block(classifier, stream, size, top_k, explain)):

@@ -7,6 +7,7 @@ from susx.methods.calip import Calip
 from susx.methods.clip_adapter import ClipAdapter
 from susx.methods.cocoop import CoCoOp
 from susx.methods.coop import CoOp
+from susx.methods.dmn import Dmn
 from susx.methods.evidence import Evidence, ImageFeatures
 from susx.methods.folder_prototypes import FolderPrototypes
 from susx.methods.gda import Gda
@@ -16,6 +17,7 @@ from susx.methods.proker import Proker
 from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
 from susx.methods.sinkhorn import Sinkhorn
 from susx.methods.stata import StatA
+from susx.methods.tda import Tda
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
 from susx.methods.tip_adapter_pp import TipAdapterPP
@@ -36,6 +38,7 @@ __all__ = [
     "ClipAdapter",
     "CoCoOp",
     "CoOp",
+    "Dmn",
     "Evidence",
     "FolderPrototypes",
     "Gda",
@@ -48,6 +51,7 @@ __all__ = [
     "Run",
     "Sinkhorn",
     "StatA",
+    "Tda",
     "TextState",
     "TipAdapter",
     "TipAdapterF",

@@ -14,6 +14,7 @@ from susx.methods.calip import Calip
 from susx.methods.clip_adapter import ClipAdapter
 from susx.methods.cocoop import CoCoOp
 from susx.methods.coop import CoOp
+from susx.methods.dmn import Dmn
 from susx.methods.folder_prototypes import FolderPrototypes
 from susx.methods.gda import Gda
 from susx.methods.linear_probe import LinearProbe
@@ -21,6 +22,7 @@ from susx.methods.meta_adapter import MetaAdapter
 from susx.methods.proker import Proker
 from susx.methods.sinkhorn import Sinkhorn
 from susx.methods.stata import StatA
+from susx.methods.tda import Tda
 from susx.methods.tip_adapter import TipAdapter
 from susx.methods.tip_adapter_f import TipAdapterF
 from susx.methods.tip_adapter_pp import TipAdapterPP
@@ -57,6 +59,8 @@ METHODS: dict[str, type[Method[Any]]] = {
     "stata": StatA,
     "zlap": Zlap,
     "sinkhorn": Sinkhorn,
+    "tda": Tda,
+    "dmn": Dmn,
 }
 """Constructors by name, in the order of tables; called with hyper-parameters, or with none for the fixed ones."""
 

@@ -77,6 +77,19 @@ def test_predictions_equal_those_of_encoder_and_method(classifier, class_names, 
     assert [p.classes[0].class_name for p in found] == [class_names[i] for i in expected.indices.tolist()]
 
 
+@pytest.mark.parametrize("name", [n for n, method in METHODS.items() if not method.row_wise])
+def test_a_folder_is_one_folder_whatever_the_batches(build_classifier, tmp_path, class_names, draw, name):
+    """A method that looks at all images is given all of them: the encoder's batches change nothing."""
+    path = build_classifier(tmp_path / "c", METHODS[name]())
+    images = [draw(name, i) for i in (0, 1) for name in class_names]
+    whole, small = (
+        susx.load_classifier(path, batch_size=size).predict(images, top_k=1, explain=0) for size in (64, 2)
+    )
+    assert [p.classes[0].class_name for p in whole] == [p.classes[0].class_name for p in small]
+    expected = [p.classes[0].probability for p in whole]
+    assert [p.classes[0].probability for p in small] == pytest.approx(expected, abs=1e-4)
+
+
 def test_broken_images_stay_in_their_place(classifier, folder, tmp_path):
     """Each has a sentence that says what is wrong; the others are classified as ever."""
     whole = (folder / "grid.png").read_bytes()

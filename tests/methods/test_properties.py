@@ -92,7 +92,7 @@ ALL: dict[str, Any] = {
 } | VARIANTS
 CASES = {name: method for name, method in ALL.items() if method.row_wise}
 PUBLISHED = {name: method for name, method in ALL.items() if method.name == "tip_x_published"}
-# Their own properties are those of a folder: ``test_folder_methods.py``.
+# Their own properties are those of folders and streams: ``test_folder_methods.py``, ``test_stream_methods.py``.
 FOLDER_WISE = {name: method for name, method in ALL.items() if not method.row_wise and name not in PUBLISHED}
 every = pytest.mark.parametrize("method", CASES.values(), ids=CASES.keys())
 # Eight rounds over seven images of noise amplify rounding, so that a folder's method is held to its tolerances on folders alone.
