@@ -39,6 +39,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Say which stages of a build are fresh, stale, missing or wait, and why.",
     ),
     "evaluate": ("susx.commands.evaluate", "evaluate", "Run the methods on files of features."),
+    "experiment": (
+        "susx.commands.experiment",
+        "experiment",
+        "Measure data sets x methods x access x shots from one YAML, cell by cell.",
+    ),
     "encode": ("susx.commands.encode", "encode", "Encode a folder of images for susx evaluate."),
     "adapt": (
         "susx.commands.adapt",

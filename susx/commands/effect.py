@@ -91,6 +91,7 @@ IDLE: tuple[Idle, ...] = (
         ("build", "status"), "settings", lambda line: "generate" not in line["mode"] and _sets(line, "generation"),
         "generation.* is read by --mode generate alone", f"{_START} --set generation.steps=3",
     ),
+    Idle(("experiment",), "ray_address", lambda line: line["runner"] != "ray", "it goes with --runner ray", "e.yaml --ray-address host:6379"),
     Idle(("evaluate",), "per_class", lambda line: line["pool"] is None, "it goes with --pool", "--features f --per-class 4"),
     Idle(
         ("evaluate",), "shrinkage", lambda line: "support" not in _listed(line["tuning"]), "it is of the tuning 'support'",

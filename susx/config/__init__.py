@@ -1,8 +1,9 @@
 """Configuration: data sets and profiles, read from YAML at the edge of the program."""
 
 from susx.config.dataset import ClassHints, DatasetConfig, ReaderConfig
+from susx.config.experiment import ExperimentConfig, ExperimentData, ExperimentMethod
 from susx.config.folders import config_folders, config_names, find_config
-from susx.config.load import load_dataset, load_profile
+from susx.config.load import load_dataset, load_experiment, load_profile
 from susx.config.profile import (
     CurationConfig,
     DownloadConfig,
@@ -20,6 +21,9 @@ __all__ = [
     "DatasetConfig",
     "DownloadConfig",
     "EncoderConfig",
+    "ExperimentConfig",
+    "ExperimentData",
+    "ExperimentMethod",
     "GenerationConfig",
     "LanguageModelConfig",
     "ProfileConfig",
@@ -30,5 +34,6 @@ __all__ = [
     "config_names",
     "find_config",
     "load_dataset",
+    "load_experiment",
     "load_profile",
 ]

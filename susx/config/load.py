@@ -10,13 +10,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from susx.config.dataset import DatasetConfig
+from susx.config.experiment import ExperimentConfig
 from susx.config.folders import find_config
 from susx.config.profile import ProfileConfig, RetrievalConfig
 from susx.config.yaml_text import parse_yaml
 from susx.errors import ConfigError, did_you_mean
 from susx.text_file import read_text
 
-__all__ = ["load_dataset", "load_profile"]
+__all__ = ["load_dataset", "load_experiment", "load_profile"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -34,6 +35,24 @@ def load_dataset(name: str) -> DatasetConfig:
     return config.model_copy(
         update={key: str((path.parent / file).resolve()) for key, file in relative.items()}
     )
+
+
+def load_experiment(path: Path) -> ExperimentConfig:
+    """Read an experiment; the paths of its data sets become absolute, from the folder of the YAML.
+
+    Raises:
+        ConfigError: no such file, unreadable YAML, an unknown key (with its line), a data set named twice.
+    """
+    if not path.is_file():
+        raise ConfigError(f"There is no file '{path}'. Give the YAML of an experiment.")
+    config = _read(path, ExperimentConfig, {})
+    folder = path.absolute().parent
+    datasets = {}
+    for name, data in config.datasets.items():
+        paths = {key: getattr(data, key) for key in ("features", "images", "text", "pool")}
+        whole = {key: str((folder / value).resolve()) for key, value in paths.items() if value is not None}
+        datasets[name] = data.model_copy(update=whole)
+    return config.model_copy(update={"datasets": datasets})
 
 
 def load_profile(

@@ -7,7 +7,7 @@ ends. Where something is, a temporary server starts while Prefect, torch and the
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -24,7 +24,7 @@ from susx.pipeline.stage import Stage
 from susx.pipeline.unchanged import Stale, finish_unchanged
 from susx.store import ArtefactStore
 
-__all__ = ["run_plan"]
+__all__ = ["in_local_flow", "run_plan"]
 
 UNCHANGED = "Nothing is stale: no stage and no Prefect server was started (--record asks for a flow run all the same)."
 
@@ -107,32 +107,45 @@ def _run_flow(
     ray_address: str | None,
     server: TemporaryServer | None,
 ) -> dict[str, Any]:
-    import httpx
-    from prefect import flow as make_flow
-    from prefect.exceptions import PrefectHTTPStatusError
-
     from susx.flows.build import build_flow, run_build
-
-    # Prefect's tracebacks of what susx refuses are kept out of the terminal: susx says it in words.
-    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine", "prefect.task_engine"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def build(dataset: str, mode: str, profile: str) -> dict[str, Any]:
         return run_build(plan, store, progress, runner, ray_address)
 
+    asked = (plan.dataset.name, "+".join(plan.sources), plan.profile.name)
+    summary: dict[str, Any] = in_local_flow(build, build_flow, asked, server)
+    return summary
+
+
+def in_local_flow(
+    work: Callable[..., Any], like: Any, asked: Sequence[str], server: TemporaryServer | None
+) -> Any:
+    """Run work as a flow of this process, under the name of another flow.
+
+    Args:
+        work: takes what was asked for.
+        like: the flow whose name, names of runs and task runner it has.
+        asked: shown as the parameters of the run.
+        server: this run's own; None: the one that is configured.
+
+    Raises:
+        ServerError: Prefect's server cannot be reached, or went away; finished work is in the store.
+    """
+    import httpx
+    from prefect import flow as make_flow
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    # Prefect's tracebacks of what susx refuses are kept out of the terminal: susx says it in words.
+    for name in ("prefect.flow_runs", "prefect.task_runs", "prefect.flow_engine", "prefect.task_engine"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     decorate: Any = make_flow
     local = decorate(
-        build,
-        name=build_flow.name,
-        flow_run_name=build_flow.flow_run_name,
-        task_runner=build_flow.task_runner,
-        persist_result=False,
-    )
+        work, name=like.name, flow_run_name=like.flow_run_name, task_runner=like.task_runner, persist_result=False
+    )  # fmt: skip
     url = server.url if server else shared_server_url()
     try:
         with server_of_run(server):
-            summary: dict[str, Any] = local(plan.dataset.name, "+".join(plan.sources), plan.profile.name)
-            return summary
+            return local(*asked)
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
         raise gone(error, url) from error
     except RuntimeError as error:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from susx.experiment.cell import Cell
 from susx.experiment.features import Experiment
 from susx.experiment.rows import Row
 from susx.results.facts import command_line, digests_of, made_with
@@ -17,22 +18,24 @@ from susx.results.write import write_result
 from susx.store import digest_json
 from susx.types import Json
 
-__all__ = ["images_file", "result_of", "write_evaluated"]
+__all__ = ["cell_name", "images_file", "result_of", "write_evaluated"]
+
+
+def cell_name(cell: Cell | Row) -> str:
+    """Return a name that a cell shares with no other of its data set, and that can be part of a path."""
+    what: Json = [
+        cell.method, cell.tuning.strip("-"), list(cell.access), cell.shots, cell.draw, cell.seed, cell.regime, dict(cell.parameters),
+    ]  # fmt: skip
+    words = [cell.method, cell.tuning.strip("-"), cell.regime if cell.regime != "all" else ""]
+    words += [f"{cell.shots}-shots" if cell.shots is not None else ""]
+    words += [f"draw-{cell.draw}" if cell.draw is not None else "", digest_json(what)[:8]]
+    return "-".join(filter(None, words))
 
 
 def images_file(row: Row) -> str:
     """Return the name, in the folder of a result, of the file with what was said of each image of a row."""
-    what: Json = [
-        row.dataset, row.method, row.tuning, list(row.access), row.shots, row.draw, row.seed, row.regime, row.parameters,
-    ]  # fmt: skip
-    words = [row.method, row.tuning.strip("-"), row.regime if row.regime != "all" else ""]
-    words += [
-        f"{row.shots}-shots" if row.shots is not None else "",
-        f"draw-{row.draw}" if row.draw is not None else "",
-    ]
-    stem = "-".join(filter(None, [*words, digest_json(what)[:8]]))
     folder = re.sub(r"[^\w.-]+", "_", row.dataset) or "data"
-    return f"images/{folder}/{stem}.parquet"
+    return f"images/{folder}/{cell_name(row)}.parquet"
 
 
 def result_of(experiments: Mapping[str, Experiment], files: Iterable[Path]) -> Result:

@@ -130,7 +130,7 @@ def test_a_variable_of_the_environment_is_no_reason(monkeypatch, tmp_path, capsy
 
 
 OUTS = {
-    "adapt": "photos", "datasets new": "name --from x", "encode": "photos", "evaluate": "--features f", "build": "--dataset textures",
+    "adapt": "photos", "datasets new": "name --from x", "encode": "photos", "evaluate": "--features f", "experiment": "e.yaml", "build": "--dataset textures",
     "export": "--classifier c", "generalise": "--classifier c --target t", "import-features": "--features f",
     "predict": "photo.png", "prompts write": "--dataset textures --profile demo", "pull": "hf://owner/name",
     "label export": "labels --format csv", "status": "--dataset textures", "support export": "support.parquet",

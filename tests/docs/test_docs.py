@@ -17,7 +17,7 @@ import yaml
 from pydantic import BaseModel
 
 from susx.cli import COMMANDS, app
-from susx.config import DatasetConfig, ProfileConfig, load_profile
+from susx.config import DatasetConfig, ExperimentConfig, ProfileConfig, load_profile
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), *ROOT.glob("README.md")])
@@ -138,10 +138,10 @@ YAML = [
 
 
 @pytest.mark.parametrize("block", YAML)
-def test_yaml_is_a_data_set_or_a_profile(block: str) -> None:
+def test_yaml_is_a_data_set_a_profile_or_an_experiment(block: str) -> None:
     """The YAML that is shown is read as what it stands for."""
     data = yaml.safe_load(block)
-    model = DatasetConfig if "classes" in data else ProfileConfig
+    model = DatasetConfig if "classes" in data else ExperimentConfig if "datasets" in data else ProfileConfig
     assert model.model_validate(data).name == data["name"]
 
 
