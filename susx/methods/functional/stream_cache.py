@@ -20,7 +20,8 @@ def entropy(probabilities: Float[np.ndarray, "query classes"]) -> Float[np.ndarr
     [0.6931, 0.0]
     """
     safe = np.where(probabilities > 0, probabilities, 1.0)
-    return -(probabilities * np.log(safe)).sum(axis=1) + 0.0
+    found: np.ndarray = -(probabilities * np.log(safe)).sum(axis=1) + 0.0
+    return found
 
 
 class ClassCache:
