@@ -7,7 +7,9 @@
     |-- MismatchError         two artefacts that do not belong together (encoder of an index, feature width)
     |-- ModelError            weights that cannot be found, fetched or read
     |-- RetrievalError        a kNN service, index or URL list that cannot answer
-    |   `-- DownloadError     images that could not be fetched at a plausible rate
+    |   |-- DownloadError     images that could not be fetched at a plausible rate
+    |   |-- SourceDown        a public source of images that cannot be used now
+    |   `-- LimitReached      a public source that takes no more requests for a time
     |-- SourceChanged         a file outside the store was changed while a build read it
     |-- TrainingError         gradient descent that came to nothing (a loss that is not finite)
     |-- GenerationError       a diffusion model or language model that cannot produce
@@ -34,12 +36,14 @@ __all__ = [
     "DownloadError",
     "GenerationError",
     "InputError",
+    "LimitReached",
     "MismatchError",
     "ModelError",
     "NoSupportError",
     "RetrievalError",
     "ServerError",
     "SourceChanged",
+    "SourceDown",
     "StoreError",
     "SusxError",
     "TrainingError",
@@ -80,6 +84,14 @@ class RetrievalError(SusxError):
 
 class DownloadError(RetrievalError):
     """Images that could not be fetched at a plausible rate."""
+
+
+class SourceDown(RetrievalError):
+    """A public source of images that cannot be used now: it does not answer, or not in the form that it documents."""
+
+
+class LimitReached(RetrievalError):
+    """A public source that takes no more requests for a time; the message says until when."""
 
 
 class GenerationError(SusxError):

@@ -27,6 +27,8 @@ class Retrieving(Encoding):
 
     retrieval: RetrievalConfig
     download: DownloadConfig
+    build: str = ""
+    """When the build began: what is down is not asked again in it."""
 
 
 class DownloadParams(Params):
@@ -46,7 +48,10 @@ class DownloadParams(Params):
 def retrieving(plan: BuildPlan) -> Retrieving:
     """Return how a build's images are searched and downloaded."""
     profile = plan.profile
-    return Retrieving(encoder=profile.encoder, retrieval=profile.retrieval, download=profile.download)
+    return Retrieving(
+        encoder=profile.encoder, retrieval=profile.retrieval, download=profile.download,
+        build=str(plan.run.get("started", "")) if plan.retrieval.public else "",
+    )  # fmt: skip
 
 
 def download_params(plan: BuildPlan) -> DownloadParams:
@@ -79,19 +84,19 @@ def open_backend(
     """
     return _backend(
         settings.retrieval, settings.download, settings.encoder, store.folder(pool) if pool else None, downloads(store),
-        json.dumps([source, encoder.as_json(), pool.digest if pool else ""], sort_keys=True),
+        settings.build, json.dumps([source, encoder.as_json(), pool.digest if pool else ""], sort_keys=True),
     )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=2)
 def _backend(
-    config: RetrievalConfig, download: DownloadConfig, encoder: EncoderConfig, pool: Path | None, work: Path, identity: str
+    config: RetrievalConfig, download: DownloadConfig, encoder: EncoderConfig, pool: Path | None, work: Path, build: str, identity: str
 ) -> Backend:  # fmt: skip
     from susx.features.encoder import load_encoder
     from susx.images.retrieve.backends import backend_settings, open_backend
 
     loaded = load_encoder(encoder)
-    opened = open_backend(config, loaded, download=download, pool=pool, work=work)
+    opened = open_backend(config, loaded, download=download, pool=pool, work=work, build=build)
     source, wanted, _ = json.loads(identity)
     if loaded.identity.as_json() != wanted:
         raise SourceChanged.of("the encoder's weights", "search", "")

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from susx.errors import LimitReached
 from susx.testing.collections import pictures
-from susx.testing.world import CLASSES, World, new_world
+from susx.testing.forks import FORKS
+from susx.testing.http_openverse import OpenverseServer
+from susx.testing.world import CLASSES, World, build_world, new_world
+
+CHEAP = ("tuning=[fixed]", "methods={tip_adapter: {}}", "headline=tip_adapter/fixed")
 
 
 def support(world: World) -> pd.DataFrame:
@@ -49,3 +58,109 @@ def test_a_parquet_data_set(tmp_path: Path) -> None:
     world.build()
     table = support(world)
     assert set(table[table["rejected"] == ""]["licence"]) == {"CC0 1.0"}
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUSX_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def openverse() -> Iterator[OpenverseServer]:
+    """Nine licensed pictures of each class, behind Openverse's API."""
+    with OpenverseServer(pictures(CLASSES, 9)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def unhindered(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The support of a build without limits and kills."""
+    folder = tmp_path_factory.mktemp("unhindered")
+    with pytest.MonkeyPatch.context() as patch, OpenverseServer(pictures(CLASSES, 9)) as server:
+        patch.setenv("SUSX_CACHE", str(folder / "cache"))
+        world = openverse_world(folder, server)
+        world.build()
+        assert len(server.asked) == len(CLASSES)
+        return support(world).drop(columns="url")
+
+
+def openverse_world(folder: Path, server: OpenverseServer, *settings: str) -> World:
+    folder.mkdir(exist_ok=True)
+    world = new_world(folder)
+    world.change(
+        "retrieval.backend=openverse", f"retrieval.address={server.address}", "retrieval.over_fetch=4", "curation.min_side=1",
+        f"download.allow_hosts=['{server.host}']", *CHEAP, *settings,
+        evaluate=False,
+    )  # fmt: skip
+    return world
+
+
+def test_openverse_with_placeholders_and_a_filter(openverse: OpenverseServer, tmp_path: Path) -> None:
+    """Whole build; three links of a class give one and the same file, which is no image of theirs; nothing is fetched of other licences."""
+    openverse.placeholders = {1, 2}
+    world = openverse_world(tmp_path, openverse)
+    world.build()
+    assert kept_of(world) == dict.fromkeys(CLASSES, 2)
+    table = support(world)
+    assert set(table[table["rejected"] == "placeholder"]["page"]) == {
+        f"https://pictures.example/banded/{at}" for at in range(3)
+    }
+    assert {one.parameters["q"] for one in openverse.asked} == set(CLASSES)
+    assert len(openverse.asked) == len(CLASSES)
+    assert not world.computed()
+    # A class more asks for that class alone; pictures that are there are not fetched again.
+    openverse.shown += pictures(["knitted"], 9)
+    world.write(classes=[*CLASSES, "knitted"])
+    world.build()
+    assert [one.parameters["q"] for one in openverse.asked[len(CLASSES) :]] == ["knitted"]
+    assert max(openverse.fetched.values()) == 1
+    world.write(classes=CLASSES)
+    world.change("retrieval.licence=[cc0]")
+    before = sum(openverse.fetched.values())
+    world.build()
+    table = support(world)
+    assert set(table["licence"]) == {"CC0 1.0"}
+    assert sum(openverse.fetched.values()) - before <= 3
+
+
+def test_openverse_s_day_ends_in_the_middle(
+    openverse: OpenverseServer, unhindered: pd.DataFrame, tmp_path: Path
+) -> None:
+    """The build stops, says until when, and the next run goes on: no question twice, and the result of a build without limits."""
+    world = openverse_world(tmp_path, openverse, "retrieval.per_day=2")
+    with pytest.raises(LimitReached, match=r"takes no more requests before 20\d\d"):
+        world.build()
+    assert len(openverse.asked) == 2
+    world.change("retrieval.per_day=100")
+    world.build()
+    assert len(openverse.asked) == len(CLASSES)
+    pd.testing.assert_frame_equal(support(world).drop(columns="url"), unhindered)
+
+
+@pytest.mark.parametrize("moment", ["search", "download", "fit"])
+def test_openverse_killed(
+    openverse: OpenverseServer, unhindered: pd.DataFrame, tmp_path: Path, moment: str
+) -> None:
+    """SIGKILL while it searches, downloads and fits: the next build asks for what is open, and its result is the same."""
+    openverse.latency = 0.3 if moment == "search" else 0.1
+    world = openverse_world(tmp_path, openverse)
+    reached = {
+        "search": lambda: len(openverse.asked) >= 2,
+        "download": lambda: sum(openverse.fetched.values()) >= 3,
+        "fit": lambda: (world.store.root / "artefacts" / "curate").is_dir(),
+    }[moment]
+    process = FORKS.Process(target=build_world, args=(world,))
+    process.start()
+    end = time.monotonic() + 120
+    while not reached() and process.is_alive():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    assert process.is_alive(), "it was to be killed in its middle"
+    process.kill()
+    process.join()
+    openverse.latency = 0.0
+    world.build()
+    pd.testing.assert_frame_equal(support(world).drop(columns="url"), unhindered)
+    questions = Counter(one.parameters["q"] for one in openverse.asked)
+    assert set(questions) == set(CLASSES)
+    assert sum(questions.values()) <= len(CLASSES) + 1, "the question under way was asked again, at most"

@@ -31,6 +31,7 @@ from susx.images.retrieve.guard import FetchGuard
 from susx.images.retrieve.ledger import Download, Ledger, read_ledger, url_key
 from susx.images.retrieve.link_spelling import MalformedLink, spelled_for_servers
 from susx.images.retrieve.reasons import TRANSIENT, fetch_reason, probable_cause
+from susx.images.retrieve.web.contact import user_agent
 from susx.images.retrieve.worker_process import run_worker
 from susx.store import digest_file
 
@@ -194,7 +195,7 @@ def _arguments(count: int, job: Path, config: DownloadConfig) -> dict[str, Any]:
         "extract_exif": False,
         "compute_hash": "sha256",
         "disallowed_header_directives": None if config.respect_opt_out else [],
-        "user_agent_token": "susx",
+        "user_agent_token": user_agent(),
     }
 
 

@@ -1,4 +1,4 @@
-"""The libraries of the extra ``susx[retrieval]``: their metadata hold others back, so susx installs without them."""
+"""Libraries of extras (``susx[retrieval]``, ``susx[lance]``): susx installs without them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from susx.errors import ConfigError
 __all__ = ["require"]
 
 
-def require(*packages: str) -> None:
+def require(*packages: str, extra: str = "retrieval") -> None:
     """Check that packages can be imported, without importing them.
 
     Raises:
@@ -19,5 +19,5 @@ def require(*packages: str) -> None:
         if importlib.util.find_spec(package) is None:
             raise ConfigError(
                 f"This needs the package {package.replace('_', '-')}, which is not installed. Install it with: "
-                "pip install 'susx[retrieval]'."
+                f"pip install 'susx[{extra}]'."
             )

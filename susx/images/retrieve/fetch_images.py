@@ -61,7 +61,27 @@ def fetch_images(
         fetched |= download(new, work, config)
     folder = download_folder(work, config)
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(lambda c: _row(c, fetched, folder, images, config, model, pooled), candidates))
+        rows = list(pool.map(lambda c: _row(c, fetched, folder, images, config, model, pooled), candidates))
+    return _without_placeholders(rows)
+
+
+_COPIES = 3
+"""So many pages of their own with one and the same file show no image of theirs ("image not available")."""
+
+
+def _without_placeholders(rows: Sequence[SupportRow]) -> list[SupportRow]:
+    """Reject images that a source serves in place of several: where each has a page of its own, none should equal another."""
+    pages: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        if row.kept and row.page and row.original_digest:
+            pages.setdefault((row.class_name, row.original_digest), set()).add(row.page)
+    result = []
+    for row in rows:
+        shown = len(pages.get((row.class_name, row.original_digest or ""), ()))
+        if row.kept and row.page and shown >= _COPIES:
+            row = row.reject("placeholder", f"{shown} pages show this same file in place of their image.")
+        result.append(row)
+    return result
 
 
 def _is_remote(candidate: Candidate) -> bool:

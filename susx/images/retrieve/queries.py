@@ -31,6 +31,7 @@ class Query:
         wanted: candidates asked for.
         exclude: lower-case words; a result whose caption holds one is dropped.
         subject: what is searched for (search name or class name); captions are matched by its words.
+        context: what tells the class from its namesakes ("a bird"), for sources that are searched by words.
     """
 
     class_name: str
@@ -39,6 +40,7 @@ class Query:
     wanted: int
     exclude: tuple[str, ...] = field(default=())
     subject: str = ""
+    context: str = ""
 
     def admits(self, caption: str | None) -> bool:
         """Whether a caption is free of the excluded words (whole words, any case)."""
@@ -107,6 +109,7 @@ def queries_for(
             math.ceil(share * over_fetch),
             exclude,
             subject,
+            hints.context or "",
         )
         for text, share in zip(texts, split_budget(budget, len(texts)), strict=True)
     ]

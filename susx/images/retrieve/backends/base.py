@@ -88,12 +88,14 @@ class Opening:
         download: limits of downloads, for a backend that looks at images itself.
         pool: folder of the embedded pool's index.
         work: folder for downloads that outlive the run.
+        build: tells a build from others: a public source that is down is not asked again in one.
     """
 
     encoder: TextEncoder
     download: DownloadConfig = DownloadConfig()
     pool: Path | None = None
     work: Path | None = None
+    build: str = ""
 
 
 def _listed_codes(value: object) -> tuple[str, ...]:
@@ -112,6 +114,8 @@ class BackendSettings(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     delivers: ClassVar[frozenset[Delivers]] = frozenset()
+    public: ClassVar[bool] = False
+    """Whether it asks a public source; it is opened anew for each build, which may find it up again."""
 
     backend: str
     over_fetch: PositiveFloat = 3.0

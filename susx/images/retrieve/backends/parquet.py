@@ -1,6 +1,6 @@
 """Any parquet data set with captions or labels and images or links: names are looked up in its texts, and the encoder ranks what was fetched.
 
-A label must be the name, in its singular or plural; a caption must hold it (:class:`~susx.config.spelling.NameFinder`). Labels come
+A label must be the name, in its singular or plural; a caption must hold it (:class:`~susx.images.retrieve.name_score.NameScore`). Labels come
 before captions, and of captions those that say little else. Only the texts of all rows are read, and whole rows of those that are found.
 """
 
@@ -11,21 +11,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from susx.config.spelling import NameFinder, plain
 from susx.errors import RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.base import Backend, BackendSettings, Delivers, Opening, even_places
-from susx.images.retrieve.backends.parquet_columns import (
+from susx.images.retrieve.backends.columns import (
     Columns,
-    content_name,
-    image_bytes,
     label_names,
+    row_candidate,
     text_cell,
 )
 from susx.images.retrieve.backends.parquet_files import ParquetFile, parquet_files
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.keyword import search_by_subject
 from susx.images.retrieve.licences import read_licence
+from susx.images.retrieve.name_score import NameScore
 from susx.images.retrieve.queries import Query
 from susx.store import digest_json
 from susx.store.disk import whole_file
@@ -117,18 +116,12 @@ class ParquetBackend:
         return found
 
     def _find(self, query: Query) -> list[Candidate]:
-        subject = query.subject or query.class_name
-        finder, forms = NameFinder([subject]), {plain(subject) + end for end in ("", "s", "es")}
-        size = max(len(subject.split()), 1)
+        name = NameScore(query.subject or query.class_name)
         best: list[tuple[float, int, int]] = []
-        refused = 0
         for file, first, rows in self._texts():
             for at, row in enumerate(rows, first):
-                score = self._score(row, finder, forms, size)
-                if not score:
-                    continue
-                if self.licences and self.columns.licence and not self._admitted(row):
-                    refused += 1
+                score = name.of(self._label_texts(row), text_cell(row.get(self.columns.caption)))
+                if not score or (self.licences and self.columns.licence and not self._admitted(row)):
                     continue
                 entry = (score, -file, -at)
                 if len(best) < query.wanted:
@@ -138,18 +131,12 @@ class ParquetBackend:
         places = [(-file, -at) for _, file, at in sorted(best, reverse=True)]
         found = self._rows(places)
         return [
-            candidate
+            row_candidate(
+                query, found[place], self.columns, self._labels, source="parquet",
+                item=f"{self.files[place[0]].name}#{place[1]}",
+            )
             for place in places
-            if (candidate := self._candidate(query, found[place], *place)) is not None
-        ]
-
-    def _score(self, row: dict[str, Any], finder: NameFinder, forms: set[str], size: int) -> float:
-        """Return 2 for a label, the share of the name among the words of a caption, 0 where neither says it."""
-        if self.columns.label and any(plain(text) in forms for text in self._label_texts(row)):
-            return 2.0
-        captions = text_cell(row.get(self.columns.caption)) if self.columns.caption else []
-        said = [text for text in captions if finder.names_in(text)]
-        return max((size / max(len(text.split()), size) for text in said), default=0.0)
+        ]  # fmt: skip
 
     def _label_texts(self, row: dict[str, Any]) -> list[str]:
         return text_cell(row.get(self.columns.label), self._labels) if self.columns.label else []
@@ -216,21 +203,3 @@ class ParquetBackend:
                             break
                 first = end
         return found
-
-    def _candidate(self, query: Query, row: dict[str, Any], file: int, at: int) -> Candidate | None:
-        def text(column: str) -> str | None:
-            value = row.get(column) if column else None
-            return " ".join(text_cell(value)) or (str(value) if isinstance(value, int | float) else None)
-
-        columns = self.columns
-        image = image_bytes(row.get(columns.image)) if columns.image else None
-        link = text(columns.link)
-        if image is None and columns.image and isinstance(row.get(columns.image), str):
-            link = link or row[columns.image]
-        caption = text(columns.caption) or " ".join(self._label_texts(row)) or None
-        return Candidate(
-            class_name=query.class_name, prompt=query.prompt, query=query.text,
-            item=content_name(image) if image else link or f"{self.files[file].name}#{at}", similarity=0.0,
-            url=link, image=image, caption=caption, licence=text(columns.licence), nsfw=text(columns.nsfw),
-            source="parquet", author=text(columns.author), page=text(columns.page),
-        )  # fmt: skip

@@ -13,6 +13,7 @@ from susx.images.retrieve.backends.base import Backend, BackendSettings, Opening
 from susx.images.retrieve.backends.demo import DemoSettings
 from susx.images.retrieve.backends.features import FeaturesSettings
 from susx.images.retrieve.backends.index import IndexSettings
+from susx.images.retrieve.backends.openverse import OpenverseSettings
 from susx.images.retrieve.backends.parquet import ParquetSettings
 from susx.images.retrieve.backends.service import ServiceSettings
 from susx.images.retrieve.backends.urls import UrlsSettings
@@ -23,6 +24,7 @@ BACKENDS: Mapping[str, type[BackendSettings]] = {
     "demo": DemoSettings,
     "features": FeaturesSettings,
     "index": IndexSettings,
+    "openverse": OpenverseSettings,
     "parquet": ParquetSettings,
     "service": ServiceSettings,
     "urls": UrlsSettings,
@@ -64,6 +66,7 @@ def open_backend(
     download: DownloadConfig | None = None,
     pool: Path | None = None,
     work: Path | None = None,
+    build: str = "",
 ) -> Backend:
     """Open the backend that a profile names; see :class:`~susx.images.retrieve.backends.base.Opening`.
 
@@ -71,4 +74,4 @@ def open_backend(
         ConfigError: a setting that the backend needs is missing.
         RetrievalError, MismatchError: see the backend.
     """
-    return backend_settings(config).open(Opening(encoder, download or DownloadConfig(), pool, work))
+    return backend_settings(config).open(Opening(encoder, download or DownloadConfig(), pool, work, build))

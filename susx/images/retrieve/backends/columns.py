@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from susx.errors import ConfigError, RetrievalError, did_you_mean
-from susx.images.retrieve.candidates import AUTHOR, PAGE
+from susx.images.retrieve.candidates import AUTHOR, PAGE, Candidate
+from susx.images.retrieve.queries import Query
 
-__all__ = ["Columns", "content_name", "image_bytes", "label_names", "text_cell"]
+__all__ = ["Columns", "image_bytes", "label_names", "row_candidate", "text_cell"]
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "caption": ("caption", "text", "alt_text", "title", "description", "caption_text"),
@@ -40,8 +41,10 @@ class Columns:
     page: str = ""
 
     @classmethod
-    def of(cls, names: Sequence[str], chosen: Mapping[str, str | None], where: str) -> Columns:
-        """Find the columns of a table; ``chosen`` are those that a person names.
+    def of(
+        cls, names: Sequence[str], chosen: Mapping[str, str | None], where: str, *, searched: bool = False
+    ) -> Columns:  # fmt: skip
+        """Find the columns of a table; ``chosen`` are those that a person names, ``searched`` says that there is something else to search by.
 
         Raises:
             ConfigError: a chosen column is not there.
@@ -57,7 +60,7 @@ class Columns:
                     )
                 found[what] = name
         columns = cls(**found)
-        if not columns.caption and not columns.label:
+        if not searched and not columns.caption and not columns.label:
             raise RetrievalError(
                 f"{where} has neither captions nor labels to search by; its columns are {', '.join(names)}. Name one with "
                 "--set retrieval.caption=COLUMN or --set retrieval.label=COLUMN."
@@ -114,6 +117,26 @@ def image_bytes(value: Any) -> bytes | None:
     return bytes(value) if isinstance(value, bytes | bytearray | memoryview) and len(value) else None
 
 
-def content_name(image: bytes) -> str:
-    """Return the name of an image by its content."""
-    return hashlib.sha256(image).hexdigest()
+def row_candidate(
+    query: Query, row: Mapping[str, Any], columns: Columns, labels: Sequence[str], *, source: str, item: str,
+    similarity: float = 0.0,
+) -> Candidate:  # fmt: skip
+    """Return what a row is of: its image by its content, else by its link, else by ``item``, its place in the source."""
+
+    def text(column: str) -> str | None:
+        value = row.get(column) if column else None
+        return " ".join(text_cell(value)) or (str(value) if isinstance(value, int | float) else None)
+
+    shown = row.get(columns.image) if columns.image else None
+    image, link = image_bytes(shown), text(columns.link)
+    if image is None and isinstance(shown, str):
+        link = link or shown
+    caption = text(columns.caption)
+    if caption is None and columns.label:
+        caption = " ".join(text_cell(row.get(columns.label), labels)) or None
+    return Candidate(
+        class_name=query.class_name, prompt=query.prompt, query=query.text,
+        item=hashlib.sha256(image).hexdigest() if image else link or item, similarity=similarity,
+        url=link, image=image, caption=caption, licence=text(columns.licence), nsfw=text(columns.nsfw),
+        source=source, author=text(columns.author), page=text(columns.page),
+    )  # fmt: skip
