@@ -8,6 +8,7 @@ from susx.methods.clip_adapter import ClipAdapter
 from susx.methods.cocoop import CoCoOp
 from susx.methods.coop import CoOp
 from susx.methods.dmn import Dmn
+from susx.methods.ecalp import Ecalp
 from susx.methods.evidence import Evidence, ImageFeatures
 from susx.methods.folder_prototypes import FolderPrototypes
 from susx.methods.gda import Gda
@@ -39,6 +40,7 @@ __all__ = [
     "CoCoOp",
     "CoOp",
     "Dmn",
+    "Ecalp",
     "Evidence",
     "FolderPrototypes",
     "Gda",

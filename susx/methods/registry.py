@@ -15,6 +15,7 @@ from susx.methods.clip_adapter import ClipAdapter
 from susx.methods.cocoop import CoCoOp
 from susx.methods.coop import CoOp
 from susx.methods.dmn import Dmn
+from susx.methods.ecalp import Ecalp
 from susx.methods.folder_prototypes import FolderPrototypes
 from susx.methods.gda import Gda
 from susx.methods.linear_probe import LinearProbe
@@ -61,6 +62,7 @@ METHODS: dict[str, type[Method[Any]]] = {
     "sinkhorn": Sinkhorn,
     "tda": Tda,
     "dmn": Dmn,
+    "ecalp": Ecalp,
 }
 """Constructors by name, in the order of tables; called with hyper-parameters, or with none for the fixed ones."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from susx.methods import METHODS, Dmn, Evidence, ImageFeatures, Tda, ZeroShot
+from susx.methods import METHODS, Dmn, Ecalp, Evidence, ImageFeatures, Tda, ZeroShot
 
 CLASSES, DIM, EACH, SCALE = 5, 24, 16, 25.0
 STREAMS = [name for name, method in METHODS.items() if "stream" in method.access]
@@ -148,3 +148,35 @@ def test_a_memory_without_weight_is_zero_shot() -> None:
     torch.testing.assert_close(_logits(Dmn(weight=0.0), evidence, images), expected, rtol=1e-4, atol=1e-4)
     found = _logits(Tda(alpha=0.0, negative_alpha=0.0), evidence, images).log_softmax(dim=1)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_ecalp_is_its_graph_made_anew_for_each_image() -> None:
+    """Dense, edge by edge, with the newest image twice in it, to 1e-5."""
+    evidence, images, _ = _stream()
+    rows, text = images[:30].double().numpy(), evidence.text_classifier.double().numpy()
+    variances = text.var(axis=0, ddof=1)
+    weighed = rows * variances / np.linalg.norm(variances)
+    weighed /= np.linalg.norm(weighed, axis=1, keepdims=True)
+    before: dict[int, np.ndarray] = {}
+    expected = []
+    for new in range(len(rows)):
+        at = [*range(new + 1), new]
+        cosines = np.array([[weighed[min(i, j)] @ rows[max(i, j)] for j in at] for i in at])
+        graph = np.zeros((CLASSES + len(at), CLASSES + len(at)))
+        for i, row in enumerate(at):
+            for j in np.argsort(-cosines[i], kind="stable")[:8]:
+                graph[CLASSES + i, CLASSES + j] = max(0.0, cosines[i, j]) ** 10
+            for c in np.argsort(-text @ rows[row])[:3]:
+                graph[CLASSES + i, c] = max(0.0, text[c] @ rows[row]) ** 10
+        graph += graph.T
+        scale = 1 / (np.sqrt(graph.sum(axis=1)) + 1e-6)
+        passes = (scale[:, None] * graph * scale)[CLASSES:]
+        scores = np.stack([before.get(i, np.zeros(CLASSES)) for i in range(len(at))])
+        for _ in range(3):
+            scores = passes @ np.concatenate([np.eye(CLASSES), scores])
+        expected.append(scores[-1])
+        before = {
+            i: np.where(np.arange(CLASSES) == s.argmax(), s / 5, 0.0) for i, s in enumerate(scores[:-1])
+        }
+    found = _logits(Ecalp(), evidence, images[:30]).double().exp().numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-9)
