@@ -1,8 +1,12 @@
 """The classifier as a product: saved, loaded, asked, exported and served."""
 
-from susx.classifier.artefact import ClassifierFacts, StoredClassifier, save_classifier
-from susx.classifier.classifier import Classifier, Neighbour, Prediction, Scored, load_classifier
-from susx.classifier.read import read_classifier
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from susx.classifier.answers import Neighbour, Prediction, Scored
+    from susx.classifier.artefact import ClassifierFacts, StoredClassifier, save_classifier
+    from susx.classifier.classifier import Classifier, load_classifier
+    from susx.classifier.read import read_classifier
 
 __all__ = [
     "Classifier",
@@ -15,3 +19,20 @@ __all__ = [
     "read_classifier",
     "save_classifier",
 ]
+
+_PLACES = {
+    "answers": ("Neighbour", "Prediction", "Scored"),
+    "artefact": ("ClassifierFacts", "StoredClassifier", "save_classifier"),
+    "classifier": ("Classifier", "load_classifier"),
+    "read": ("read_classifier",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # A bundle is predicted with and served by modules of this package where there is no torch.
+    import importlib
+
+    place = next((module for module, names in _PLACES.items() if name in names), None)
+    if place is None:
+        raise AttributeError(f"module 'susx.classifier' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"susx.classifier.{place}"), name)

@@ -20,10 +20,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 import susx
+from susx.classifier.answers import About
 from susx.classifier.description import JSON, STATE, SUPPORT, TABLE, Description
 from susx.config import EncoderConfig
 from susx.errors import InputError, MismatchError, StoreError
-from susx.evaluation import Rejection
 from susx.evaluation.calibration import FEWEST
 from susx.methods import Method, parameters
 from susx.methods.packaged import Packaged, packaged
@@ -31,6 +31,7 @@ from susx.methods.state import Fitted, save_fitted
 from susx.methods.zero_shot import ZeroShotState
 from susx.modes import plain_mode
 from susx.records import SupportRow, encode_rows
+from susx.rejection import Rejection, threshold_of
 from susx.store import digest_file
 
 __all__ = ["ClassifierFacts", "StoredClassifier", "check_shapes", "save_classifier"]
@@ -105,12 +106,7 @@ class StoredClassifier:
         Raises:
             InputError: the share is not between 0 and 1, or nothing is known of outsiders.
         """
-        if self.facts.rejection is None:
-            raise InputError(
-                "This classifier knows nothing of images that are none of its classes: it was built without a pool whose captions "
-                "name them (at least 20). Build it by --mode retrieve from an index with captions, or leave --reject out."
-            )
-        return self.facts.rejection.threshold(let_in)
+        return threshold_of(self.facts.rejection, let_in)
 
     @property
     def is_zero_shot(self) -> bool:
@@ -135,6 +131,17 @@ class StoredClassifier:
         if not self.facts.calibrated_on:
             notes.append(_uncalibrated(self.facts.calibration_images))
         return notes
+
+    @property
+    def about(self) -> About:
+        """What its answers are to be read with."""
+        facts, packaged_as = self.facts, self.packaged
+        return About(
+            class_names=facts.class_names, sentence=packaged_as.sentence, method=self.method.name,
+            hyper_parameters=parameters(self.method), row_wise=self.method.row_wise, is_zero_shot=packaged_as.is_zero_shot,
+            tuning=facts.tuning, calibrated_on=facts.calibrated_on, calibration_images=facts.calibration_images, toy=facts.toy,
+            warning=self.warning, notes=tuple(self.notes), encoder=f"{facts.encoder.model} {facts.encoder_digest[:12]}",
+        )  # fmt: skip
 
 
 def _uncalibrated(images: int) -> str:

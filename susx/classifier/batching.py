@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from typing import Any
 
 from PIL import Image
-from torch import Tensor
 
-from susx.classifier.classifier import Classifier, Prediction
+from susx.classifier.answers import Answering, Prediction
 from susx.classifier.limits import Busy
 
 __all__ = ["InferenceWorker"]
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Job:
-    image: Image.Image | Tensor
+    image: Any
     name: str
     top_k: int
     explain: int
@@ -44,7 +44,7 @@ class InferenceWorker:
 
     def __init__(
         self,
-        classifier: Classifier,
+        classifier: Answering,
         *,
         max_batch: int = 32,
         max_waiting: int = 512,
@@ -62,6 +62,7 @@ class InferenceWorker:
         Raises:
             SusxError: the encoder cannot be loaded, or is not the classifier's.
         """
+        self._classifier.load()
         self._classifier.predict([Image.new("RGB", (64, 64))])
         self._thread.start()
 
@@ -81,7 +82,7 @@ class InferenceWorker:
         """Number of pictures in the queue."""
         return self._jobs.qsize()
 
-    def submit(self, image: Image.Image | Tensor, name: str, top_k: int, explain: int) -> Future[Prediction]:
+    def submit(self, image: Any, name: str, top_k: int, explain: int) -> Future[Prediction]:
         """Hand in a picture or its encoder input; the future gives its prediction. Cancelling it before its batch begins saves the work.
 
         Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,64 +11,22 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from susx.classifier.answers import About, Answering, Neighbour, Prediction, Scored, check_asked
 from susx.classifier.artefact import ClassifierFacts, StoredClassifier
 from susx.classifier.hub import locate_classifier
 from susx.classifier.read import read_classifier
-from susx.errors import InputError, MismatchError
+from susx.errors import MismatchError
 from susx.evaluation import probabilities
 from susx.features.adapted import encode_adapted
 from susx.features.encoder import Encoder, load_encoder
 from susx.features.text_tower import TextTower
 from susx.methods import ImageFeatures, Need
 from susx.methods.state import Fitted
-from susx.records import SupportRow
 
 __all__ = ["Classifier", "Neighbour", "Prediction", "Scored", "load_classifier"]
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A class and its probability, calibrated where ``ClassifierFacts.calibrated_on`` says on what.
-
-    Attributes:
-        class_name, probability: among the classes of the classifier, which sum to 1.
-        match: for encoders trained with a sigmoid loss (SigLIP), the probability by the class's sentences alone that they fit the
-            image at all (Zhai et al., ICCV 2023): near 0 for every class of an image that is none of them; else None.
-    """
-
-    class_name: str
-    probability: float
-    match: float | None = None
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A support image near the classified one: its cosine and where it came from."""
-
-    similarity: float
-    row: SupportRow
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What is said about one image.
-
-    Attributes:
-        image: the name it was given (path, or its number).
-        classes: the best classes, best first; empty when the image could not be read.
-        neighbours: the nearest support images, nearest first: the explanation.
-        error: why the image could not be read, else None.
-        none_of_these: whether it is nearer to no class than the threshold asks; None where no threshold was asked for.
-    """
-
-    image: str
-    classes: tuple[Scored, ...] = ()
-    neighbours: tuple[Neighbour, ...] = ()
-    error: str | None = None
-    none_of_these: bool | None = None
-
-
-class Classifier:
+class Classifier(Answering):
     """A classifier and its encoder. The encoder is loaded when the first image comes.
 
     Attributes:
@@ -101,6 +58,29 @@ class Classifier:
     def class_names(self) -> tuple[str, ...]:
         """Class of every column of the logits."""
         return self.stored.facts.class_names
+
+    @property
+    def about(self) -> About:
+        """What its answers are to be read with."""
+        return self.stored.about
+
+    @property
+    def batch_size(self) -> int:
+        """Images encoded at once."""
+        return self.encoder.batch_size
+
+    @property
+    def workers(self) -> int:
+        """Threads that decode."""
+        return self.encoder.workers
+
+    def load(self) -> None:
+        """Load the encoder; raises what ``encoder`` does."""
+        _ = self.encoder
+
+    def prepare(self, image: Image.Image) -> Float[Tensor, "channels height width"]:
+        """Return the encoder's input for a decoded picture."""
+        return self.encoder.prepare(image)
 
     @property
     def encoder(self) -> Encoder:
@@ -169,8 +149,7 @@ class Classifier:
         self, names: Sequence[str], features: ImageFeatures, top_k: int = 5, explain: int = 3
     ) -> list[Prediction]:
         """Classify encoded images; ``names[i]`` is the name of row i."""
-        if top_k < 1 or explain < 0:
-            raise InputError(f"top_k must be at least 1 and explain at least 0, found {top_k} and {explain}.")
+        check_asked(top_k, explain)
         if not len(features):
             return []
         best = self.probabilities(features).topk(min(top_k, len(self.class_names)), dim=1)

@@ -117,9 +117,7 @@ def read_description(folder: Path) -> Description:
     """
     path = folder / JSON
     if not path.is_file():
-        raise InputError(
-            f"There is no classifier in {folder} (expected {JSON}). Give the 'classifier' folder of a build."
-        )
+        raise InputError(f"There is no classifier in {folder} (expected {JSON}). {_instead(folder)}")
     try:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text)
@@ -141,3 +139,9 @@ def read_description(folder: Path) -> Description:
     if found.sealed().digest != found.digest:
         raise DamagedArtefact(f"{path} is altered; copy the whole classifier again, or build it anew.")
     return found
+
+
+def _instead(folder: Path) -> str:
+    if (folder / "bundle.json").is_file():
+        return "It holds a bundle: give it with --bundle."
+    return "Give the 'classifier' folder of a build."

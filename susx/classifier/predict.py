@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from torch import Tensor
 
-from susx.classifier.artefact import StoredClassifier
-from susx.classifier.classifier import Classifier, Prediction
-from susx.features.encoder import Encoder
+from susx.classifier.answers import About, Answering, Prediction
 from susx.file_patterns import matching_files
 from susx.image_files import LOCAL, BadImage, open_image, upright_rgb
 from susx.image_folder import require_images
@@ -45,7 +42,7 @@ def expand(arguments: Iterable[str]) -> Iterator[Path]:
 
 
 def predict_stream(
-    classifier: Classifier, images: Iterable[str | Path | Image.Image], *, top_k: int = 5, explain: int = 3
+    classifier: Answering, images: Iterable[str | Path | Image.Image], *, top_k: int = 5, explain: int = 3
 ) -> Iterator[Prediction]:
     """Yield one prediction per image, in order. Photographs are scaled to the encoder's input where they are decoded, so that
     only as many are held as there are threads.
@@ -54,23 +51,23 @@ def predict_stream(
     seldom runs empty. A method that sees a folder at once (``row_wise`` False) gets all images as that folder, whatever
     the encoder's batches are.
     """
-    encoder = classifier.encoder
-    workers = max(1, encoder.workers)
-    size = encoder.batch_size if classifier.stored.method.row_wise else sys.maxsize
+    classifier.load()
+    workers = max(1, classifier.workers)
+    size = classifier.batch_size if classifier.about.row_wise else sys.maxsize
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        stream = _prepared(pool, images, encoder, ahead=encoder.batch_size + 4 * workers)
+        stream = _prepared(pool, images, classifier, ahead=classifier.batch_size + 4 * workers)
         while block := list(_predict_block(classifier, stream, size, top_k, explain)):
             yield from block
-            size = min(2 * size, _LARGEST_BLOCK * encoder.batch_size)
+            size = min(2 * size, _LARGEST_BLOCK * classifier.batch_size)
 
 
 def _predict_block(
-    classifier: Classifier, stream: Iterator[tuple[str, Tensor | str]], size: int, top_k: int, explain: int
+    classifier: Answering, stream: Iterator[tuple[str, Any]], size: int, top_k: int, explain: int
 ) -> Iterator[Prediction]:
     order: list[Prediction | None] = []
     names: list[str] = []
 
-    def readable() -> Iterator[Tensor]:
+    def readable() -> Iterator[Any]:
         # The encoder pulls its inputs as it needs them; images that cannot be read are noted in passing.
         for name, prepared in islice(stream, size):
             if isinstance(prepared, str):
@@ -87,13 +84,13 @@ def _predict_block(
 
 
 def _prepared(
-    pool: ThreadPoolExecutor, images: Iterable[str | Path | Image.Image], encoder: Encoder, ahead: int
-) -> Iterator[tuple[str, Tensor | str]]:
-    def prepare(image: str | Path | Image.Image) -> Tensor | str:
+    pool: ThreadPoolExecutor, images: Iterable[str | Path | Image.Image], classifier: Answering, ahead: int
+) -> Iterator[tuple[str, Any]]:
+    def prepare(image: str | Path | Image.Image) -> Any:
         decoded = decode(image)
-        return decoded if isinstance(decoded, str) else encoder.prepare(decoded)
+        return decoded if isinstance(decoded, str) else classifier.prepare(decoded)
 
-    waiting: deque[tuple[str, Future[Tensor | str]]] = deque()
+    waiting: deque[tuple[str, Future[Any]]] = deque()
     for number, image in enumerate(images):
         name = f"image {number}" if isinstance(image, Image.Image) else str(image)
         waiting.append((name, pool.submit(prepare, image)))
@@ -116,7 +113,7 @@ def decode(image: str | Path | Image.Image) -> Image.Image | str:
         return f"The file cannot be read: {error}."
 
 
-def as_record(prediction: Prediction, stored: StoredClassifier) -> dict[str, Any]:
+def as_record(prediction: Prediction, about: About) -> dict[str, Any]:
     """Return a prediction as JSON values: image, and either error, or class_name, probability, top, nearest and what to know."""
     if prediction.error is not None:
         return {"image": prediction.image, "error": prediction.error}
@@ -146,9 +143,9 @@ def as_record(prediction: Prediction, stored: StoredClassifier) -> dict[str, Any
             for n in prediction.neighbours
         ],
         **({} if prediction.none_of_these is None else {"none_of_these": prediction.none_of_these}),
-        "is_zero_shot": stored.is_zero_shot,
-        "calibrated_on": stored.facts.calibrated_on,
-        "calibration_images": stored.facts.calibration_images,
-        "toy": stored.facts.toy,
-        **({"warning": stored.warning} if stored.warning else {}),
+        "is_zero_shot": about.is_zero_shot,
+        "calibrated_on": about.calibrated_on,
+        "calibration_images": about.calibration_images,
+        "toy": about.toy,
+        **({"warning": about.warning} if about.warning else {}),
     }

@@ -10,10 +10,10 @@ from torch import Tensor
 from susx.classifier.artefact import ClassifierFacts, StoredClassifier, check_shapes
 from susx.classifier.description import JSON, STATE, SUPPORT, TABLE, Description, read_description
 from susx.errors import DamagedArtefact, InputError, MismatchError, SusxError
-from susx.evaluation import Rejection
 from susx.methods import ImageFeatures, Need, parameters
 from susx.methods.state import Fitted, load_fitted
 from susx.records import SupportRow, decode_rows
+from susx.rejection import Rejection
 from susx.store import digest_file
 
 __all__ = ["read_classifier"]

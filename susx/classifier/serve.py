@@ -22,11 +22,10 @@ from prometheus_client import (
 )
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from torch import Tensor
 
 import susx
+from susx.classifier.answers import About, Answering, Prediction
 from susx.classifier.batching import InferenceWorker
-from susx.classifier.classifier import Classifier, Prediction
 from susx.classifier.limits import Budget, Busy, Limits
 from susx.classifier.page import page
 from susx.classifier.predict import as_record
@@ -35,7 +34,6 @@ from susx.classifier.uploads import uploaded, wait
 from susx.decoding import Decoders
 from susx.errors import ConfigError
 from susx.image_files import BadImage
-from susx.methods import parameters
 
 __all__ = ["create_app"]
 
@@ -73,16 +71,16 @@ class _CountStatus:
         await self._app(scope, receive, counted if watched else send)
 
 
-def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
+def create_app(classifier: Answering, limits: Limits | None = None) -> FastAPI:
     """Return the service; the encoder is loaded when it starts. ``connections.create_server`` runs it within its limits.
 
     Raises:
         ConfigError: the method mixes the rows of a batch, so that an answer would depend on who else asks.
     """
-    method = classifier.stored.method
-    if not method.row_wise:
+    about = classifier.about
+    if not about.row_wise:
         raise ConfigError(
-            f"The method '{method.name}' classifies the images of a batch together, so that an answer would depend on what else "
+            f"The method '{about.method}' classifies the images of a batch together, so that an answer would depend on what else "
             "arrives with it. Serve a classifier of a method that sees one image at a time, as whitened_prototypes does."
         )
     limits = limits or Limits()
@@ -115,7 +113,7 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
     app = FastAPI(
         title="susx classifier",
         version=susx.__version__,
-        description=classifier.stored.packaged.sentence,
+        description=about.sentence,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -123,7 +121,7 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
 
     app.add_middleware(_CountStatus, requests=metrics.requests)
 
-    def prepare(data: bytes) -> Tensor:
+    def prepare(data: bytes) -> Any:
         """Decode an image and scale it to the encoder's input: what waits afterwards is small."""
 
         @contextmanager
@@ -136,7 +134,7 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
             with decoded.held(amount):
                 yield
 
-        return pictures.decode(data, limits.image, held, classifier.encoder.prepare)
+        return pictures.decode(data, limits.image, held, classifier.prepare)
 
     async def answer(name: str, data: bytes, top_k: int, explain: int) -> dict[str, Any]:
         """Classify one image.
@@ -152,7 +150,7 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
                 await _within(
                     limits.timeout, asyncio.wrap_future(worker.submit(picture, name, top_k, explain))
                 ),
-                classifier,
+                about,
             )
         except Busy:
             raise wait("Too many images wait.") from None
@@ -193,21 +191,20 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
         """Say whether images are answered, and by what."""
         if not worker.alive:
             raise HTTPException(503, "The inference thread has ended; restart the service.")
-        stored, facts = classifier.stored, classifier.facts
         return {
             "status": "ok",
             "version": susx.__version__,
-            "packaged": stored.packaged.sentence,
-            "method": stored.method.name,
-            "is_zero_shot": stored.is_zero_shot,
-            "hyper_parameters": parameters(stored.method),
-            "tuning": facts.tuning,
-            "calibrated_on": facts.calibrated_on,
-            "calibration_images": facts.calibration_images,
-            "toy": facts.toy,
-            "encoder": f"{facts.encoder.model} {facts.encoder_digest[:12]}",
-            "classes": len(facts.class_names),
-            "notes": stored.notes,
+            "packaged": about.sentence,
+            "method": about.method,
+            "is_zero_shot": about.is_zero_shot,
+            "hyper_parameters": about.hyper_parameters,
+            "tuning": about.tuning,
+            "calibrated_on": about.calibrated_on,
+            "calibration_images": about.calibration_images,
+            "toy": about.toy,
+            "encoder": about.encoder,
+            "classes": len(about.class_names),
+            "notes": about.notes,
         }
 
     @app.get("/metrics", include_in_schema=False)
@@ -216,7 +213,7 @@ def create_app(classifier: Classifier, limits: Limits | None = None) -> FastAPI:
 
     @app.get("/docs", include_in_schema=False)
     async def show_page() -> HTMLResponse:
-        return HTMLResponse(page(app.openapi(), classifier.stored.notes))
+        return HTMLResponse(page(app.openapi(), about.notes))
 
     return app
 
@@ -232,8 +229,8 @@ def _sentence(bad: BadImage) -> str:
     return f"{str(bad)[0].upper()}{str(bad)[1:]}"
 
 
-def _answer(prediction: Prediction, classifier: Classifier) -> dict[str, Any]:
-    record = as_record(prediction, classifier.stored)
+def _answer(prediction: Prediction, about: About) -> dict[str, Any]:
+    record = as_record(prediction, about)
     for entry in (record, *record["top"], *record["nearest"]):
         for name, value in entry.items():
             if isinstance(value, str):

@@ -7,10 +7,15 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["ClassifierFolder", "Device", "Reject"]
+__all__ = ["ClassifierFolder", "Device", "MaybeClassifier", "Reject"]
 
 ClassifierFolder = Annotated[
     Path,
+    typer.Option("--classifier", help="Folder of a run or of its classifier, or hf://owner/name[@revision]."),
+]
+
+MaybeClassifier = Annotated[
+    Path | None,
     typer.Option("--classifier", help="Folder of a run or of its classifier, or hf://owner/name[@revision]."),
 ]
 

@@ -13,10 +13,11 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from susx.commands.options import ClassifierFolder, Device, Reject
+from susx.commands.options import Device, MaybeClassifier, Reject
+from susx.commands.runtime import BundleFolder, RuntimeChoice, load_asked
 
 if TYPE_CHECKING:
-    from susx.classifier import Prediction, StoredClassifier
+    from susx.classifier.answers import About, Prediction
 
 __all__ = ["predict"]
 
@@ -36,7 +37,9 @@ def predict(
         list[str] | None,
         typer.Argument(help="Files, folders, glob patterns; - reads paths of files from standard input."),
     ] = None,
-    classifier: ClassifierFolder = Path("classifier"),
+    classifier: MaybeClassifier = None,
+    bundle: BundleFolder = None,
+    runtime: RuntimeChoice = None,
     form: Annotated[
         Format | None,
         typer.Option("--format", help="jsonl or csv; by default what the ending of --out says, else jsonl."),
@@ -51,8 +54,7 @@ def predict(
     reject: Reject = None,
     device: Device = "auto",
 ) -> None:
-    """Classify images with a classifier that was built. Exits 1 when some images could not be read, 3 when none could."""
-    from susx.classifier import load_classifier
+    """Classify images with a classifier that was built, or its bundle. Exits 1 when some images could not be read, 3 when none could."""
     from susx.classifier.predict import predict_stream
     from susx.commands.endings import format_of
     from susx.errors import InputError
@@ -63,15 +65,26 @@ def predict(
             "No images: give files, folders or patterns, or - to read paths from standard input."
         )
     written = format_of(out, form and form.value, _ENDINGS, default="jsonl")
-    loaded = load_classifier(classifier, device=device, batch_size=batch_size, workers=workers, reject=reject)
+    if classifier is None and bundle is None:
+        classifier = Path("classifier")
+    loaded = load_asked(
+        "predict",
+        classifier,
+        bundle,
+        runtime,
+        device=device,
+        batch_size=batch_size,
+        workers=workers,
+        reject=reject,
+    )
     stream = predict_stream(loaded, _files(images), top_k=top_k, explain=explain)
-    for note in loaded.stored.notes:
+    for note in loaded.about.notes:
         typer.echo(f"note: {for_terminal(note)}", err=True)
     good = bad = 0
     target = _opened(out) if out else sys.stdout
     try:
         write = (
-            _jsonl(target, loaded.stored)
+            _jsonl(target, loaded.about)
             if written == "jsonl"
             else _csv(target, top_k, rejecting=reject is not None)
         )
@@ -115,12 +128,12 @@ def _files(arguments: Iterable[str]) -> Iterator[Path]:
             yield from expand([argument])
 
 
-def _jsonl(target: IO[str], stored: StoredClassifier) -> Callable[[Prediction], None]:
+def _jsonl(target: IO[str], about: About) -> Callable[[Prediction], None]:
     from susx.classifier.predict import as_record
     from susx.printable import for_json
 
     def write(prediction: Prediction) -> None:
-        record = json.dumps(as_record(prediction, stored), ensure_ascii=False)
+        record = json.dumps(as_record(prediction, about), ensure_ascii=False)
         target.write(for_json(record) + "\n")
 
     return write

@@ -7,13 +7,16 @@ from typing import Annotated
 import typer
 
 from susx.commands.interruption import as_service
-from susx.commands.options import ClassifierFolder, Device, Reject
+from susx.commands.options import Device, MaybeClassifier, Reject
+from susx.commands.runtime import BundleFolder, RuntimeChoice, load_asked
 
 __all__ = ["serve"]
 
 
 def serve(
-    classifier: ClassifierFolder,
+    classifier: MaybeClassifier = None,
+    bundle: BundleFolder = None,
+    runtime: RuntimeChoice = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free port.")] = 8000,
     reject: Reject = None,
@@ -64,27 +67,28 @@ def serve(
         raise ServerError(
             f"Cannot listen on {host}:{port} ({error}). Give a free --port, or --port 0."
         ) from error
-    from susx.classifier import load_classifier
     from susx.classifier.connections import create_server
     from susx.classifier.hosts import HostCheck, own_names
     from susx.classifier.limits import Limits
     from susx.classifier.serve import create_app
     from susx.printable import for_terminal
 
-    loaded = load_classifier(classifier, device=device, batch_size=max_batch, reject=reject)
-    _ = loaded.encoder  # a missing or different encoder is said here, in one paragraph
+    loaded = load_asked(
+        "serve", classifier, bundle, runtime, device=device, batch_size=max_batch, reject=reject
+    )
     limits = Limits(
         max_bytes, max_pixels, timeout, max_batch, max_bytes_in_flight=max_bytes_in_flight,
         max_pixels_in_flight=max_pixels_in_flight, max_connections=max_connections,
     )  # fmt: skip
     app = HostCheck(create_app(loaded, limits), own_names(host, allow_host or ()))
-    for note in loaded.stored.notes:
+    for note in loaded.about.notes:
         typer.echo(f"note: {for_terminal(note)}", err=True)
     bound = listening.getsockname()[1]
 
     def say() -> None:
         typer.echo(
-            f"Serving {len(loaded.class_names)} classes on http://{host}:{bound} (docs at /docs)", err=True
+            f"Serving {len(loaded.about.class_names)} classes on http://{host}:{bound} (docs at /docs)",
+            err=True,
         )
 
     # A body, decoding and the answer may each take their time before the last answer is given.

@@ -13,14 +13,13 @@ class score as other pictures of the classes do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from susx.config.spelling import NameFinder
-from susx.errors import InputError
+from susx.rejection import Rejection
 
 __all__ = ["Rejection", "estimate_rejection", "names_a_class"]
 
@@ -29,39 +28,6 @@ _LEAST_NAMED = 20
 """With fewer captions that name a class the share of pictures of the classes is a guess."""
 _MOST_INSIDE = 0.95
 """Of a pool with fewer outsiders nothing is learnt about them."""
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """What is known of outsiders, by threshold.
-
-    Attributes:
-        thresholds: rising cosines.
-        let_in: estimated share of outsiders at or above each threshold, falling.
-        kept: share of images whose captions name a class at or above it, falling.
-        inside: estimated share of the pool that are pictures of the classes.
-        named, pool: numbers of images whose captions name a class, and of all that were looked at.
-    """
-
-    thresholds: tuple[float, ...]
-    let_in: tuple[float, ...]
-    kept: tuple[float, ...]
-    inside: float
-    named: int
-    pool: int
-
-    def threshold(self, let_in: float) -> float:
-        """Return the lowest threshold that lets in at most this share of outsiders.
-
-        Raises:
-            InputError: the share is not between 0 and 1.
-        """
-        if not 0 < let_in < 1:
-            raise InputError(f"The share of outsiders let in must be between 0 and 1, found {let_in}.")
-        return next(
-            (t for t, share in zip(self.thresholds, self.let_in, strict=True) if share <= let_in),
-            self.thresholds[-1],
-        )
 
 
 def estimate_rejection(scores: Float[Tensor, " rows"], named: Bool[Tensor, " rows"]) -> Rejection | None:

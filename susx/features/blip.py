@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from susx.errors import ModelError
 from susx.features.identity import EncoderIdentity
 
-__all__ = ["TYPES", "Blip", "load_blip"]
+__all__ = ["TYPES", "Blip", "Processed", "load_blip"]
 
 _TOKENS = 35
 """Sentences are padded and cut to this many tokens, as in BLIP's own retrieval."""
@@ -45,6 +46,18 @@ class Blip(nn.Module):
             input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
         ).last_hidden_state
         return self.model.text_proj(states[:, 0])  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Processed:
+    """A picture as transformers' image processor gives it; the processor can be asked how."""
+
+    processor: Any
+
+    def __call__(self, image: Image.Image) -> Float[Tensor, "3 height width"]:
+        """Return the model's input."""
+        pixels: Tensor = self.processor(image, return_tensors="pt")["pixel_values"][0]
+        return pixels
 
 
 def load_blip(
@@ -82,13 +95,9 @@ def load_blip(
             "BLIP retrieval model. Give the folder of a BlipForImageTextRetrieval."
         )
 
-    def preprocess(image: Image.Image) -> Tensor:
-        pixels: Tensor = processor(image, return_tensors="pt")["pixel_values"][0]
-        return pixels
-
     def tokenize(texts: list[str]) -> Any:
         return tokenizer(
             texts, padding="max_length", truncation=True, max_length=_TOKENS, return_tensors="pt"
         )
 
-    return Blip(model.eval()).to(device), preprocess, tokenize
+    return Blip(model.eval()).to(device), Processed(processor), tokenize

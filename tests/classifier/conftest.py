@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from susx.classifier import ClassifierFacts, save_classifier
+from susx.bundle import load_bundle
+from susx.classifier import ClassifierFacts, load_classifier, save_classifier
 from susx.config import EncoderConfig
 from susx.demo.textures import render
 from susx.features.encoder import load_encoder
@@ -69,3 +70,45 @@ def class_names() -> tuple[str, ...]:
 def build_classifier():
     """Function (folder, method) -> folder of a classifier of these textures."""
     return build
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(classifier_folder: Path, tmp_path_factory) -> Path:
+    """The classifier as a bundle."""
+    from susx.bundle.export import export_bundle
+
+    out = tmp_path_factory.mktemp("bundled") / "bundle"
+    export_bundle(load_classifier(classifier_folder), out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def load(classifier_folder: Path, bundle_folder: Path):
+    """Function (runtime, settings) -> the loaded classifier, on torch or on onnxruntime."""
+
+    def load_(runtime: str, **settings):
+        if runtime == "torch":
+            return load_classifier(classifier_folder, **settings)
+        return load_bundle(bundle_folder, **settings)
+
+    return load_
+
+
+@pytest.fixture(scope="module", params=["torch", "onnx"])
+def runtime(request: pytest.FixtureRequest) -> str:
+    """What computes: each test that asks for it runs on both."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def answering(runtime: str, load):
+    """Function (settings) -> the loaded classifier on the runtime."""
+    return lambda **settings: load(runtime, **settings)
+
+
+@pytest.fixture(scope="module")
+def place(runtime: str, classifier_folder: Path, bundle_folder: Path) -> list[str]:
+    """Arguments that lead a command to the classifier on the runtime."""
+    return (
+        ["--classifier", str(classifier_folder)] if runtime == "torch" else ["--bundle", str(bundle_folder)]
+    )

@@ -14,7 +14,6 @@ import time
 import httpx
 import pytest
 
-from susx.classifier import load_classifier
 from susx.classifier.connections import create_server
 from susx.classifier.hosts import HostCheck, own_names
 from susx.classifier.limits import Limits
@@ -150,10 +149,10 @@ def test_a_star_allows_every_name():
     assert asyncio.run(ask()).status_code == 200
 
 
-def test_the_command_drains_and_promises_nothing_to_go_on_with(classifier_folder, draw):
+def test_the_command_drains_and_promises_nothing_to_go_on_with(place, answering, draw):
     """SIGTERM: requests under way are answered, and the last sentence is a service's; a foreign Host is refused."""
     code = "import sys; from susx.cli import main; main(sys.argv[1:])"
-    arguments = [sys.executable, "-c", code, "serve", "--classifier", str(classifier_folder), "--port", "0"]
+    arguments = [sys.executable, "-c", code, "serve", *place, "--port", "0"]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
         line = next(line for line in process.stderr if "http://" in line)
         port = int(line.partition("http://127.0.0.1:")[2].partition(" ")[0])
@@ -177,4 +176,4 @@ def test_the_command_drains_and_promises_nothing_to_go_on_with(classifier_folder
     assert "Ended by SIGTERM. What had reached the service was answered." in " ".join(rest.split())
     assert "goes on from there" not in rest
     assert "Traceback" not in rest
-    assert load_classifier(classifier_folder).class_names
+    assert answering().about.class_names

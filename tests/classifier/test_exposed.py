@@ -19,19 +19,18 @@ import httpx
 import pytest
 from PIL import Image
 
-from susx.classifier import load_classifier
 from susx.classifier.connections import create_server
 from susx.classifier.limits import Limits
 from susx.classifier.serve import create_app
 
 
 @pytest.fixture(scope="module")
-def running(classifier_folder, tmp_path_factory):
+def running(place, tmp_path_factory):
     """``susx serve`` in a process of its own: (address, process, file of what it writes)."""
     log = tmp_path_factory.mktemp("service") / "log"
     code = "import sys; from susx.cli import main; main(sys.argv[1:])"
     options = ["--port", "0", "--max-pixels-in-flight", "24000000", "--timeout", "60"]
-    arguments = [sys.executable, "-c", code, "serve", "--classifier", str(classifier_folder), *options]
+    arguments = [sys.executable, "-c", code, "serve", *place, *options]
     with log.open("w") as file, subprocess.Popen(arguments, stderr=file) as process:
         try:
             while not (found := re.findall(r"http://[\d.]+:\d+", log.read_text())):
@@ -104,10 +103,10 @@ def test_idle_connections_do_not_stop_the_service(running):
 
 
 @contextmanager
-def limited(folder, **limits):
+def limited(answering, **limits):
     """The service in this process, with limits that a test can wait for: its (host, port)."""
     chosen = Limits(**limits)
-    app = create_app(load_classifier(folder), chosen)
+    app = create_app(answering(), chosen)
     with socket.socket() as listening, ThreadPoolExecutor(1) as pool:
         listening.bind(("127.0.0.1", 0))
         server = create_server(app, chosen)
@@ -143,9 +142,9 @@ def seconds_until_closed(connection, piece=b""):
     return time.perf_counter() - started
 
 
-def test_dripping_headers_are_cut(classifier_folder):
+def test_dripping_headers_are_cut(answering):
     """A header that never ends, on a new connection and after an answer; nothing at all; a body that never ends."""
-    with limited(classifier_folder, header_timeout=0.6, timeout=0.3) as address:
+    with limited(answering, header_timeout=0.6, timeout=0.3) as address:
         with socket.create_connection(address) as connection:
             connection.sendall(b"GET /healthz HTTP/1.1\r\n")
             assert 0.3 < seconds_until_closed(connection, b"X") < 10
@@ -164,10 +163,10 @@ def test_dripping_headers_are_cut(classifier_folder):
         assert ask(address).status_code == 200
 
 
-def test_beyond_its_connections_it_says_to_come_back(classifier_folder):
+def test_beyond_its_connections_it_says_to_come_back(answering):
     """The longest idle one makes room; where all are at work the newcomer gets 503 with Retry-After."""
     half = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"
-    with limited(classifier_folder, max_connections=3) as address, ExitStack() as stack:
+    with limited(answering, max_connections=3) as address, ExitStack() as stack:
         idle = stack.enter_context(socket.create_connection(address, timeout=30))
         busy = [stack.enter_context(socket.create_connection(address, timeout=30)) for _ in range(2)]
         for connection in busy:
@@ -186,12 +185,12 @@ def test_beyond_its_connections_it_says_to_come_back(classifier_folder):
         assert ask(address).status_code == 200
 
 
-def test_bodies_share_a_budget_of_memory(classifier_folder, draw):
+def test_bodies_share_a_budget_of_memory(answering, draw):
     """What does not fit is refused with 503 while another body is held, and taken when that has gone."""
     stream = io.BytesIO()
     draw("grid", 0).save(stream, "png")
     data = stream.getvalue()
-    with limited(classifier_folder, max_bytes_in_flight=len(data) + 50) as address:
+    with limited(answering, max_bytes_in_flight=len(data) + 50) as address:
         url = "http://{}:{}/predict".format(*address)
         with socket.create_connection(address) as other:
             other.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 200\r\n\r\n" + b"x" * 100)
@@ -203,7 +202,7 @@ def test_bodies_share_a_budget_of_memory(classifier_folder, draw):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_photographs_are_not_held_by_the_batch(classifier_folder, tmp_path):
+def test_photographs_are_not_held_by_the_batch(place, tmp_path):
     """A folder of 12-megapixel photographs takes the memory of a few of them: what waits is the encoder's small input."""
     (tmp_path / "0.png").write_bytes(sparse_png(4000, 3000))
     for i in range(1, 24):
@@ -211,24 +210,25 @@ def test_photographs_are_not_held_by_the_batch(classifier_folder, tmp_path):
     code = """
 import re, sys
 from pathlib import Path
-import susx
-classifier = susx.load_classifier(sys.argv[1], batch_size=64, workers=2)
+from susx.commands.runtime import load_asked
+places = {"--classifier": None, "--bundle": None} | {sys.argv[1]: Path(sys.argv[2])}
+classifier = load_asked("predict", *places.values(), None, device="cpu", batch_size=64, workers=2)
 def peak(): return int(re.findall(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[0]) / 1024
-files = sorted(Path(sys.argv[2]).iterdir())
+files = sorted(Path(sys.argv[3]).iterdir())
 classifier.predict(files[:1])
 before = peak()
 assert all(p.error is None for p in classifier.predict(files))
 print(peak() - before)
 """
-    arguments = [sys.executable, "-c", code, str(classifier_folder), str(tmp_path)]
+    arguments = [sys.executable, "-c", code, *place, str(tmp_path)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert float(done.stdout) < 250, done.stdout  # MB; 24 of them are 1,150
 
 
-def test_nothing_is_logged_about_what_clients_do(classifier_folder, caplog):
+def test_nothing_is_logged_about_what_clients_do(answering, caplog):
     """Broken forms, and junk that follows an answer: refused or cut, without a line or a traceback."""
     form = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 9\r\n\r\n"
-    with limited(classifier_folder) as address:
+    with limited(answering) as address:
         with socket.create_connection(address, timeout=30) as connection:
             connection.sendall(form + b"--b\r\nx\x00\r\n")
             assert connection.recv(100).startswith(b"HTTP/1.1 400")

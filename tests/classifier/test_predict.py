@@ -295,7 +295,7 @@ def test_importing_susx_does_not_import_torch():
 
 def test_predict_and_serve_name_the_same_things_alike(classifier, draw):
     """A record is an answer of the service as it stands: no key of one is unknown to the other."""
-    record = as_record(classifier.predict([draw("grid", 0)])[0], classifier.stored)
+    record = as_record(classifier.predict([draw("grid", 0)])[0], classifier.about)
     optional = {"url", "path", "original_digest", "match", "none_of_these", "warning"}
     for model, value in (
         (Answer, record),

@@ -144,7 +144,7 @@ def _answers(folder: Path) -> None:
     features = ImageFeatures(classifier.stored.zero_shot.text[:1])
     (prediction,) = classifier.predict_features(["a"], features, top_k=99)
     assert math.isclose(sum(s.probability for s in prediction.classes), 1, abs_tol=1e-4)
-    json.dumps(as_record(prediction, classifier.stored), allow_nan=False)
+    json.dumps(as_record(prediction, classifier.about), allow_nan=False)
 
 
 def nan(tensors):

@@ -149,4 +149,4 @@ def test_sigmoid_encoders_say_how_well_each_class_fits(classifier_folder, pictur
         for scored in prediction.classes:
             column = loaded.class_names.index(scored.class_name)
             assert scored.match == pytest.approx(float(expected[number, column]), abs=1e-5)
-        assert {"class_name", "probability", "match"} == set(as_record(prediction, loaded.stored)["top"][0])
+        assert {"class_name", "probability", "match"} == set(as_record(prediction, loaded.about)["top"][0])

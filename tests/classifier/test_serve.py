@@ -40,12 +40,12 @@ def png(image: Image.Image) -> bytes:
 class Service:
     """The service on a free loopback port, in a thread of this process."""
 
-    def __init__(self, folder, limits=LIMITS):
+    def __init__(self, classifier, limits=LIMITS):
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
         self.address = self.socket.getsockname()
         self.url = "http://{}:{}".format(*self.address)
-        app = create_app(load_classifier(folder, batch_size=32), limits)
+        app = create_app(classifier, limits)
         self.server = create_server(app, limits)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.socket]}, daemon=True)
         self.thread.start()
@@ -61,8 +61,8 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(classifier_folder):
-    running = Service(classifier_folder)
+def service(answering):
+    running = Service(answering(batch_size=32))
     yield running
     running.stop()
 
@@ -88,7 +88,7 @@ def test_an_image_is_answered_with_classes_and_explanation(client, draw):
 
 
 @pytest.mark.parametrize("kind", ["lying", "transparent", "sixteen bits"])
-def test_a_query_is_decoded_as_support_images_are(client, classifier_folder, draw, tmp_path, kind):
+def test_a_query_is_decoded_as_support_images_are(client, answering, draw, tmp_path, kind):
     """A rotated, transparent or 16-bit picture gets the answer of the upright RGB picture, from service and command."""
     picture, stored = draw("banded", 3), io.BytesIO()
     if kind == "lying":
@@ -106,7 +106,7 @@ def test_a_query_is_decoded_as_support_images_are(client, classifier_folder, dra
         picture = grey.convert("RGB")
     path = tmp_path / "query.png"
     path.write_bytes(stored.getvalue())
-    loaded = load_classifier(classifier_folder)
+    loaded = answering()
     (upright,), (asked,) = loaded.predict([picture], top_k=8), loaded.predict([path], top_k=8)
     served = client.post("/predict?top_k=8", content=stored.getvalue()).json()["top"]
     expected = [(s.class_name, pytest.approx(s.probability, abs=1e-4)) for s in upright.classes]
@@ -144,7 +144,7 @@ REFUSED = {
     "garbage": ({"content": b"not an image"}, 400, "none of JPEG"),
     "nothing": ({"content": b""}, 400, "empty"),
     "too many bytes": ({"content": b"x" * 400_000}, 413, "300000 bytes"),
-    "too many bytes in pieces": ({"content": iter([b"x" * 100_000] * 5)}, 413, "300000 bytes"),
+    "too many bytes in pieces": ({"content": [b"x" * 100_000] * 5}, 413, "300000 bytes"),
     "too many pixels": ({"content": png(Image.new("1", (2000, 2000)))}, 413, "2000x2000"),
     "cut off": ({"content": png(Image.effect_noise((200, 200), 50))[:5000]}, 400, "cut off"),
     "another type": (
@@ -168,6 +168,8 @@ REFUSED = {
 def test_bad_requests_get_a_clear_refusal(client, kind):
     """A 4xx status and a sentence; the service goes on."""
     request, status, message = REFUSED[kind]
+    if isinstance(request.get("content"), list):
+        request = {"content": iter(request["content"])}
     answer = client.post("/predict", **request)
     assert answer.status_code == status, answer.text
     assert message in answer.json()["detail"]
@@ -183,10 +185,10 @@ def test_bad_parameters_and_methods_are_refused(client, draw):
     assert client.post("/predict?top_k=1000", content=data).status_code == 200
 
 
-def test_two_hundred_clients_each_get_their_own_answer(service, classifier_folder, draw, class_names):
+def test_two_hundred_clients_each_get_their_own_answer(service, answering, draw, class_names):
     """Good and bad images at once, 200 connections; no answer is lost, swapped or a 5xx."""
     pictures = {(n, i): draw(n, i) for n in class_names for i in range(10)}
-    alone = load_classifier(classifier_folder).predict(list(pictures.values()), top_k=1, explain=1)
+    alone = answering().predict(list(pictures.values()), top_k=1, explain=1)
     expected = {
         key: (p.classes[0].class_name, p.classes[0].probability, p.neighbours[0].row.file)
         for key, p in zip(pictures, alone, strict=True)
@@ -320,7 +322,7 @@ def test_several_images_in_one_request(client, draw):
     assert client.post("/predict/batch", content=b"").status_code == 200
 
 
-def test_an_upload_that_does_not_arrive_is_given_up(classifier_folder):
+def test_an_upload_that_does_not_arrive_is_given_up(answering):
     """408 after the timeout, over a body that stalls half way."""
 
     async def stalled():
@@ -328,7 +330,7 @@ def test_an_upload_that_does_not_arrive_is_given_up(classifier_folder):
         await asyncio.sleep(3600)
 
     async def post():
-        app = create_app(load_classifier(classifier_folder), Limits(timeout=0.2))
+        app = create_app(answering(), Limits(timeout=0.2))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://susx") as client:
             return await client.post("/predict", content=stalled())
 
@@ -338,10 +340,10 @@ def test_an_upload_that_does_not_arrive_is_given_up(classifier_folder):
 
 
 @pytest.mark.nightly
-def test_the_command_serves_until_it_is_told_to_end(classifier_folder, draw):
+def test_the_command_serves_until_it_is_told_to_end(place, draw):
     """A process of its own: the line with the address comes when it is true, SIGTERM ends it without a traceback."""
     code = "import sys; from susx.cli import main; main(sys.argv[1:])"
-    arguments = [sys.executable, "-c", code, "serve", "--classifier", str(classifier_folder), "--port", "0"]
+    arguments = [sys.executable, "-c", code, "serve", *place, "--port", "0"]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
         url = next(found[0] for line in process.stderr if (found := re.findall(r"http://[\d.]+:\d+", line)))
         answer = httpx.post(f"{url}/predict", content=png(draw("grid", 0)), timeout=120, trust_env=False)
@@ -352,13 +354,13 @@ def test_the_command_serves_until_it_is_told_to_end(classifier_folder, draw):
     assert "Traceback" not in rest
 
 
-def test_a_port_in_use_is_said_in_a_sentence(classifier_folder):
+def test_a_port_in_use_is_said_in_a_sentence(place):
     """Exit code 2 and the way out."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         code = "import sys; from susx.cli import main; main(sys.argv[1:])"
-        arguments = ["serve", "--classifier", str(classifier_folder), "--port", str(taken.getsockname()[1])]
+        arguments = ["serve", *place, "--port", str(taken.getsockname()[1])]
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120
         )
@@ -367,9 +369,9 @@ def test_a_port_in_use_is_said_in_a_sentence(classifier_folder):
     assert "Traceback" not in done.stderr
 
 
-def test_a_full_queue_is_said_to_be_full(classifier_folder, draw):
+def test_a_full_queue_is_said_to_be_full(answering, draw):
     """Before the worker runs, pictures wait; one too many is refused and the others are answered later."""
-    worker = InferenceWorker(load_classifier(classifier_folder), max_waiting=3)
+    worker = InferenceWorker(answering(), max_waiting=3)
     futures = [worker.submit(draw("grid", i), str(i), 1, 0) for i in range(3)]
     with pytest.raises(Busy):
         worker.submit(draw("grid", 3), "3", 1, 0)
@@ -381,9 +383,9 @@ def test_a_full_queue_is_said_to_be_full(classifier_folder, draw):
     assert not worker.alive
 
 
-def test_one_picture_cannot_spoil_the_batch_of_others(classifier_folder, draw):
+def test_one_picture_cannot_spoil_the_batch_of_others(answering, draw):
     """A picture that the encoder cannot take fails alone."""
-    worker = InferenceWorker(load_classifier(classifier_folder))
+    worker = InferenceWorker(answering())
     good = [worker.submit(draw("grid", i), str(i), 1, 0) for i in range(2)]
     wrong = worker.submit(Image.new("RGB", (0, 0)), "wrong", 1, 0)
     more = worker.submit(draw("dotted", 0), "more", 1, 0)

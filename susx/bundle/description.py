@@ -1,0 +1,170 @@
+"""``bundle.json``: what a bundle is made of, with the digests of its other files and of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+import susx
+from susx.bundle.pixels import PixelRule
+from susx.errors import DamagedArtefact, InputError
+
+__all__ = ["FILES", "FORMAT", "JSON", "Description", "read_description"]
+
+FORMAT: Final = 1
+JSON = "bundle.json"
+
+FileName = Literal[
+    "image.onnx", "image.onnx.data", "head.onnx", "classes.npy", "support.npy", "support.jsonl", "text.onnx", "text.onnx.data",
+    "tokenizer.json",
+]  # fmt: skip
+
+FILES: Final = frozenset(FileName.__args__)  # type: ignore[attr-defined]
+"""Every file that a bundle may have beside its description."""
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class EncoderFacts(_Strict):
+    """Architecture and weights, sha256 over both; width of the features; scale and bias of the cosines."""
+
+    model: str
+    pretrained: str
+    digest: str
+    dim: Annotated[int, Field(ge=1)]
+    logit_scale: FiniteFloat
+    logit_bias: FiniteFloat | None
+
+
+class MethodFacts(_Strict):
+    """For people: the method's name, fields, and one sentence; whether the class prompts decide alone."""
+
+    name: str
+    hyper_parameters: dict[str, Any]
+    sentence: str
+    is_zero_shot: bool
+    tuning: str
+
+
+class Calibration(_Strict):
+    """Temperature, the labelled images it was fitted on, if any, and how many of them there were."""
+
+    temperature: Annotated[FiniteFloat, Field(gt=0)]
+    on: str
+    images: Annotated[int, Field(ge=0)]
+
+
+class Rejected(_Strict):
+    """What is known of outsiders (:class:`susx.rejection.Rejection`)."""
+
+    thresholds: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
+    let_in: tuple[Share, ...]
+    kept: tuple[Share, ...]
+    inside: Share
+    named: int
+    pool: int
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Rejected:
+        if not len(self.thresholds) == len(self.let_in) == len(self.kept):
+            raise ValueError("thresholds, let_in and kept are of different lengths")
+        return self
+
+
+class Quantised(_Strict):
+    """What the graphs were brought to, and what became of the answers on export."""
+
+    to: Literal["int8", "fp16"]
+    how: str
+    sentence: str
+
+
+class TextFacts(_Strict):
+    """How sentences become tokens (:mod:`susx.bundle.sentences`)."""
+
+    kind: Literal["clip", "tokenizers"]
+    clean: Literal["lower", "whitespace", "canonicalize", "none"]
+    context: Annotated[int, Field(ge=1)]
+    pad: int = 0
+    start: int | None = None
+    end: int | None = None
+
+
+class Description(_Strict):
+    """Everything in ``bundle.json``. ``files`` are digests of the files beside it."""
+
+    format: Literal[1] = FORMAT
+    susx: str
+    dataset: str
+    class_names: Annotated[tuple[str, ...], Field(min_length=1)]
+    encoder: EncoderFacts
+    pixels: PixelRule
+    prompts: str
+    method: MethodFacts
+    calibration: Calibration
+    rejection: Rejected | None
+    licences: tuple[str, ...]
+    toy: bool
+    warning: str
+    notes: tuple[str, ...]
+    inputs: tuple[Literal["features", "patches", "adapted"], ...] = ("features",)
+    """What the image graph gives and the head takes, in order."""
+    quantised: Quantised | None = None
+    text: TextFacts | None = None
+    checked: str
+    """One sentence: how near graphs and library were on export, on how many pictures."""
+    files: dict[FileName, Digest]
+    digest: str = ""
+    """Sha256 over all of the above."""
+
+    def sealed(self) -> Description:
+        """Return it with its own digest."""
+        text = json.dumps(self.model_dump(mode="json", exclude={"digest"}), sort_keys=True)
+        return self.model_copy(update={"digest": hashlib.sha256(text.encode()).hexdigest()})
+
+
+def read_description(folder: Path) -> Description:
+    """Read ``bundle.json``.
+
+    Raises:
+        InputError: there is none, it is no such description, or one of another version of susx.
+        DamagedArtefact: it was altered after it was written.
+    """
+    path = folder / JSON
+    if not path.is_file():
+        hint = (
+            " It holds a classifier: give it with --classifier, or make a bundle of it with susx export --format bundle."
+            if (folder / "classifier.json").is_file() or (folder / "classifier" / "classifier.json").is_file()
+            else " Give the folder that susx export --format bundle wrote."
+        )
+        raise InputError(f"There is no bundle in {folder} (expected {JSON}).{hint}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text)
+        version, writer = data["format"], data.get("susx", "unknown")
+        if version != FORMAT:
+            raise InputError(
+                f"{path} has format {version!r}, and this susx {susx.__version__} reads {FORMAT}. Use the susx that wrote it"
+                f" ({writer!r}), or export it anew."
+            )
+        found = Description.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))[:100] or "the file"
+        raise InputError(
+            f"{path} is not a bundle's description: {where}: {first['msg']}. Export it anew."
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path} is not a bundle's description ({error}). Export it anew.") from error
+    if found.sealed().digest != found.digest:
+        raise DamagedArtefact(f"{path} is altered; copy the whole bundle again, or export it anew.")
+    return found

@@ -1,0 +1,156 @@
+"""Writing a bundle: graphs, tables and description appear as one folder, checked against the library, or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+import susx
+from susx.bundle.agreement import Agreement, compare
+from susx.bundle.bundle import Bundle
+from susx.bundle.description import JSON, Calibration, Description, EncoderFacts, MethodFacts, Rejected
+from susx.bundle.pictures import drawn_pictures
+from susx.bundle.pixel_rule import rule_of
+from susx.bundle.read import read_bundle
+from susx.bundle.towers import ImageTower, plain_model, write_graph
+from susx.classifier.classifier import Classifier
+from susx.classifier.export import export_onnx
+from susx.errors import MismatchError, StoreError
+from susx.records import encode_rows
+from susx.store import digest_file
+from susx.store.disk import whole_folder
+
+__all__ = ["COSINE", "PICTURES", "check_target", "export_bundle"]
+
+COSINE = 0.99999
+"""Least cosine of a picture's features by the graph and by torch, both in single precision and shown the same pixels."""
+
+WHOLE = 0.9999
+"""The same from the picture on, where the library resizes tensors and Pillow pictures."""
+
+PICTURES = 32
+"""Pictures drawn for the check, beside those that are given."""
+
+
+def export_bundle(
+    classifier: Classifier, out: Path, *, pictures: Sequence[Image.Image] = (), force: bool = False
+) -> Agreement:
+    """Write a classifier as a bundle and return how near it is to the library.
+
+    Args:
+        classifier: with its encoder.
+        out: new folder; complete or not there at all.
+        pictures: real ones to check with, beside those that are drawn.
+        force: replace a bundle that is there.
+
+    Raises:
+        ConfigError: method or encoder cannot be exported; says which and why.
+        MismatchError: graphs and library differ.
+        StoreError: ``out`` holds something else, or cannot be written.
+    """
+    check_target(out, force)
+    try:
+        with whole_folder(out) as partial:
+            _write(classifier, partial)
+            agreement = compare(
+                Bundle(read_bundle(partial)), classifier, [*drawn_pictures(PICTURES), *pictures]
+            )
+            _require(agreement)
+            _describe(classifier, partial, agreement.sentence)
+            read_bundle(partial)
+            if out.exists():
+                shutil.rmtree(out)
+    except OSError as error:
+        raise StoreError(f"The bundle cannot be written to {out}: {error}.") from error
+    return agreement
+
+
+def check_target(out: Path, force: bool) -> None:
+    """Refuse to write where something else is.
+
+    Raises:
+        StoreError: a file, another folder, or a bundle and no ``force``.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / JSON).is_file():
+        raise StoreError(f"{out} exists and is no bundle; give a new folder.")
+    if not force:
+        raise StoreError(f"{out} holds a bundle already; give another folder, or --force to replace it.")
+
+
+def _write(classifier: Classifier, folder: Path) -> None:
+    stored, encoder = classifier.stored, classifier.encoder
+    rule = rule_of(encoder.preprocess, encoder.id)
+    export_onnx(
+        stored, folder / "head.onnx"
+    )  # first: a method without a graph is refused before the encoder is traced
+    example = torch.rand(2, 3, rule.height, rule.width)
+    write_graph(
+        ImageTower(plain_model(encoder.model)), [example], ["pixels"], ["features"], folder / "image.onnx",
+        f"the image tower of {encoder.id}",
+    )  # fmt: skip
+    np.save(folder / "classes.npy", _table(stored.zero_shot.text))
+    if stored.support is not None and len(stored.support):
+        np.save(folder / "support.npy", _table(stored.support))
+        (folder / "support.jsonl").write_bytes(encode_rows(row.shared() for row in stored.rows))
+    _describe(classifier, folder, "")
+
+
+def _table(rows: torch.Tensor) -> np.ndarray:
+    return np.ascontiguousarray(rows.float().numpy())
+
+
+def _describe(classifier: Classifier, folder: Path, checked: str) -> None:
+    stored, encoder = classifier.stored, classifier.encoder
+    facts, about = stored.facts, stored.about
+    told = Description(
+        susx=susx.__version__,
+        dataset=facts.dataset,
+        class_names=tuple(facts.class_names),
+        encoder=EncoderFacts(
+            model=facts.encoder.model, pretrained=_public(facts.encoder.pretrained), digest=facts.encoder_digest, dim=encoder.dim,
+            logit_scale=encoder.logit_scale, logit_bias=encoder.logit_bias,
+        ),
+        pixels=rule_of(encoder.preprocess, encoder.id),
+        prompts=facts.prompts,
+        method=MethodFacts(
+            name=about.method, hyper_parameters=about.hyper_parameters, sentence=about.sentence, is_zero_shot=about.is_zero_shot,
+            tuning=about.tuning,
+        ),
+        calibration=Calibration(
+            temperature=facts.temperature, on=facts.calibrated_on, images=facts.calibration_images
+        ),
+        rejection=None if facts.rejection is None else Rejected(**dataclasses.asdict(facts.rejection)),
+        licences=tuple(facts.licences),
+        toy=facts.toy,
+        warning=about.warning,
+        notes=about.notes,
+        checked=checked,
+        files={path.name: digest_file(path) for path in sorted(folder.iterdir()) if path.name != JSON},  # type: ignore[misc]
+    )  # fmt: skip
+    (folder / JSON).write_text(told.sealed().model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def _public(pretrained: str) -> str:
+    """Return a tag as it is, and of a path the file's name alone: others have no use for whose machine it lay on."""
+    return Path(pretrained).name if "/" in pretrained or "\\" in pretrained else pretrained
+
+
+def _require(agreement: Agreement) -> None:
+    if (
+        agreement.cosine >= COSINE
+        and agreement.whole >= WHOLE
+        and agreement.same + agreement.ties == agreement.pictures
+    ):
+        return
+    raise MismatchError(
+        f"The exported graphs and the library differ: {agreement.sentence} At least {COSINE} and the same class on every picture are asked "
+        "for; nothing was written. Please report this with the versions of torch, onnx and onnxruntime."
+    )

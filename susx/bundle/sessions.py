@@ -1,0 +1,77 @@
+"""Opening a graph with onnxruntime: checked first, on the device asked for, refused in a paragraph."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from susx.bundle.graph_check import check_graph
+from susx.errors import ConfigError, InputError, ModelError
+
+__all__ = ["open_session", "providers_for"]
+
+
+def providers_for(device: str) -> list[str]:
+    """Return onnxruntime's providers for a device: for ``auto`` CUDA where it is there, else the CPU.
+
+    Raises:
+        ModelError: no device is called so, or onnxruntime has none of its kind here.
+    """
+    import onnxruntime
+
+    kind = device.partition(":")[0]
+    there = onnxruntime.get_available_providers()
+    cuda = "CUDAExecutionProvider"
+    if kind == "cpu" or (kind == "auto" and cuda not in there):
+        return ["CPUExecutionProvider"]
+    if kind in ("cuda", "auto"):
+        if cuda not in there:
+            raise ModelError(
+                f"The device '{device}' was asked for, and onnxruntime sees no CUDA here. Install onnxruntime-gpu, or use cpu or auto."
+            )
+        return [cuda, "CPUExecutionProvider"]
+    raise ModelError(f"'{device}' is not a device that bundles run on: expected auto, cpu, cuda or cuda:N.")
+
+
+def open_session(path: Path, device: str = "cpu", beside: frozenset[str] = frozenset()) -> Any:
+    """Return a session of an ONNX file.
+
+    Args:
+        path: the file.
+        device: auto, cpu, cuda.
+        beside: files of its folder that it may keep data in.
+
+    Raises:
+        InputError: the file is no ONNX file, asks for more than standard operators, or this onnxruntime cannot run it.
+        ModelError: the device is not here.
+        ConfigError: onnxruntime is not installed.
+    """
+    check_graph(path, beside)
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ConfigError(
+            "Bundles run with onnxruntime, which is not installed: pip install onnxruntime."
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    if threads := _threads():
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers_for(device))
+    except ModelError:
+        raise
+    except Exception as error:  # onnxruntime has a class of errors for each status
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"{path} cannot be run by onnxruntime {onnxruntime.__version__} ({reason}). Install a newer onnxruntime, or export the bundle "
+            "anew."
+        ) from error
+
+
+def _threads() -> int:
+    """Return the threads that OMP_NUM_THREADS asks for, as torch obeys it; 0 leaves it to onnxruntime."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdigit() else 0
