@@ -20,6 +20,7 @@ except ImportError:  # pragma: no cover
 
 from susx.children import protect_children
 from susx.commands.effect import refuse_idle
+from susx.commands.extras import LIGHT, require_build
 from susx.commands.interruption import Ending
 from susx.commands.once import refuse_repeats
 from susx.errors import SusxError, is_full
@@ -110,6 +111,8 @@ class _LazyGroup(TyperGroup):
         module, attribute, text = COMMANDS[name]
         if self._listing:
             return TyperCommand(name, short_help=text, help=text)
+        if name not in LIGHT:
+            require_build(f"susx {name}")
         found: Any = getattr(importlib.import_module(module), attribute)
         if not isinstance(found, typer.Typer):
             single = typer.Typer(add_completion=False, rich_markup_mode=None)

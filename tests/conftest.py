@@ -48,6 +48,7 @@ LONGEST = (
     "stages/test_generate_stage",
     "images/generate/test_draw",
     "packaging/test_wheel",
+    "packaging/test_light",
     "demo/test_train_clip",
     "stages/test_shared",
     "report/test_browser",

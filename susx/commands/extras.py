@@ -15,11 +15,12 @@ _BUILD = ("torch", "open_clip", "pandas", "prefect")
 """Modules that tell whether the extra ``build`` is installed."""
 
 
-def require_build(what: str) -> None:
+def require_build(what: str, otherwise: str = "") -> None:
     """Refuse what needs the extra ``build`` where it is not installed; nothing is imported.
 
     Args:
         what: begins the sentence, as "susx build".
+        otherwise: a sentence on what works without.
 
     Raises:
         ConfigError: says what is missing and how to install it.
@@ -28,4 +29,5 @@ def require_build(what: str) -> None:
     if missing:
         raise ConfigError(
             f"{what} needs libraries that are not installed ({', '.join(missing)}): pip install 'susx[build]'."
+            f"{f' {otherwise}' if otherwise else ''}"
         )

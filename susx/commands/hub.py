@@ -14,7 +14,8 @@ __all__ = ["pull", "push"]
 
 def push(
     source: Annotated[
-        Path, typer.Argument(help="Folder of a run, or of a classifier; of a run for a support set.")
+        Path,
+        typer.Argument(help="Folder of a run, of a classifier or of a bundle; of a run for a support set."),
     ],
     address: Annotated[
         str,
@@ -40,7 +41,17 @@ def push(
         typer.Option(help="Of a support set: artefact store that holds the images.", envvar="SUSX_STORE"),
     ] = None,
 ) -> None:
-    """Push a classifier or a support set with its card, in one commit."""
+    """Push a classifier, a bundle or a support set with its card, in one commit."""
+    from susx.commands.extras import require_build
+    from susx.hub import HubAddress
+
+    if (source / "bundle.json").is_file() and HubAddress.parse(address).kind == "model":
+        from susx.bundle.hub import push_bundle
+
+        pinned = push_bundle(source, address, licence=licence, private=not public)
+        typer.echo(f"Pushed. This commit, for others: {pinned}")
+        return
+    require_build("susx push", "A bundle is pushed without.")
     from susx.classifier.hub import locate_classifier, push_classifier
     from susx.commands.support import open_support
     from susx.hub import HubAddress, accuracies_of
@@ -66,7 +77,15 @@ def pull(
     ],
     out: Annotated[Path, typer.Option("--out", help="New folder to write.", callback=a_folder)],
 ) -> None:
-    """Fetch a classifier, checked as any classifier of others is, or a support set into a folder."""
+    """Fetch a classifier or a bundle, checked as any of others is, or a support set into a folder."""
+    from susx.bundle.hub import pull_bundle
+    from susx.commands.extras import require_build
+    from susx.hub import HubAddress
+
+    if HubAddress.parse(address).kind == "model" and (pulled_bundle := pull_bundle(address, out)):
+        typer.echo(f"{out}: {pulled_bundle}")
+        return
+    require_build("susx pull", "A bundle is fetched without.")
     from susx.classifier.hub import pull_classifier
     from susx.hub import HubAddress
     from susx.images.support.hub import pull_support

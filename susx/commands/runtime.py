@@ -56,7 +56,7 @@ def load_asked(
             f"susx {command} takes one of --classifier and --bundle; found {'none' if bundle is None else 'both'}."
         )
     if bundle is None:
-        require_build(f"susx {command} --classifier")
+        require_build(f"susx {command} --classifier", "A bundle (--bundle) needs none of them.")
     if bundle is not None and runtime is Runtime.torch:
         raise ConfigError(
             "A bundle holds no weights for torch. Leave --runtime out, or give the classifier that it was made of with --classifier."
