@@ -83,7 +83,7 @@ class RetrievalConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     backend: str = "demo"
-    """A file in ``susx/images/retrieve/backends/``: demo, index, service, urls, features, parquet or openverse."""
+    """A file in ``susx/images/retrieve/backends/``: demo, index, service, urls, features, parquet, lance or openverse."""
     over_fetch: PositiveFloat = 3.0
     """Candidates asked for per image wanted; dead links and duplicates take their share, and the best of the rest are kept."""
 

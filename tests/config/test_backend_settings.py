@@ -13,7 +13,7 @@ from susx.images.retrieve.backends import BACKENDS, backend_settings
 
 ENCODER = EncoderIdentity("words", Path("weights"), "d" * 64, "fp32")
 OWN = {
-    "demo": "pool_size", "features": "folder", "index": "folder", "openverse": "mature", "parquet": "data", "service": "rate_limit",
+    "demo": "pool_size", "features": "folder", "index": "folder", "lance": "vectors", "openverse": "mature", "parquet": "data", "service": "rate_limit",
     "urls": "rank",
 }  # fmt: skip
 
@@ -59,10 +59,10 @@ def test_another_backend_leaves_the_settings_of_the_profile_s_own() -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["features", "index", "parquet", "service", "urls"])
+@pytest.mark.parametrize("name", ["features", "index", "lance", "parquet", "service", "urls"])
 def test_a_source_that_is_not_given_or_not_there(name: str, tmp_path: Path) -> None:
     """One paragraph that says which setting, before anything is opened."""
-    key = {"service": "url", "urls": "urls", "parquet": "data"}.get(name, "folder")
+    key = {"service": "url", "urls": "urls", "parquet": "data", "lance": "data"}.get(name, "folder")
     with pytest.raises(ConfigError, match=f"needs retrieval.{key}"):
         backend_settings(RetrievalConfig(backend=name)).identity(ENCODER)
     if name != "service":

@@ -13,6 +13,7 @@ from susx.images.retrieve.backends.base import Backend, BackendSettings, Opening
 from susx.images.retrieve.backends.demo import DemoSettings
 from susx.images.retrieve.backends.features import FeaturesSettings
 from susx.images.retrieve.backends.index import IndexSettings
+from susx.images.retrieve.backends.lance import LanceSettings
 from susx.images.retrieve.backends.openverse import OpenverseSettings
 from susx.images.retrieve.backends.parquet import ParquetSettings
 from susx.images.retrieve.backends.service import ServiceSettings
@@ -24,6 +25,7 @@ BACKENDS: Mapping[str, type[BackendSettings]] = {
     "demo": DemoSettings,
     "features": FeaturesSettings,
     "index": IndexSettings,
+    "lance": LanceSettings,
     "openverse": OpenverseSettings,
     "parquet": ParquetSettings,
     "service": ServiceSettings,
