@@ -49,6 +49,12 @@ def _trains(line: Line) -> bool:
     return any(name not in known or Need.TRAINING in known[name].needs for name in _listed(line["methods"]))
 
 
+def _of_results(line: Line) -> bool:
+    from susx.results.format import is_result
+
+    return any(is_result(path) for path in line["runs"])
+
+
 def _outside(line: Line, *sections: str) -> bool:
     """Whether a ``--set`` names a key outside these sections of a profile."""
     return not all(any(_within(key, section) for section in sections) for key in _keys(line))
@@ -90,6 +96,21 @@ IDLE: tuple[Idle, ...] = (
     Idle(
         ("build", "status"), "settings", lambda line: "generate" not in line["mode"] and _sets(line, "generation"),
         "generation.* is read by --mode generate alone", f"{_START} --set generation.steps=3",
+    ),
+    Idle(("report table",), "audit", lambda line: line["form"] == "csv", "a CSV has no place for it", "result --format csv --no-audit"),
+    Idle(
+        ("report table",), "gains", lambda line: line["form"] == "csv", "a CSV has gains in any case", "result --format csv --gains",
+    ),
+    Idle(
+        ("report table",), "interval", lambda line: line["form"] == "csv", "a CSV has both ends in any case", "result --format csv --interval pm",
+    ),
+    *(
+        Idle(("report table",), name, lambda line: not _of_results(line), "it is of results of susx experiment and susx evaluate", f"report {flag}")
+        for name, flag in {
+            "rows": "--rows method", "columns": "--columns shots", "group": "--group access", "where": "--where regime=all",
+            "value": "--value ece", "gains": "--gains", "against": "--against tip_x", "interval": "--interval none", "marks": "--no-marks",
+            "digits": "--digits 2", "audit": "--no-audit",
+        }.items()
     ),
     Idle(("experiment",), "ray_address", lambda line: line["runner"] != "ray", "it goes with --runner ray", "e.yaml --ray-address host:6379"),
     Idle(("evaluate",), "per_class", lambda line: line["pool"] is None, "it goes with --pool", "--features f --per-class 4"),

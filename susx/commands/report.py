@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,15 +18,119 @@ __all__ = ["app"]
 Runs = Annotated[
     list[Path], typer.Argument(help="Folders of reports, or their metrics.json.", metavar="REPORT...")
 ]
-Format = Annotated[str, typer.Option("--format", help="markdown, latex or csv.")]
 
 
 @app.command("table")
-def table(runs: Runs, form: Format = "markdown") -> None:
-    """Print one line per method of every report, ready for a README, a paper or a spreadsheet."""
+def table(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Results of susx experiment or susx evaluate; or folders of reports, or their metrics.json.",
+            metavar="RESULT...",
+        ),
+    ],
+    form: Annotated[
+        str, typer.Option("--format", help="markdown, latex or csv; of results also html.")
+    ] = "markdown",
+    rows: Annotated[
+        str,
+        typer.Option(help="What rows are: method, tuning, access, shots, dataset, regime; joined by commas."),
+    ] = "method",
+    columns: Annotated[
+        str | None, typer.Option(help="What columns are; default shots where they differ, else dataset.")
+    ] = None,
+    group: Annotated[str, typer.Option(help='What rows stand together; "" for one group.')] = "access",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="AXIS=VALUE[,VALUE]: these rows alone, as regime=all; repeatable."),
+    ] = None,
+    value: Annotated[
+        str, typer.Option(help="top1, top5, mean_per_class, macro_f1, ece, auroc or seconds.")
+    ] = "top1",
+    gains: Annotated[bool, typer.Option("--gains", help="Paired gains beside the accuracies.")] = False,
+    against: Annotated[str, typer.Option(help="Method that gains and marks are over.")] = "zero_shot",
+    interval: Annotated[str, typer.Option(help="pm (±), range ([low, high]) or none.")] = "pm",
+    marks: Annotated[bool, typer.Option(help="Mark what differs significantly, corrected by Holm.")] = True,
+    digits: Annotated[int, typer.Option(min=0, max=4, help="After the point.")] = 1,
+    audit: Annotated[bool, typer.Option(help="Say beneath who looked at labels.")] = True,
+) -> None:
+    """Print the table of a paper from results; of reports one line per method. Ready for a paper, a README or a spreadsheet.
+
+    Best of a group in bold, second underlined; means over draws and data sets have intervals over the images of all of them.
+    """
+    from susx.errors import ConfigError
+    from susx.results import is_result
+
+    kinds = [is_result(run) for run in runs]
+    if any(kinds):
+        if not all(kinds):
+            other = runs[kinds.index(False)]
+            raise ConfigError(
+                f"{other} is no result of an experiment, and the others are: one table is of one kind."
+            )
+        typer.echo(
+            _paper(
+                runs,
+                form,
+                rows,
+                columns,
+                group,
+                where or (),
+                value,
+                gains,
+                against,
+                interval,
+                marks,
+                digits,
+                audit,
+            ),
+            nl=False,
+        )
+        return
     from susx.report.tables import method_rows, render_table
 
     typer.echo(render_table(*method_rows(_read(runs)), _checked(form)), nl=False)
+
+
+def _paper(
+    runs: Sequence[Path], form: str, rows: str, columns: str | None, group: str, where: Sequence[str], value: str, gains: bool,
+    against: str, interval: str, marks: bool, digits: int, audit: bool,
+) -> str:  # fmt: skip
+    from susx.errors import ConfigError, did_you_mean
+    from susx.methods import find_method
+    from susx.results import read_result
+    from susx.results.axes import AXES, axes_of, matching, values_of
+    from susx.results.render import FORMATS, render
+    from susx.results.table import Layout, paper_table
+    from susx.results.words import UNITS
+
+    for name, chosen, known in (
+        ("format", form, FORMATS),
+        ("value", value, UNITS),
+        ("interval", interval, _INTERVALS),
+    ):
+        if chosen not in known:
+            raise ConfigError(
+                f"There is no {name} '{chosen}'.{did_you_mean(chosen, known)} Give one of {', '.join(known)}."
+            )
+    find_method(against)
+    results = [read_result(run) for run in runs]
+    if columns is None:
+        left = matching([row for result in results for row in result.rows], where)
+        differ = len([shots for shots in values_of(AXES["shots"], left) if shots != "0"]) > 1
+        columns = "shots" if differ and "shots" not in rows + group else "dataset"
+    if not rows.strip() or not columns.strip():
+        raise ConfigError("--rows and --columns name at least one thing each.")
+    layout = Layout(
+        axes_of(rows), axes_of(columns), axes_of(group), tuple(where), value, gains, _INTERVALS[interval], marks, against, digits
+    )  # fmt: skip
+    named = [axis.name for axis in (*layout.rows, *layout.columns, *layout.group)]
+    if len(set(named)) < len(named):
+        raise ConfigError("An axis is named twice among --rows, --columns and --group; each has one place.")
+    return render(paper_table(results, layout), form, audit=audit)
+
+
+_INTERVALS: dict[str, Literal["pm", "range", "none"]] = {"pm": "pm", "range": "range", "none": "none"}
 
 
 @app.command("compare")

@@ -16,7 +16,7 @@ from susx.evaluation.calibration import (
     probabilities,
     reliability,
 )
-from susx.evaluation.comparison import Comparison, compare
+from susx.evaluation.comparison import Comparison, compare, holm
 from susx.evaluation.confidence import ClassConfidence, class_confidence
 from susx.evaluation.confusion import ConfusionPair, confusion_matrix, confusion_pairs
 from susx.evaluation.generalisation import columns_of
@@ -30,6 +30,7 @@ from susx.evaluation.modality_gap import (
     overlap,
 )
 from susx.evaluation.per_class import ClassGain, class_gains
+from susx.evaluation.pooled import Pooled, over_draws, pooled_mean
 from susx.evaluation.rejection import Rejection, estimate_rejection, names_a_class
 from susx.evaluation.scores import class_accuracy, macro_f1, mean_per_class, top_k_correct
 
@@ -42,6 +43,7 @@ __all__ = [
     "ConfusionPair",
     "CosineHistogram",
     "MethodFactory",
+    "Pooled",
     "Rejection",
     "ReliabilityBins",
     "Score",
@@ -60,13 +62,16 @@ __all__ = [
     "error_ranking",
     "estimate_rejection",
     "fit_temperature",
+    "holm",
     "intra_modal_overlap",
     "macro_f1",
     "mean_per_class",
     "measure",
     "measure_runs",
     "names_a_class",
+    "over_draws",
     "overlap",
+    "pooled_mean",
     "probabilities",
     "reliability",
     "support_size_curve",

@@ -24,7 +24,7 @@ from susx.methods import REFERENCE, ImageFeatures, Run
 from susx.methods.access import Access, seen_by
 from susx.methods.zero_shot import ZeroShot
 
-__all__ = ["Cell", "MeasuredCell", "measure_cell"]
+__all__ = ["Cell", "Fits", "MeasuredCell", "failed_row", "measure_cell"]
 
 
 @dataclass(frozen=True)
@@ -158,10 +158,19 @@ def measure_cell(cell: Cell, data: DataSet, run: Run = Run(), fits: Fits | None 
         note=choice.note,
         labelled_images=0 if labelled is None else int(labelled.sum()),
         validation_images=validated,
-        looks=choice.searched if validated else 0,
+        looks=choice.searched,
         seconds=seconds,
     )
     return MeasuredCell(row, images, labels, logits, plain.argmax(dim=1) == labels)
+
+
+def failed_row(cell: Cell, reason: str) -> Row:
+    """Return the row of a cell that has no number."""
+    return Row(
+        dataset=cell.dataset, method=cell.method, tuning=cell.tuning if method_of(cell.method, cell.parameters).axes else "-",
+        regime=cell.regime, access=cell.access, shots=cell.shots, draw=cell.draw, seed=cell.seed, parameters=dict(cell.parameters),
+        reason=reason,
+    )  # fmt: skip
 
 
 def _folder(cell: Cell, data: DataSet, labels: Tensor) -> Folder:

@@ -40,7 +40,8 @@ class Row(Score):
         reason: why there is no number, or "".
         labelled_images: support images that a person labelled.
         validation_images: labelled images that hyper-parameters were chosen on, or fitted on.
-        looks: how often those were scored: points of the search.
+        looks: how often images were scored to choose hyper-parameters: points of the search, on validation images under ``val``, on the
+            support itself under ``support``.
         seconds: of fit and prediction on this machine; fits that cells share count in the first.
         images: file of what was said of every image, in the folder of a result; "" where none was kept.
         runs: the draw, accuracy and hyper-parameters of each of several draws that this is the mean of.

@@ -75,8 +75,7 @@ def _of(path: Path) -> dict[str, Digest]:
 
 def run(job: Job, store: ArtefactStore, work: Path) -> Mapping[str, Json]:
     """Measure the cell; write its row, and what was said of every image."""
-    from susx.experiment.cell import Cell, measure_cell
-    from susx.experiment.rows import Row
+    from susx.experiment.cell import Cell, failed_row, measure_cell
     from susx.methods import Run
     from susx.results.images import write_images
 
@@ -95,10 +94,7 @@ def run(job: Job, store: ArtefactStore, work: Path) -> Mapping[str, Json]:
     except Exception as error:
         said = str(error) if isinstance(error, SusxError) else f"{type(error).__name__}: {error}"
         counts["failed"] = 1
-        row = Row(
-            dataset=cell.dataset, method=cell.method, tuning=cell.tuning, regime=cell.regime, access=cell.access,
-            shots=cell.shots, draw=cell.draw, seed=cell.seed, parameters=dict(cell.parameters), reason=said,
-        )  # fmt: skip
+        row = failed_row(cell, said)
     (work / ROW).write_text(json.dumps(dataclasses.asdict(row)), encoding="utf-8")
     _drop_checkpoints(work)
     return counts

@@ -29,6 +29,7 @@ def finish_experiment(experiment: Experiment, measured: Measured, store: Artefac
     Raises:
         ConfigError, InputError: the folder holds something else, or cannot be written.
     """
+    from susx.experiment.cell import failed_row
     from susx.results.evaluated import cell_name
     from susx.results.facts import made_with
     from susx.results.format import Result
@@ -37,7 +38,7 @@ def finish_experiment(experiment: Experiment, measured: Measured, store: Artefac
     rows: list[Row] = []
     images: dict[str, Callable[[Path], None]] = {}
     for cell, ref in zip(measured.cells, measured.refs, strict=True):
-        row = _unread(cell, measured.reasons[cell.dataset]) if ref is None else _row(store, ref)
+        row = failed_row(cell, measured.reasons[cell.dataset]) if ref is None else _row(store, ref)
         if ref is not None and not row.reason:
             name = f"images/{cell.dataset}/{cell_name(cell)}.parquet"
             images[name] = functools.partial(shutil.copyfile, store.path(ref, IMAGES))
@@ -64,15 +65,6 @@ def _row(store: ArtefactStore, ref: Ref) -> Row:
 
     row: Row = TypeAdapter(Row).validate_python(json.loads(store.path(ref, ROW).read_text(encoding="utf-8")))
     return row
-
-
-def _unread(cell, reason: str) -> Row:  # type: ignore[no-untyped-def]
-    from susx.experiment.rows import Row
-
-    return Row(
-        dataset=cell.dataset, method=cell.method, tuning=cell.tuning, regime=cell.regime, access=cell.access, shots=cell.shots,
-        draw=cell.draw, seed=cell.seed, parameters=dict(cell.parameters), reason=reason,
-    )  # fmt: skip
 
 
 def _paths(resolved: dict, name: str) -> str:  # type: ignore[type-arg]
