@@ -1,11 +1,11 @@
-"""A classifier over HTTP: ``/predict``, ``/predict/batch``, ``/healthz``, ``/metrics`` and a page at ``/docs``."""
+"""A classifier over HTTP: ``/predict``, ``/predict/batch``, ``/healthz``, ``/metrics``, a page to classify on at ``/``, one for programs at ``/docs``."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -30,6 +30,7 @@ from susx.classifier.limits import Budget, Busy, Limits
 from susx.classifier.page import page
 from susx.classifier.predict import as_record
 from susx.classifier.schema import BODY, FORM, REFUSALS, Answer, Answers, Health
+from susx.classifier.static_page import PAGE_FILES, page_file
 from susx.classifier.uploads import uploaded, wait
 from susx.decoding import Decoders
 from susx.errors import ConfigError
@@ -214,6 +215,17 @@ def create_app(classifier: Answering, limits: Limits | None = None) -> FastAPI:
     @app.get("/docs", include_in_schema=False)
     async def show_page() -> HTMLResponse:
         return HTMLResponse(page(app.openapi(), about.notes))
+
+    def show(name: str) -> Callable[[], Awaitable[Response]]:
+        content, kind = page_file(name), PAGE_FILES[name]
+
+        async def answer_with_it() -> Response:
+            return Response(content, media_type=kind, headers={"Cache-Control": "no-cache"})
+
+        return answer_with_it
+
+    for name in PAGE_FILES:
+        app.get("/" if name == "index.html" else f"/{name}", include_in_schema=False)(show(name))
 
     return app
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from susx.commands.options import ClassifierFolder
+from susx.commands.options import MaybeClassifier
+from susx.commands.runtime import BundleFolder
 
 __all__ = ["export"]
 
@@ -19,21 +20,24 @@ class Format(str, Enum):
     onnx = "onnx"
     open_clip_head = "open_clip_head"
     bundle = "bundle"
+    web = "web"
 
 
 _ENDINGS = {"onnx": (".onnx",), "open_clip_head": (".safetensors",)}
 
 
 def export(
-    classifier: ClassifierFolder,
     out: Annotated[
-        Path, typer.Option("--out", help="File to write, .onnx or .safetensors; of a bundle the new folder.")
+        Path,
+        typer.Option(
+            "--out", help="File to write, .onnx or .safetensors; of a bundle or a web page the new folder."
+        ),
     ],
     form: Annotated[
         Format | None,
         typer.Option(
             "--format",
-            help="bundle: all that predict and serve need, without torch; onnx: features to logits; open_clip_head: linear head; by default what the ending of --out says.",
+            help="bundle: all that predict and serve need, without torch; web: a page that classifies in the browser; onnx: features to logits; open_clip_head: linear head; by default what the ending of --out says.",
         ),
     ] = None,
     text_only: Annotated[
@@ -45,7 +49,16 @@ def export(
             "--reject", help="onnx: a third output, none_of_these, at this share of outsiders that may pass."
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file or bundle.")] = False,
+    classifier: MaybeClassifier = None,
+    bundle: BundleFolder = None,
+    onnxruntime_web: Annotated[
+        Path | None,
+        typer.Option(
+            "--onnxruntime-web",
+            help="web: folder or archive of the npm package, where npm cannot be reached.",
+        ),
+    ] = None,
 ) -> None:
     """Export a classifier as a bundle that runs without torch, as ONNX (both checked against the library) or as an open_clip head."""
     from susx.classifier import read_classifier
@@ -56,6 +69,18 @@ def export(
     from susx.printable import for_terminal
 
     form = Format(format_of(out, form and form.value, _ENDINGS))
+    if bundle is not None and (form is not Format.web or classifier is not None):
+        raise ConfigError(
+            "--bundle goes with --format web, instead of --classifier. Leave it out, or give the classifier."
+        )
+    if onnxruntime_web is not None and form is not Format.web:
+        raise ConfigError("--onnxruntime-web has no effect: it goes with --format web. Leave it out.")
+    if classifier is None and bundle is None:
+        raise ConfigError("Give the classifier to export with --classifier.")
+    if form is Format.web:
+        _web(classifier, bundle, a_folder(out) or out, onnxruntime_web)
+        return
+    assert classifier is not None
     if form is Format.bundle:
         _bundle(classifier, a_folder(out) or out, force=force)
         return
@@ -100,3 +125,21 @@ def _bundle(classifier: Path, out: Path, *, force: bool) -> None:
         typer.echo(f"licence: {for_terminal(licence)}")
     for note in loaded.about.notes:
         typer.echo(f"note: {note}", err=True)
+
+
+def _web(classifier: Path | None, bundle: Path | None, out: Path, package: Path | None) -> None:
+    import tempfile
+
+    from susx.bundle.hub import locate_bundle
+    from susx.bundle.web.export import check_target, export_web
+
+    check_target(out)
+    if bundle is not None:
+        typer.echo(export_web(locate_bundle(bundle), out, package))
+    else:
+        assert classifier is not None
+        with tempfile.TemporaryDirectory() as scratch:
+            made = Path(scratch) / "bundle"
+            _bundle(classifier, made, force=False)
+            typer.echo(export_web(made, out, package))
+    typer.echo(f"Any static server shows it: python -m http.server --directory {out}")

@@ -1,0 +1,271 @@
+"""The page in a real browser: the folder of the web export from a static server, and the service's own at ``/``."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import http.server
+import io
+import json
+import os
+import shutil
+import socket
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from susx.bundle import load_bundle
+from susx.bundle.pictures import drawn_pictures
+from susx.bundle.web import export_web
+from susx.bundle.web.vendor import FILES, PACKAGE, VERSION, vendor
+from susx.classifier.connections import create_server
+from susx.classifier.limits import Limits
+from susx.classifier.serve import create_app
+from susx.errors import ConfigError, InputError, StoreError
+
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+)
+
+
+@pytest.fixture(scope="module")
+def web(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported folder; onnxruntime-web comes from npm once a session."""
+    out = tmp_path_factory.mktemp("web") / "page"
+    before = os.environ.get("SUSX_CACHE")
+    os.environ["SUSX_CACHE"] = os.path.join(os.environ["SUSX_TEST_SESSION"], "cache")
+    try:
+        said = export_web(bundle_folder, out)
+    except ConfigError as error:
+        pytest.skip(str(error))
+    finally:
+        os.environ.pop("SUSX_CACHE") if before is None else os.environ.update(SUSX_CACHE=before)
+    assert VERSION in said
+    return out
+
+
+@pytest.fixture(scope="module")
+def photos(draw: Any, class_names: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Fifty pictures: textures in many sizes, drawn ones, transparent, grey, turned, and JPEG."""
+    folder = tmp_path_factory.mktemp("photos")
+    sizes = [(96, 96), (640, 427), (333, 500), (100, 61), (64, 64), (31, 300)]
+    pictures = [draw(class_names[n % 8], n).resize(sizes[n % 6], Image.Resampling.BICUBIC) for n in range(34)]
+    files = []
+    for number, picture in enumerate([*pictures, *drawn_pictures(16, seed=9)]):
+        path, options = folder / f"{number:02}.png", {}
+        if number % 10 == 3:
+            picture.putalpha(picture.convert("L"))
+        elif number % 10 == 5:
+            picture = picture.convert("L")
+        elif number % 10 == 7:
+            tags = Image.Exif()
+            tags[0x0112] = 6
+            path, options = path.with_suffix(".jpg"), {"exif": tags, "quality": 97, "subsampling": 0}
+        picture.save(path, **options)
+        files.append(path)
+    return files
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, driven by playwright; tests are skipped where there is none."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no chromium on the path; on Debian: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=executable, args=list(_FLAGS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def static(web: Path) -> Iterator[str]:
+    """The folder behind Python's own static server: its address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(web))
+    ) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def service(bundle_folder: Path) -> Iterator[str]:
+    """The bundle's service: its address."""
+    limits = Limits(timeout=120)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = create_server(create_app(load_bundle(bundle_folder), limits), limits)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join(60)
+
+
+class Visit:
+    """A page that is open, with all that it asked for and complained of."""
+
+    def __init__(self, browser: Any, address: str, **options: Any) -> None:
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on(
+            "console", lambda told: self.complaints.append(told.text) if told.type == "error" else None
+        )
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(address)
+        self.page.locator("body[data-ready=yes]").wait_for(timeout=120_000)
+
+    def table(self) -> list[dict[str, str]]:
+        """What the page offers as CSV, once it has classified everything."""
+        self.page.locator("#csv:not([disabled])").wait_for(timeout=240_000)
+        with self.page.expect_download() as download:
+            self.page.locator("#csv").click()
+        return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+
+
+def test_fifty_pictures_have_the_class_that_predict_gives(
+    browser: Any, static: str, photos: list[Path], bundle_folder: Path
+) -> None:
+    """Offline once the page is there; nothing is asked of another origin; no script fails."""
+    visit = Visit(browser, static)
+    try:
+        visit.context.set_offline(True)
+        visit.page.set_input_files("#files", [str(path) for path in photos])
+        rows = visit.table()
+        expected = load_bundle(bundle_folder).predict(photos, top_k=5)
+        assert [row["image"] for row in rows] == [path.name for path in photos]
+        assert [row["error"] for row in rows] == [""] * 50
+        assert [row["class_name_1"] for row in rows] == [p.classes[0].class_name for p in expected]
+        shares = np.array([float(row["probability_1"]) for row in rows])
+        assert np.abs(shares - [p.classes[0].probability for p in expected]).max() < 0.02
+        exact = [n for n, path in enumerate(photos) if path.suffix == ".png" and n % 10 != 3]
+        assert np.abs(shares - [p.classes[0].probability for p in expected])[exact].max() < 1e-4
+        assert [row["nearest"].split("|")[0] for row in rows] == [p.neighbours[0].row.file for p in expected]
+        assert visit.page.locator("#results > li").count() == 50
+        assert "answers mean nothing" in visit.page.locator("#notes").inner_text()
+        assert [url for url in visit.asked if not url.startswith((static, "blob:", "data:"))] == []
+        assert visit.complaints == []
+    finally:
+        visit.context.close()
+
+
+def test_what_is_no_picture_has_its_reason(
+    browser: Any, static: str, photos: list[Path], tmp_path: Path
+) -> None:
+    """A broken file stays in its place; a formula in a name is text in the table; the list can be cleared by the keyboard."""
+    (tmp_path / "=1+1.png").write_bytes(b"no picture")
+    visit = Visit(browser, static)
+    try:
+        visit.page.set_input_files("#files", [str(tmp_path / "=1+1.png"), str(photos[0])])
+        rows = visit.table()
+        assert {row["image"]: bool(row["error"]) for row in rows} == {
+            "'=1+1.png": True,
+            photos[0].name: False,
+        }
+        assert "1 could not be read" in visit.page.locator("#progress").inner_text()
+        visit.page.locator("#clear").focus()
+        visit.page.keyboard.press("Enter")
+        assert visit.page.locator("#results > li").count() == 0
+        visit.page.keyboard.press("Shift+Tab")
+        assert visit.complaints == []
+    finally:
+        visit.context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+def test_the_services_page_on_a_telephone_and_in_the_dark(
+    browser: Any,
+    service: str,
+    photos: list[Path],
+    bundle_folder: Path,
+    width: int,
+    scheme: str,
+    tmp_path: Path,
+) -> None:
+    """The same page asks the service; nothing is wider than the screen; colours follow the theme."""
+    visit = Visit(browser, service, viewport={"width": width, "height": 740}, color_scheme=scheme)
+    try:
+        (tmp_path / "broken.png").write_bytes(b"no picture")
+        visit.page.set_input_files("#files", [*map(str, photos[:6]), str(tmp_path / "broken.png")])
+        rows = visit.table()
+        expected = load_bundle(bundle_folder).predict(photos[:6])
+        assert [row["class_name_1"] for row in rows[:6]] == [p.classes[0].class_name for p in expected]
+        assert "none of JPEG" in rows[6]["error"]
+        box = visit.page.locator("main").bounding_box()
+        assert box["width"] <= width
+        assert visit.page.locator("label.button").first.bounding_box()["height"] >= 44
+        ground = visit.page.locator("body").screenshot()
+        level = np.asarray(Image.open(io.BytesIO(ground)).convert("L"))[2, 2]
+        assert bool(level < 100) is (scheme == "dark")
+        assert [url for url in visit.asked if not url.startswith((service, "blob:", "data:"))] == []
+        assert [
+            c for c in visit.complaints if "400" not in c
+        ] == []  # the browser notes the refusal of the broken file
+    finally:
+        visit.context.close()
+
+
+def test_the_folder_is_whole_or_not_there(
+    bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written over; a wrong package and a machine without npm are refused, and leave nothing."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "thesis.txt").write_text("mine")
+    with pytest.raises(StoreError, match="exists"):
+        export_web(bundle_folder, tmp_path / "there")
+    other = tmp_path / "package"
+    other.mkdir()
+    for content, said in (("{}", "no package of npm's"), (json.dumps({"name": "left-pad", "version": "1"}), "left-pad"),
+                          (json.dumps({"name": PACKAGE, "version": "1"}), r"no dist/ort\.wasm")):  # fmt: skip
+        (other / "package.json").write_text(content)
+        with pytest.raises(InputError, match=said):
+            export_web(bundle_folder, tmp_path / "out", other)
+    (tmp_path / "x.tgz").write_bytes(b"no archive")
+    with pytest.raises(InputError, match="no archive of npm's"):
+        export_web(bundle_folder, tmp_path / "out", tmp_path / "x.tgz")
+    monkeypatch.setenv("SUSX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ConfigError, match="--onnxruntime-web PATH"):
+        export_web(bundle_folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
+
+
+def test_an_archive_of_npms_is_taken_as_it_is(tmp_path: Path) -> None:
+    """The three files, the description, and the licence with its text; what else lies in the archive stays there."""
+    with tarfile.open(tmp_path / "p.tgz", "w:gz") as tar:
+        files = {
+            "package.json": json.dumps({"name": PACKAGE, "version": "9.9"}),
+            **{f"dist/{name}": "x" for name in FILES},
+        }
+        for name, text in {**files, "dist/other.js": "y", "../../evil": "z"}.items():
+            entry = tarfile.TarInfo(f"package/{name}")
+            entry.size = len(text)
+            tar.addfile(entry, io.BytesIO(text.encode()))
+    assert vendor(tmp_path / "ort", tmp_path / "p.tgz") == "9.9"
+    assert {path.name for path in (tmp_path / "ort").iterdir()} >= {*FILES, "package.json", "LICENSE"}
+    assert "MIT License" in (tmp_path / "ort" / "LICENSE").read_text()
+    assert not (tmp_path / "ort" / "other.js").exists()
