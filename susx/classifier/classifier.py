@@ -20,6 +20,7 @@ from susx.evaluation import probabilities
 from susx.features.adapted import encode_adapted
 from susx.features.encoder import Encoder, load_encoder
 from susx.features.text_tower import TextTower
+from susx.features.views import encode_views
 from susx.methods import ImageFeatures, Need
 from susx.methods.state import Fitted
 
@@ -116,19 +117,20 @@ class Classifier(Answering):
         return probabilities(self.logits(features).double(), self.facts.temperature).float()
 
     def encode(self, images: Iterable[Image.Image | Path | Tensor]) -> ImageFeatures:
-        """Return features of readable images, with patch tokens and adapted features where the method needs them.
+        """Return features of readable images, with patch tokens, adapted features and views where the method needs them.
 
         Raises:
             MismatchError: the method's adapters are another encoder's.
         """
         method, adapted = self.stored.method, self.stored.method.adapters(self.stored.state)
-        if Need.PATCHES not in method.needs and adapted is None:
+        if not method.needs & {Need.PATCHES, Need.VIEWS} and adapted is None:
             return ImageFeatures(self.encoder.encode_images(images))
         pictures = list(images)
         return ImageFeatures(
             self.encoder.encode_images(pictures),
             self.encoder.encode_patches(pictures) if Need.PATCHES in method.needs else None,
             None if adapted is None else encode_adapted(self.encoder, adapted, pictures),
+            encode_views(self.encoder, pictures) if Need.VIEWS in method.needs else None,
         )
 
     def predict(

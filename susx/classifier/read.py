@@ -87,7 +87,8 @@ def _check_answers(fitted: Fitted, path: Path) -> None:
             return  # answers with its encoder only; its state has checked that its parts fit each other
         patches = query[:, None, :] if Need.PATCHES in fitted.method.needs else None
         adapted = query if fitted.method.adapters(fitted.state) is not None else None
-        logits = fitted.logits(ImageFeatures(query, patches, adapted))
+        views = query[:, None, :] if Need.VIEWS in fitted.method.needs else None
+        logits = fitted.logits(ImageFeatures(query, patches, adapted, views))
         if logits.shape != (len(query), len(text)) or not bool(torch.isfinite(logits).all()):
             raise ValueError(f"its scores have shape {tuple(logits.shape)} or are not finite")
     except Exception as error:  # a hostile state may fail anywhere in the method

@@ -123,7 +123,7 @@ def usable_methods(wanted: Sequence[str], evidence: Evidence, test: Split) -> di
     """Return the methods to run: those named, or, when none is, all row-wise ones that the features allow."""
     if wanted:
         return {name: {} for name in wanted}
-    lacking = {Need.TRAINING, Need.WEIGHTS, Need.TEXT_TOWER, Need.QUERY_TEXT, Need.ADAPTED}
+    lacking = {Need.TRAINING, Need.WEIGHTS, Need.TEXT_TOWER, Need.QUERY_TEXT, Need.ADAPTED, Need.VIEWS}
     if not evidence.has_support:
         lacking.add(Need.SUPPORT)
     if evidence.pool is None and not evidence.has_labelled:

@@ -14,6 +14,7 @@ from susx.methods.folder_prototypes import FolderPrototypes
 from susx.methods.gda import Gda
 from susx.methods.linear_probe import LinearProbe
 from susx.methods.meta_adapter import MetaAdapter
+from susx.methods.mta import Mta
 from susx.methods.proker import Proker
 from susx.methods.registry import METHODS, REFERENCE, find_method, known_methods
 from susx.methods.sinkhorn import Sinkhorn
@@ -48,6 +49,7 @@ __all__ = [
     "LinearProbe",
     "MetaAdapter",
     "Method",
+    "Mta",
     "Need",
     "Proker",
     "Run",

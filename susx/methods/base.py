@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from susx.methods.evidence import Evidence, ImageFeatures, PromptEncoder
     from susx.search import Optimum
 
-__all__ = ["AdapterFile", "Method", "Need", "Run", "TextState", "parameters"]
+__all__ = ["VIEWS", "AdapterFile", "Method", "Need", "Run", "TextState", "parameters"]
+
+VIEWS = 64
+"""Of an image, itself among them, for methods that need VIEWS; as published since TPT."""
 
 
 class Need(Enum):
@@ -49,6 +52,8 @@ class Need(Enum):
     """The text encoder itself, to be differentiated through."""
     ADAPTED = "adapted features"
     """Every image's features by the encoder with adapters in its visual blocks, beside its own."""
+    VIEWS = "views"
+    """Many views of every image to classify, each encoded by itself."""
     QUERY_TEXT = "text tower at query"
     """The text encoder also when an image is classified: the class prompts depend on the image."""
 

@@ -45,6 +45,12 @@ def logits_in_blocks(method: Method[Any], state: Any, query: ImageFeatures) -> F
             f"{method.name}: expected adapted features of every image, found none. Encode the images with the method's adapters "
             "(susx.features.adapted), or use another method."
         )
+    if Need.VIEWS in method.needs and (query.views is None or query.views.shape[-1] != text.shape[1]):
+        shape = "none" if query.views is None else f"shape {tuple(query.views.shape)}"
+        raise InputError(
+            f"{method.name}: expected views of width {text.shape[1]} of every image, found {shape}. Encode the images with "
+            "susx.features.views, or use another method; files of features hold none."
+        )
     columns = method.numbers_per_row(state, 0 if patches is None else patches.shape[1])
     step = max(1, _BLOCK_NUMBERS // max(1, columns)) if method.row_wise else max(1, len(query))
     parts = [method.scores_of(state, query.rows(at, at + step)) for at in range(0, len(query), step)]

@@ -53,11 +53,13 @@ class ImageFeatures:
         pooled: one row per image.
         patches: the image's patch tokens in the same space, for methods that need PATCHES.
         adapted: one row per image by the encoder with adapters, for methods that need ADAPTED.
+        views: rows of views of the image, itself first, for methods that need VIEWS.
     """
 
     pooled: Float[Tensor, "query dim"]
     patches: Float[Tensor, "query patches dim"] | None = None
     adapted: Float[Tensor, "query dim"] | None = None
+    views: Float[Tensor, "query views dim"] | None = None
 
     def __post_init__(self) -> None:
         from susx.methods.rows import checked_unit_rows
@@ -69,6 +71,9 @@ class ImageFeatures:
         if self.adapted is not None:
             object.__setattr__(self, "adapted", checked_unit_rows(self.adapted, "adapted query features"))
             _same("adapted query features", len(self.adapted), "query features", len(self.pooled), "rows")
+        if self.views is not None:
+            object.__setattr__(self, "views", checked_unit_rows(self.views, "query views"))
+            _same("query views", len(self.views), "query features", len(self.pooled), "rows")
 
     def __len__(self) -> int:
         return self.pooled.shape[0]
@@ -79,8 +84,8 @@ class ImageFeatures:
 
     def take(self, rows: slice | Int64[Tensor, " part"]) -> ImageFeatures:
         """Return some of the images."""
-        patches, adapted = (None if t is None else t[rows] for t in (self.patches, self.adapted))
-        return _trusted(self.pooled[rows], patches, adapted)
+        parts = (None if t is None else t[rows] for t in (self.patches, self.adapted, self.views))
+        return _trusted(self.pooled[rows], *parts)
 
 
 @dataclass(frozen=True)
@@ -237,12 +242,15 @@ class Evidence:
             )
 
 
-def _trusted(pooled: Tensor, patches: Tensor | None, adapted: Tensor | None) -> ImageFeatures:
+def _trusted(
+    pooled: Tensor, patches: Tensor | None, adapted: Tensor | None, views: Tensor | None
+) -> ImageFeatures:
     """Build features from rows that were checked before, without reading them again."""
     features = object.__new__(ImageFeatures)
     object.__setattr__(features, "pooled", pooled)
     object.__setattr__(features, "patches", patches)
     object.__setattr__(features, "adapted", adapted)
+    object.__setattr__(features, "views", views)
     return features
 
 

@@ -16,6 +16,7 @@ __all__ = ["LogitsModule"]
 _BEYOND = {
     Need.PATCHES: "looks at patch features",
     Need.ADAPTED: "compares features of an adapted encoder",
+    Need.VIEWS: "looks at many views of an image",
     Need.QUERY_TEXT: "encodes the class prompts anew for every image",
 }
 """Needs of which no features of one image are the whole input."""

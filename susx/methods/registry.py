@@ -20,6 +20,7 @@ from susx.methods.folder_prototypes import FolderPrototypes
 from susx.methods.gda import Gda
 from susx.methods.linear_probe import LinearProbe
 from susx.methods.meta_adapter import MetaAdapter
+from susx.methods.mta import Mta
 from susx.methods.proker import Proker
 from susx.methods.sinkhorn import Sinkhorn
 from susx.methods.stata import StatA
@@ -41,6 +42,7 @@ METHODS: dict[str, type[Method[Any]]] = {
     "whitened_prototypes": WhitenedPrototypes,
     "zero_shot": ZeroShot,
     "calip": Calip,
+    "mta": Mta,
     "linear_probe": LinearProbe,
     "tip_adapter": TipAdapter,
     "ape": Ape,

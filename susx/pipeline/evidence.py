@@ -71,5 +71,7 @@ def load_target(store: ArtefactStore, ref: Ref, classes: Sequence[str]) -> tuple
     tensors = load_file(store.path(ref, target.FILE))
     names = target.read_labels(store, ref)["labels"]
     label = {name: row for row, name in enumerate(classes)}
-    features = ImageFeatures(tensors["image"], tensors.get("patches"), tensors.get("adapted"))
+    features = ImageFeatures(
+        tensors["image"], tensors.get("patches"), tensors.get("adapted"), tensors.get("views")
+    )
     return features, torch.tensor([label[name] for name in names], dtype=torch.int64)

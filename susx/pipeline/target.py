@@ -15,6 +15,7 @@ from susx.datasets import TargetSplit
 from susx.errors import SourceChanged
 from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
+from susx.methods.base import VIEWS
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Done
 from susx.pipeline.outside import ENCODER, TARGET
@@ -53,6 +54,13 @@ class _Params(Params):
     encoder: EncoderKey
     patches: bool
     """Whether a method looks at the grid of patch features too."""
+    views: int = 0
+    """How many views of every image a method looks at; none is no ingredient, so that targets encoded before there were views stay."""
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the values as a job holds them."""
+        values = super().as_json()
+        return values if self.views else {name: value for name, value in values.items() if name != "views"}
 
 
 class _Reading(AdaptedEncoding):
@@ -72,7 +80,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     for split, content in plan.splits.items():
         params = _Params(
             split=split, content=content, encoder=plan.encoder, patches=patches,
-            adapters=adapters.digest if adapters else None,
+            adapters=adapters.digest if adapters else None, views=VIEWS if Need.VIEWS in needs_of(plan.trials) else 0,
         )  # fmt: skip
         found.append(STAGE.job(plan, subject=split, params=params, execution=execution))
     return found
@@ -92,6 +100,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.datasets import ReadableImages, read_split
     from susx.features.adapted import encode_adapted
     from susx.features.encoder import load_encoder
+    from susx.features.views import encode_views
     from susx.images.inspect import perceptual_hash
     from susx.methods.adapters import read_adapters
 
@@ -119,6 +128,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         tensors["adapted"] = encode_adapted(
             encoder, read_adapters(Path(reading.adapters), params.adapters), pictures
         )
+    if params.views:
+        pictures = (split.image(place) for place in readable.places)
+        tensors["views"] = encode_views(encoder, pictures, params.views)
     if _facts(split) != before:  # also where size and time are as they were
         raise SourceChanged.of(TARGET.what, job.stage, job.subject)
     save_file(tensors, out / FILE)

@@ -37,7 +37,7 @@ def test_it_is_the_method() -> None:
     sorted(
         n
         for n, m in METHODS.items()
-        if m.row_wise and not m.needs & {Need.PATCHES, Need.WEIGHTS, Need.TEXT_TOWER}
+        if m.row_wise and not m.needs & {Need.PATCHES, Need.WEIGHTS, Need.TEXT_TOWER, Need.VIEWS}
     ),
 )
 def test_every_method_of_pooled_features(name: str) -> None:

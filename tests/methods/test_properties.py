@@ -124,6 +124,7 @@ def images(count: int = 7, seed: int = 0) -> ImageFeatures:
         unit(count, DIM, seed=seed + 3),
         unit(count, PATCHES, DIM, seed=seed + 4),
         unit(count, DIM, seed=seed + 7),
+        unit(count, PATCHES, DIM, seed=seed + 10),
     )
 
 
@@ -236,7 +237,7 @@ def test_order_of_classes_permutes_columns(method: Any, seed: int, order: list[i
     sorted(
         n
         for n in WITHOUT_TOWER.keys() - FOLDER_WISE.keys()
-        if not METHODS[n].axes or any(a.term for a in METHODS[n].axes)
+        if any(a.term for a in METHODS[n].axes) or not (METHODS[n].axes or Need.VIEWS in METHODS[n].needs)
     ),
 )
 def test_zero_weights_are_zero_shot(name: str) -> None:
@@ -254,7 +255,7 @@ def test_a_class_without_support_is_legal(method: Any) -> None:
     """A class without support images still gets finite logits; by its prompt it can be predicted."""
     given_ = evidence(labels=[0, 1, 3, 4, 4])
     text = given_.text_classifier
-    found = logits(method, given_, ImageFeatures(text, text[:, None], text))
+    found = logits(method, given_, ImageFeatures(text, text[:, None], text, text[:, None]))
     assert torch.isfinite(found).all()
     prompted = not method.axes or any(axis.term for axis in method.axes)
     assert int(found[2].argmax()) == 2 or not prompted
@@ -278,9 +279,10 @@ def test_state_survives_a_file(method: Any, tmp_path: Any) -> None:
 def test_a_module_computes_the_logits(method: Any) -> None:
     """What is exported gives the library's logits for features of any norm; methods that cannot say so."""
     fitted, query = Fitted.of(method, evidence()), images()
-    if method.needs & {Need.PATCHES, Need.ADAPTED}:
+    if method.needs & {Need.PATCHES, Need.ADAPTED, Need.VIEWS}:
         with pytest.raises(
-            ConfigError, match=rf"'{method.name}' (looks at patch|compares features of an adapted)"
+            ConfigError,
+            match=rf"'{method.name}' (looks at patch|looks at many views|compares features of an adapted)",
         ):
             method.module(fitted.state)
         return
@@ -342,7 +344,9 @@ def test_half_precision_is_brought_to_float32(method: Any, dtype: torch.dtype) -
         support_features=given_.support_features.to(dtype),
     )
     found = logits(
-        method, halved, ImageFeatures(query.pooled.to(dtype), query.patches.to(dtype), query.adapted)
+        method,
+        halved,
+        ImageFeatures(query.pooled.to(dtype), query.patches.to(dtype), query.adapted, query.views),
     )
     expected = logits(method, given_, query)
     assert found.dtype == torch.float32
