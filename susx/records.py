@@ -7,13 +7,11 @@ name or a sort order.
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-__all__ = ["EXPORTED_CLASSES", "ORIGINS", "Origin", "Prompt", "SupportRow", "decode_rows", "encode_rows"]
+__all__ = ["EXPORTED_CLASSES", "ORIGINS", "Origin", "Prompt", "SupportRow"]
 
 ORIGINS, EXPORTED_CLASSES = "origins.csv", "classes.json"
 """Files of every exported support set: an image a row with what is known of it, and the classes in label order."""
@@ -96,37 +94,3 @@ class SupportRow:
     def kept(self) -> bool:
         """Whether no rule has rejected the image so far."""
         return not self.rejected
-
-
-def encode_rows(rows: Iterable[SupportRow]) -> bytes:
-    """Return rows as JSON, one a line. Pure ASCII: no character of a caption can end a line or fail to be encoded."""
-    return b"".join(json.dumps(dataclasses.asdict(row), sort_keys=True).encode() + b"\n" for row in rows)
-
-
-def decode_rows(data: bytes) -> list[SupportRow]:
-    """Return the rows that :func:`encode_rows` wrote.
-
-    Only ``\\n`` ends a row: ``splitlines`` would cut a caption at U+2028, U+0085 and seven more.
-
-    Raises:
-        ValueError, TypeError: it is not such a table.
-    """
-    return [_row(json.loads(line)) for line in data.split(b"\n") if line]
-
-
-_KINDS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "Origin": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "None": (type(None),),
-}
-
-
-def _row(values: dict[str, Any]) -> SupportRow:
-    row = SupportRow(**values)
-    for field in dataclasses.fields(row):
-        kinds = tuple(kind for name in str(field.type).split(" | ") for kind in _KINDS[name])
-        if not isinstance(getattr(row, field.name), kinds):
-            raise TypeError(f"{field.name} must be {field.type}, found {getattr(row, field.name)!r:.50}")
-    return row

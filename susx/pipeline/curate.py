@@ -12,7 +12,7 @@ from susx.config import CurationConfig, EncoderConfig
 from susx.errors import NoSupportError
 from susx.pipeline import encode_images, examples, fetch, generate, labelled, target, text_classifier
 from susx.pipeline.build_plan import BuildPlan
-from susx.pipeline.images import read_rows
+from susx.pipeline.images import read_image_rows
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER
 from susx.pipeline.parameters import KnownEncoding, Params
@@ -78,7 +78,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     tensors: dict[str, list[torch.Tensor]] = {}
     encoded = inputs.all(encode_images.STAGE)
     for name, images in encode_images.image_sets(inputs).items():
-        own = read_rows(store, images)
+        own = read_image_rows(store, images)
         features = load_file(store.path(encoded[name], encode_images.FILE))
         kept = [at for at, row in enumerate(own, len(rows)) if row.kept]
         for kind, values in features.items() if kept else ():

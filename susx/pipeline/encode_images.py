@@ -10,7 +10,7 @@ from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
 from susx.pipeline import examples, fetch, generate, labelled
 from susx.pipeline.build_plan import BuildPlan
-from susx.pipeline.images import FEATURES, read_rows
+from susx.pipeline.images import FEATURES, read_image_rows
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER
 from susx.pipeline.parameters import AdaptedEncoding, EncoderKey, Params
@@ -65,8 +65,8 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     ready = store.path(images, FEATURES)
     if ready.is_file():
         shutil.copyfile(ready, out / FILE)
-        return {"images": sum(row.kept for row in read_rows(store, images))}
-    paths = [store.path(images, row.file) for row in read_rows(store, images) if row.kept]
+        return {"images": sum(row.kept for row in read_image_rows(store, images))}
+    paths = [store.path(images, row.file) for row in read_image_rows(store, images) if row.kept]
     params, how = _Params.of(job), AdaptedEncoding.of(job)
     encoder = load_encoder(how.encoder)
     tensors = {"image": encoder.encode_images(paths)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from susx.config import DownloadConfig
 from susx.pipeline.build_plan import BuildPlan
-from susx.pipeline.images import write_rows
+from susx.pipeline.images import write_image_rows
 from susx.pipeline.inputs import Done
 from susx.pipeline.outside import ENCODER, EXAMPLES
 from susx.pipeline.parameters import EncoderKey, Encoding, Params
@@ -58,7 +58,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``images/``, ``rows.jsonl`` and features to search by; a file that cannot be decoded is a row with its reason."""
+    """Write ``images/``, ``rows.parquet`` and features to search by; a file that cannot be decoded is a row with its reason."""
     from safetensors.torch import save_file
 
     from susx.features.encoder import load_encoder
@@ -77,7 +77,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         dataclasses.replace(row, origin="provided", similarity=None, path=name)
         for name, row in zip(params.files, fetch_images(candidates, out, out, limits), strict=True)
     ]
-    write_rows(out, rows)
+    write_image_rows(out, rows)
     encoder = load_encoder(reading.encoder)
     paths = [out / row.file for row in rows if row.kept]
     save_file({"image": encoder.encode_images(paths)}, out / FEATURES)

@@ -9,7 +9,7 @@ from pathlib import Path
 from susx.images.retrieve.backends import Delivers, backend_settings
 from susx.pipeline import pool, search
 from susx.pipeline.build_plan import BuildPlan
-from susx.pipeline.images import FEATURES, write_rows
+from susx.pipeline.images import FEATURES, write_image_rows
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import POOL
 from susx.pipeline.retrieval import (
@@ -37,7 +37,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``images/`` and ``rows.jsonl``; a candidate that cannot be had or decoded is a row with its reason."""
+    """Write ``images/`` and ``rows.parquet``; a candidate that cannot be had or decoded is a row with its reason."""
     from susx.images.retrieve import fetch_images, read_candidates
 
     inputs, settings, params = Artefacts.of(job), Retrieving.of(job), DownloadParams.of(job)
@@ -47,7 +47,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     rows = fetch_images(
         candidates, out, downloads(store), settings.download, model=params.encoder.model, pooled=featured
     )
-    write_rows(out, rows)
+    write_image_rows(out, rows)
     if featured:
         from safetensors.torch import save_file
 

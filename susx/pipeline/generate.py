@@ -15,7 +15,7 @@ from susx.errors import SourceChanged
 from susx.pipeline import text_classifier
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.generator_identity import generator_path, identify_generator
-from susx.pipeline.images import write_rows
+from susx.pipeline.images import write_image_rows
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER, GENERATOR
 from susx.pipeline.parameters import KnownEncoding, Params
@@ -66,7 +66,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``images/`` and ``rows.jsonl``; finished images of this and earlier runs are kept."""
+    """Write ``images/`` and ``rows.parquet``; finished images of this and earlier runs are kept."""
     from susx.images.generate import DrawSettings, draw, plan_requests, support_row
     from susx.images.inspect import inspect_files
 
@@ -88,7 +88,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     for path in sorted((out / "images").iterdir()):
         if path.is_file() and f"images/{path.name}" not in wanted and path.suffix != ".json":
             path.unlink()
-    write_rows(out, rows)
+    write_image_rows(out, rows)
     return {"images": len(kept), "rejected": len(rows) - len(kept)}
 
 

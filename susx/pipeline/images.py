@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from susx.errors import DamagedArtefact
-from susx.records import SupportRow, decode_rows, encode_rows
+from susx.records import SupportRow
 from susx.store import ArtefactStore, Ref
+from susx.store.rows import read_rows, write_rows
 from susx.types import Digest
 
-__all__ = ["FEATURES", "TABLE", "files_by_digest", "read_rows", "write_rows"]
+__all__ = ["FEATURES", "TABLE", "files_by_digest", "read_image_rows", "write_image_rows"]
 
-TABLE = "rows.jsonl"
+TABLE = "rows.parquet"
 FEATURES = "features.safetensors"
 """Features that came with images or in place of them; ``encode-images`` takes them over."""
 
@@ -31,11 +32,11 @@ def files_by_digest(store: ArtefactStore, refs: Iterable[Ref]) -> dict[Digest, P
     return found
 
 
-def write_rows(folder: Path, rows: Sequence[SupportRow], name: str = TABLE) -> None:
-    """Write a table of rows below ``folder``."""
-    (folder / name).write_bytes(encode_rows(rows))
+def write_image_rows(folder: Path, rows: Sequence[SupportRow]) -> None:
+    """Write the table of an image artefact below ``folder``."""
+    write_rows(folder / TABLE, SupportRow, rows)
 
 
-def read_rows(store: ArtefactStore, ref: Ref) -> list[SupportRow]:
-    """Read the table of an image artefact, or the one that a ref to a part means."""
-    return decode_rows(store.path(ref, ref.part or TABLE).read_bytes())
+def read_image_rows(store: ArtefactStore, ref: Ref) -> list[SupportRow]:
+    """Read the table of an image artefact."""
+    return read_rows(store.path(ref, TABLE), SupportRow, "images of the store")

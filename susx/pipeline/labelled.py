@@ -10,7 +10,7 @@ from susx.config import DownloadConfig
 from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
 from susx.pipeline.build_plan import BuildPlan
-from susx.pipeline.images import FEATURES, write_rows
+from susx.pipeline.images import FEATURES, write_image_rows
 from susx.pipeline.inputs import Done
 from susx.pipeline.parameters import EncoderKey, Execution, Params
 from susx.pipeline.stage import Stage
@@ -51,7 +51,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``images/`` and ``rows.jsonl``, and the features where the store has them: nothing is encoded twice.
+    """Write ``images/`` and ``rows.parquet``, and the features where the store has them: nothing is encoded twice.
 
     A label that nobody looked at is a guess, and its image counts as one that was retrieved does: no method may take it for a person's.
 
@@ -87,7 +87,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         )
         for digest, row in zip(digests, fetch_images(candidates, out, out, limits), strict=True)
     ]  # fmt: skip
-    write_rows(out, rows)
+    write_image_rows(out, rows)
     kept = [digest for digest, row in zip(digests, rows, strict=True) if row.kept]
     known = ImageRows(store, params.encoder.digest, params.encoder.precision).look(kept)
     if params.features and kept and known.known.all():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.executors import PlanExecutor
 from susx.pipeline.graph import build
-from susx.pipeline.images import read_rows
+from susx.pipeline.images import read_image_rows
 from susx.pipeline.stage import lookup
 from susx.store import ArtefactStore
 
@@ -28,7 +28,9 @@ def forget_passing_failures(plan: BuildPlan, store: ArtefactStore) -> int:
     links: set[str] = set()
     for job in fresh:
         if job.stage == "fetch" and (done := lookup(job, store)) is not None:
-            lost = {row.url for row in read_rows(store, done.ref) if row.url and row.rejected in TRANSIENT}
+            lost = {
+                row.url for row in read_image_rows(store, done.ref) if row.url and row.rejected in TRANSIENT
+            }
             if lost:
                 links |= lost
                 with store.lock(job):

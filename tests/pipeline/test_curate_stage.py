@@ -13,7 +13,7 @@ from susx.features.identity import identify_encoder
 from susx.images.support import read_support
 from susx.pipeline import curate, encode_images, fetch, generate, text_classifier
 from susx.pipeline.executors import InlineExecutor
-from susx.pipeline.images import write_rows
+from susx.pipeline.images import write_image_rows
 from susx.pipeline.plan import plan_build
 from susx.pipeline.stage import Stage, execute
 from susx.records import SupportRow
@@ -64,7 +64,7 @@ def test_patches_from_one_source_only(tmp_path, with_patches):
             if stage.name in with_patches:
                 tensors["patches"] = torch.randn(len(kept), 4 if kept else 0, 8, generator=generator)
                 expected |= dict(zip([row.digest for row in kept], tensors["patches"], strict=True))
-            images = artefact(world, stage, name, lambda out, rows=rows: write_rows(out, rows))
+            images = artefact(world, stage, name, lambda out, rows=rows: write_image_rows(out, rows))
             refs += [
                 images,
                 artefact(

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from susx.pipeline.images import read_rows
+from susx.pipeline.images import read_image_rows
 from susx.testing.forks import FORKS
 from susx.testing.world import World, build_world, new_world
 
@@ -57,7 +57,7 @@ def stages(pairs) -> dict[str, set[str]]:
 
 def test_every_image_has_its_provenance(drawn):
     """Rows say class, prompt, seed and model; every class starts from its own noise."""
-    rows = [row for ref in drawn.result.images.values() for row in read_rows(drawn.store, ref)]
+    rows = [row for ref in drawn.result.images.values() for row in read_image_rows(drawn.store, ref)]
     assert [row.class_name for row in rows] == ["banded", "banded", "grid", "grid"]
     assert {row.origin for row in rows} == {"generated"}
     assert len({row.seed for row in rows}) == 4
@@ -125,7 +125,7 @@ def test_killed_twice(drawn, tmp_path):
         process.join()
     world.build()
     assert images(world) == images(drawn)
-    for stage, name in (("generate", "rows.jsonl"), ("curate", "support.parquet")):
+    for stage, name in (("generate", "rows.parquet"), ("curate", "support.parquet")):
         for subject in CLASSES if stage == "generate" else [""]:
             mine, theirs = world.artefact(stage, subject) / name, drawn.artefact(stage, subject) / name
             assert mine.read_bytes() == theirs.read_bytes()

@@ -6,15 +6,13 @@ place in the pool.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from susx.errors import InputError
-from susx.store.disk import whole_file
+from susx.store.rows import read_rows, write_rows
 
 __all__ = [
     "AUTHOR",
@@ -110,14 +108,7 @@ def caption_of(metadata: Mapping[str, Any]) -> str | None:
 
 def write_candidates(path: Path, candidates: Iterable[Candidate]) -> None:
     """Write candidates as parquet, complete or not at all."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pylist(
-        [dataclasses.asdict(candidate) for candidate in candidates], schema=_schema()
-    )
-    with whole_file(path) as partial:
-        pq.write_table(table, partial)
+    write_rows(path, Candidate, candidates)
 
 
 def read_candidates(path: Path, *, images: bool = True) -> list[Candidate]:
@@ -126,25 +117,7 @@ def read_candidates(path: Path, *, images: bool = True) -> list[Candidate]:
     Raises:
         InputError: the file is no such table.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        columns = [name for name in _schema().names if images or name != "image"]
-        return [
-            Candidate(**row) for row in pq.read_table(path, schema=_schema(), columns=columns).to_pylist()
-        ]
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"{path} is not a table of candidates ({error}); delete it and search again."
-        ) from error
-
-
-def _schema() -> Any:
-    import pyarrow as pa
-
-    kinds = {"similarity": pa.float64(), "image": pa.binary()}
-    return pa.schema([(f.name, kinds.get(f.name, pa.string())) for f in dataclasses.fields(Candidate)])
+    return read_rows(path, Candidate, "candidates of a search", without=() if images else ("image",))
 
 
 def _text(value: Any) -> str | None:

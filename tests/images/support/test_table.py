@@ -33,7 +33,7 @@ def test_counts_name_every_class_and_reason():
 
 def test_other_files_are_refused(tmp_path):
     """A missing file, a text file and a foreign table are named in the error."""
-    with pytest.raises(InputError, match="no support table"):
+    with pytest.raises(InputError, match=r"There is no .*; give the support.parquet of a run"):
         read_support(tmp_path / "none.parquet")
     (tmp_path / "text.parquet").write_text("hello")
     with pytest.raises(InputError, match="not a parquet file"):
