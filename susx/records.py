@@ -7,11 +7,16 @@ name or a sort order.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-__all__ = ["EXPORTED_CLASSES", "ORIGINS", "Origin", "Prompt", "SupportRow"]
+from pydantic import TypeAdapter
+
+__all__ = ["EXPORTED_CLASSES", "ORIGINS", "Origin", "Prompt", "SupportRow", "decode_rows", "encode_rows"]
 
 ORIGINS, EXPORTED_CLASSES = "origins.csv", "classes.json"
 """Files of every exported support set: an image a row with what is known of it, and the classes in label order."""
@@ -94,3 +99,25 @@ class SupportRow:
     def kept(self) -> bool:
         """Whether no rule has rejected the image so far."""
         return not self.rejected
+
+
+def encode_rows(rows: Iterable[SupportRow]) -> bytes:
+    """Return rows as JSON, one a line, as they are shipped. Pure ASCII: no character of a caption can end a line or fail to be encoded."""
+    return b"".join(json.dumps(dataclasses.asdict(row), sort_keys=True).encode() + b"\n" for row in rows)
+
+
+def decode_rows(data: bytes) -> list[SupportRow]:
+    """Return the rows that :func:`encode_rows` wrote.
+
+    Only ``\\n`` ends a row: ``splitlines`` would cut a caption at U+2028, U+0085 and seven more.
+
+    Raises:
+        ValueError, TypeError: it is not such a table.
+    """
+    # Python's own values, not JSON text: pydantic's parser refuses half a character.
+    return [_reader().validate_python(json.loads(line)) for line in data.split(b"\n") if line]
+
+
+@functools.cache
+def _reader() -> Any:
+    return TypeAdapter(SupportRow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
@@ -12,7 +13,7 @@ from susx.images.support import read_support
 from susx.images.support.table import write_support
 from susx.pipeline.images import read_image_rows, write_image_rows
 from susx.pipeline.stage import Stage, execute
-from susx.records import SupportRow
+from susx.records import SupportRow, decode_rows, encode_rows
 from susx.store import ArtefactStore, Job
 
 SEPARATORS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -32,6 +33,35 @@ def row(text: str) -> SupportRow:
 
 def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
+
+
+@given(st.lists(HOSTILE | st.text(st.characters(categories=["Cs", "Ll"]), max_size=4), max_size=4))
+@example([SEPARATORS, BIDI, CONTROLS])
+@example(["\ud800 half a character"])
+@example(["\ud800" + "\udc00"])
+def test_rows_are_read_as_they_were_written(texts: list[str]) -> None:
+    """Every row comes back, whatever is in it, and none becomes two."""
+    # Two halves of a character side by side are that character, in JSON as in UTF-16.
+    rows = [row(text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")) for text in texts]
+    data = encode_rows(rows)
+    assert decode_rows(data) == rows
+    assert data.count(b"\n") == len(rows)
+    assert len(data.decode().splitlines()) == len(rows)
+
+
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+def test_rows_with_raw_separators_are_read(ensure_ascii: bool) -> None:
+    """A table in which another program left U+2028 as it is has as many rows as it has lines."""
+    line = json.dumps({**vars(row("a")), "caption": "b\u2028c\x85d"}, ensure_ascii=ensure_ascii)
+    assert [r.caption for r in decode_rows((line + "\n").encode() * 2)] == ["b\u2028c\x85d"] * 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"width": "wide"}, {"class_name": None}, {"other": 1}, {"origin": "stolen"}]
+)
+def test_other_rows_are_refused(wrong: dict) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        decode_rows(json.dumps({**vars(row("a")), **wrong}).encode() + b"\n")
 
 
 @settings(max_examples=50, deadline=None)

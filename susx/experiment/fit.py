@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from susx.experiment.trials import Trial
 from susx.methods.access import permitted
-from susx.methods.base import Need, Run
+from susx.methods.base import Need, Run, parameters
+from susx.methods.packaged import Packaged, packaged
 
 if TYPE_CHECKING:
     from susx.methods.evidence import Evidence
     from susx.methods.state import Fitted
     from susx.tuning import TuningResult
 
-__all__ = ["FittedTrial", "fit_trial", "shown_to"]
+__all__ = ["FitRecord", "FittedTrial", "fit_trial", "shown_to"]
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What is told of a fit: its method and protocol, the hyper-parameters chosen and how, and what is left of it beyond the prompts.
+
+    Attributes:
+        method, title: its name, and the name that papers write.
+        tuning: the protocol, "" where there is nothing to choose.
+        hyper_parameters: name -> value.
+        uses_support: whether the method looks at support images.
+        packaged: what is said of it where it is packaged.
+        search: see ``TuningResult``.
+    """
+
+    method: str
+    title: str
+    tuning: str
+    hyper_parameters: Mapping[str, Any]
+    uses_support: bool
+    packaged: Packaged
+    search: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -24,6 +48,14 @@ class FittedTrial:
 
     fitted: Fitted
     choice: TuningResult
+
+    def record(self, tuning: str) -> FitRecord:
+        """Return what is told of the fit under a protocol."""
+        method = self.fitted.method
+        return FitRecord(
+            method.name, method.title, tuning if method.axes else "", parameters(method), Need.SUPPORT in method.needs,
+            packaged(method, self.fitted.state, tuning), dataclasses.asdict(self.choice),
+        )  # fmt: skip
 
 
 def fit_trial(

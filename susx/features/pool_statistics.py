@@ -10,27 +10,20 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from susx.errors import InputError, MismatchError
+from susx.errors import MismatchError
 from susx.methods.pool_statistics import NEAREST, PoolStatistics
-from susx.modes import plain_mode
 from susx.types import Digest
 
 __all__ = [
     "gather_pool_statistics",
-    "load_pool_statistics",
     "merge_pool_statistics",
-    "save_pool_statistics",
     "text_digest",
 ]
 
@@ -170,36 +163,3 @@ def _best(one: Tensor, other: Tensor, one_key: Tensor, other_key: Tensor) -> tup
     values, places = torch.cat([one, other], dim=1).gather(1, order).sort(dim=1, descending=True, stable=True)
     most = one.shape[1]
     return values[:, :most].contiguous(), keys.gather(1, places)[:, :most].contiguous()
-
-
-def save_pool_statistics(path: Path, statistics: PoolStatistics) -> None:
-    """Write statistics to one safetensors file; equal statistics give equal bytes.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    values = {field.name: getattr(statistics, field.name) for field in dataclasses.fields(statistics)}
-    tensors = {name: value.contiguous() for name, value in values.items() if isinstance(value, Tensor)}
-    facts = {name: value for name, value in values.items() if name not in tensors}
-    try:
-        save_file(tensors, path, metadata={"susx": json.dumps(facts, sort_keys=True)})
-        plain_mode(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(
-            f"{path}: the pool statistics cannot be written ({error}). Choose another place."
-        ) from error
-
-
-def load_pool_statistics(path: Path) -> PoolStatistics:
-    """Read what ``save_pool_statistics`` wrote.
-
-    Raises:
-        InputError: no such file, or another kind of file.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("susx", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        return PoolStatistics(**facts, **tensors)
-    except (OSError, SafetensorError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: no pool statistics ({error}). Gather them again.") from error

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from susx.labelling.model import ClassModel
 from susx.labelling.table import checked
 from susx.methods.functional.folder_accuracy import AccuracyEstimate, estimated_accuracy
-from susx.methods.functional.folder_prototypes import NONE_OF_THESE, UNSAID, label_folder
+from susx.methods.functional.folder_prototypes import NONE_OF_THESE, UNSAID, InductiveFit, label_folder
 from susx.types import Digest
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def answers(
 
 
 def label_images(
-    model: ClassModel,
+    model: InductiveFit,
     features: Float32[np.ndarray, "query dim"],
     images: pd.DataFrame,
     classes: Sequence[str],

@@ -26,12 +26,13 @@ from susx.labelling import table
 from susx.labelling.record import LabelRecord
 from susx.store import open_store, write_atomically
 from susx.store.image_rows import ImageRows
+from susx.store.values import read_value, value_to_bytes
 from susx.types import Digest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from susx.labelling.model import ClassModel
+    from susx.methods.functional.folder_prototypes import InductiveFit
 
 __all__ = ["AUDIT", "LEFT_OUT", "MODEL", "RECORD", "LabelResult", "check_folder"]
 
@@ -58,7 +59,7 @@ class LabelResult:
     frame: pd.DataFrame
     left_out: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
-    model: ClassModel | None = None
+    model: InductiveFit | None = None
 
     @classmethod
     def read(cls, folder: Path | str) -> LabelResult:
@@ -109,15 +110,19 @@ class LabelResult:
             )
         return known.rows
 
-    def class_model(self) -> ClassModel:
+    def class_model(self) -> InductiveFit:
         """Return what was known of the classes before the folder was looked at.
 
         Raises:
             InputError: its file is missing or damaged.
         """
-        from susx.labelling.model import ClassModel
+        from susx.methods.functional.folder_prototypes import InductiveFit
 
-        return ClassModel.read((self.folder or Path()) / MODEL) if self.model is None else self.model
+        if self.model is not None:
+            return self.model
+        return read_value(
+            (self.folder or Path()) / MODEL, InductiveFit, "Label the folder again: susx label FOLDER."
+        )
 
     def relabel(self, said: Mapping[Digest, str]) -> LabelResult:
         """Return the labels as they are once people have said some.
@@ -150,7 +155,7 @@ class LabelResult:
             "labels.csv": table.as_csv(self.frame),
             "labels.parquet": table.as_parquet(self.frame),
             LEFT_OUT: _left_out(self.left_out),
-            MODEL: model.to_bytes(),
+            MODEL: value_to_bytes(model),
             TABLE: table.as_jsonl(self.frame),
             RECORD: self.record.as_json(),
         }

@@ -2,21 +2,64 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from susx.errors import InputError, MismatchError
+from susx.naming.class_text import ClassText
 
-__all__ = ["classifier_from_sentences"]
+__all__ = ["TextClassifier", "classifier_from_sentences", "text_classifier"]
 
 logger = logging.getLogger(__name__)
 
 _ROUNDING = 1e-6
 """Two encodings of the same tokens in float32 differ by less in each number."""
+
+
+@dataclass(frozen=True)
+class TextClassifier:
+    """The mean sentence of every class.
+
+    Attributes:
+        names: the classes, in the order of the rows.
+        rows: one unit row a class.
+        logit_scale: of the cosines with these.
+        by_own_name: the rows that the classes' own names would have made; None where all are called by them.
+    """
+
+    names: tuple[str, ...]
+    rows: Float[Tensor, "classes dim"]
+    logit_scale: float
+    by_own_name: Float[Tensor, "classes dim"] | None = None
+
+    def of(self, classes: Sequence[str]) -> TextClassifier:
+        """Return it with the classes in another order, or some of them."""
+        place = {name: row for row, name in enumerate(self.names)}
+        rows = [place[name] for name in classes]
+        own = None if self.by_own_name is None else self.by_own_name[rows]
+        return dataclasses.replace(self, names=tuple(classes), rows=self.rows[rows], by_own_name=own)
+
+
+def text_classifier(texts: Mapping[str, ClassText]) -> TextClassifier:
+    """Return the mean sentence of every class; the classes are sorted by name, so that the order of a list does not matter.
+
+    Raises:
+        InputError, MismatchError: as ``classifier_from_sentences``.
+    """
+    names = sorted(texts)
+    rows = classifier_from_sentences({name: texts[name].sentences for name in names})
+    own = None
+    if any(text.by_own_name is not None for text in texts.values()):
+        sentences = {name: texts[name].sentences for name in names}
+        named = {name: text.by_own_name for name, text in texts.items() if text.by_own_name is not None}
+        own = classifier_from_sentences(sentences | named)
+    return TextClassifier(tuple(names), rows, texts[names[0]].logit_scale, own)
 
 
 def classifier_from_sentences(features: Mapping[str, Float[Tensor, "_ dim"]]) -> Float[Tensor, "classes dim"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,22 +14,15 @@ from susx.pipeline.outside import POOL
 from susx.pipeline.parameters import EncoderKey, Params
 from susx.pipeline.retrieval import Retrieving, open_backend, retrieving
 from susx.pipeline.stage import Stage
-from susx.store import ArtefactStore, Job
+from susx.pipeline.value import keep, load
+from susx.store import ArtefactStore, Job, Ref
 from susx.store.image_rows import ImageRows
 from susx.types import Json
 
 if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
+    from susx.methods.functional.folder_prototypes import InductiveFit
 
-    from susx.features.feature_set import Split
-
-__all__ = ["FILE", "STAGE", "model_jobs", "run"]
-
-FILE = "classes.safetensors"
-
-_BLOCK = 65_536
-"""Rows of a pool in memory at once."""
+__all__ = ["STAGE", "model_jobs", "read", "run"]
 
 
 class _Params(Params):
@@ -67,65 +60,42 @@ def model_jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``classes.safetensors``; the classes are in the order of the list."""
+    """Write the :class:`~susx.methods.functional.folder_prototypes.InductiveFit`; the classes are in the order of the list."""
     import torch
 
-    from susx.labelling.model import ClassModel
+    from susx.labelling.class_model import fit_on_pool
+    from susx.methods.functional.folder_prototypes import inductive_from_folder
 
     params, inputs = _Params.of(job), Artefacts.of(job)
-    prompts = inputs.one(text_classifier.STAGE)
-    text, scale = text_classifier.load(store, prompts, params.classes)
-    gathered = inputs.find(pool_statistics.STAGE)
+    text = text_classifier.read(store, inputs.one(text_classifier.STAGE))
+    ordered, gathered = text.of(params.classes), inputs.find(pool_statistics.STAGE)
     if gathered is None:
         facts = encode_folder.read_facts(store, tuple(inputs.all(encode_folder.STAGE).values()))
         usable = sorted(digest for digest, reason in facts.items() if not reason)
         known = ImageRows(store, params.encoder.digest, params.encoder.precision).look(usable)
-        model = ClassModel.of_names(text, scale, torch.from_numpy(known.rows[known.known]))
+        model = inductive_from_folder(
+            ordered.rows, text.logit_scale, torch.from_numpy(known.rows[known.known])
+        )
     else:
-        from susx.methods import Evidence
-
-        statistics = pool_statistics.load(store, gathered, prompts, params.classes)
+        place = {name: row for row, name in enumerate(text.names)}
+        statistics = pool_statistics.read(store, gathered)
         backend = open_backend(
             Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder
         )
-        support = _support(text, scale, backend.feature_parts(), params.per_class)
-        evidence = Evidence(
-            text, scale, support.features, support.labels, class_names=params.classes,
-            encoder=params.encoder.model, encoder_digest=params.encoder.digest, pool=statistics,
+        model = fit_on_pool(
+            WhitenedPrototypes(**params.hyper_parameters), ordered.rows, text.logit_scale,
+            statistics.of_classes(torch.tensor([place[name] for name in params.classes])), backend.feature_parts(),
+            params.per_class, params.classes,
         )  # fmt: skip
-        state = WhitenedPrototypes(**params.hyper_parameters).fit(evidence)
-        model = ClassModel(
-            text,
-            scale,
-            state.mean,
-            state.matrix,
-            state.prototypes,
-            state.offset,
-            statistics.mean,
-            statistics.covariance,
-        )
-    (out / FILE).write_bytes(model.to_bytes())
+    keep(out, model)
     return {"classes": len(params.classes), "with a pool": gathered is not None}
 
 
-def _support(text: Tensor, scale: float, parts: Iterable[np.ndarray], per_class: int) -> Split:
-    """Return the support that a pool in memory-mapped parts gives; only the candidates of each block are held."""
-    import numpy as np
-    import torch
+def read(store: ArtefactStore, ref: Ref) -> InductiveFit:
+    """Return what is known of the classes."""
+    from susx.methods.functional.folder_prototypes import InductiveFit
 
-    from susx.features.pool_search import nearest_rows, support_from_pool
-    from susx.methods.functional.support_choice import wanted
-
-    candidates = []
-    for part in parts:
-        for start in range(0, len(part), _BLOCK):
-            block = torch.from_numpy(np.array(part[start : start + _BLOCK], dtype=np.float32))
-            norms = block.norm(dim=1)
-            block = block[norms.isfinite() & (norms > 0)]
-            if len(block):
-                _, places = nearest_rows(text, block, min(len(block), wanted(per_class)))
-                candidates.append(block[torch.unique(places)])
-    return support_from_pool(text, scale, torch.cat(candidates), per_class)
+    return load(store, ref, InductiveFit)
 
 
-STAGE = Stage("class-model", 3, run, "Fit the classes", outside=(POOL,))
+STAGE = Stage("class-model", 4, run, "Fit the classes", outside=(POOL,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from susx.pipeline import fit, target
 from susx.pipeline.build_plan import BuildPlan
@@ -11,12 +12,14 @@ from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER
 from susx.pipeline.parameters import KnownEncoding, Params
 from susx.pipeline.stage import Stage
-from susx.store import ArtefactStore, Job
+from susx.pipeline.value import keep, load
+from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 
-__all__ = ["FILE", "STAGE", "jobs", "run"]
+if TYPE_CHECKING:
+    from susx.experiment.classify import ClassifiedSplits
 
-FILE = "logits.safetensors"
+__all__ = ["STAGE", "jobs", "read", "run"]
 
 
 class _Params(Params):
@@ -36,26 +39,26 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``logits.safetensors``: ``<split> [query classes]`` and ``<split>_labels [query]`` for val and test."""
-    from safetensors.torch import save_file
-
+    """Write the :class:`~susx.experiment.classify.ClassifiedSplits`."""
+    from susx.experiment.classify import classify_splits
     from susx.features.encoder import load_encoder
     from susx.features.text_tower import TextTower
     from susx.methods.state import load_fitted
-    from susx.pipeline.evidence import load_target
 
     inputs, classes, encoder = Artefacts.of(job), _Params.of(job).classes, KnownEncoding.of(job).encoder
     fitted = load_fitted(store.path(inputs.one(fit.STAGE), fit.FILE))
     fitted = fitted.bound(lambda: TextTower(load_encoder(encoder)))
-    tensors = {}
-    for split, ref in inputs.all(target.STAGE).items():
-        features, labels = load_target(store, ref, classes)
-        tensors[split] = fitted.logits(features).contiguous()
-        tensors[f"{split}_labels"] = labels
-    save_file(tensors, out / FILE)
-    labels, logits = tensors["test_labels"], tensors["test"]
-    correct = int((logits.argmax(dim=1) == labels).sum())
-    return {"images": len(labels), "correct": correct}
+    splits = {name: target.read(store, ref) for name, ref in inputs.all(target.STAGE).items()}
+    scores = classify_splits(fitted, splits, classes)
+    keep(out, scores)
+    return {"images": len(scores.test_labels), "correct": scores.correct}
 
 
-STAGE = Stage("classify", 1, run, "Classify the target's images", jobs, outside=(ENCODER,))
+def read(store: ArtefactStore, ref: Ref) -> ClassifiedSplits:
+    """Return logits and labels."""
+    from susx.experiment.classify import ClassifiedSplits
+
+    return load(store, ref, ClassifiedSplits)
+
+
+STAGE = Stage("classify", 2, run, "Classify the target's images", jobs, outside=(ENCODER,))

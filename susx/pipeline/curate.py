@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from susx.config import CurationConfig, EncoderConfig
-from susx.errors import NoSupportError
 from susx.pipeline import encode_images, examples, fetch, generate, labelled, target, text_classifier
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.images import read_image_rows
@@ -17,19 +14,18 @@ from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER
 from susx.pipeline.parameters import KnownEncoding, Params
 from susx.pipeline.stage import Stage
+from susx.pipeline.value import keep, load
 from susx.records import SupportRow
-from susx.store import ArtefactStore, Job
+from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 
 if TYPE_CHECKING:
     from susx.images.support import SafetyTexts
+    from susx.images.support.sources import SupportFeatures
 
-__all__ = ["FEATURES", "STAGE", "TABLE", "jobs", "run"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["STAGE", "TABLE", "jobs", "read_features", "read_rows", "run"]
 
 TABLE = "support.parquet"
-FEATURES = "support.safetensors"
 
 
 class _Params(Params):
@@ -56,71 +52,50 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``support.parquet`` (kept and rejected), ``support.safetensors`` (kept, in the table's order).
+    """Write ``support.parquet``, and the :class:`~susx.images.support.sources.SupportFeatures` of what is kept.
 
-    Classes are taken in the order of their names, so the order of the class list does not matter. Features
-    of a kind that only some of the sources deliver (patches: a pool of features has none) are left out.
+    Classes are taken in the order of their names, so the order of the class list does not matter.
 
     Raises:
         NoSupportError: every candidate is rejected; says for what.
     """
     import torch
-    from safetensors.torch import load_file, save_file
 
-    from susx.images.support import curate, write_support
+    from susx.images.support import write_support
+    from susx.images.support.sources import curate_sources
 
     inputs, params = Artefacts.of(job), _Params.of(job)
-    text = inputs.one(text_classifier.STAGE)
-    names = text_classifier.class_names(store, text)
-    weights, scale = text_classifier.load(store, text, names)
-    rows: list[SupportRow] = []
-    rows_with: dict[str, list[int]] = {}
-    tensors: dict[str, list[torch.Tensor]] = {}
+    text = text_classifier.read(store, inputs.one(text_classifier.STAGE))
     encoded = inputs.all(encode_images.STAGE)
-    for name, images in encode_images.image_sets(inputs).items():
-        own = read_image_rows(store, images)
-        features = load_file(store.path(encoded[name], encode_images.FILE))
-        kept = [at for at, row in enumerate(own, len(rows)) if row.kept]
-        for kind, values in features.items() if kept else ():
-            rows_with.setdefault(kind, []).extend(kept)
-            tensors.setdefault(kind, []).append(values)
-        rows += own
-    features_of_rows = torch.zeros(len(rows), weights.shape[1])
-    if "image" in tensors:
-        features_of_rows[rows_with["image"]] = torch.cat(tensors["image"])
-    hashes: list[str] = []
-    shown: list[torch.Tensor] = []
-    for ref in inputs.all(target.STAGE).values():
-        hashes += target.read_labels(store, ref)["phash"]
-        shown.append(load_file(store.path(ref, target.FILE))["image"])
-    config = params.curation
-    result = curate(
-        rows, features_of_rows, dict(zip(names, weights, strict=True)), scale, hashes, torch.cat(shown) if shown else None,
-        config, params.per_class, safety=_safety_texts(KnownEncoding.of(job).encoder) if config.clip_safety else None,
+    sources = [
+        (read_image_rows(store, images), encode_images.read(store, encoded[name]))
+        for name, images in encode_images.image_sets(inputs).items()
+    ]
+    splits = [target.read(store, ref) for ref in inputs.all(target.STAGE).values()]
+    safety = _safety_texts(KnownEncoding.of(job).encoder) if params.curation.clip_safety else None
+    rows, features = curate_sources(
+        sources, dict(zip(text.names, text.rows, strict=True)), text.logit_scale,
+        [word for split in splits for word in split.hashes], torch.cat([split.image for split in splits]) if splits else None,
+        params.curation, params.per_class, safety=safety,
     )  # fmt: skip
-    alive = [at for at, row in enumerate(result) if row.kept]
-    if result and not alive:
-        raise NoSupportError(_none_left(result))
-    write_support(out / TABLE, result)
-    support = {}
-    for kind, parts in tensors.items():
-        place = {row: at for at, row in enumerate(rows_with[kind])}
-        if place.keys() >= set(alive):
-            support[kind] = torch.cat(parts)[[place[at] for at in alive]].contiguous()
-        else:
-            logger.warning("A source of images has no %s features: the support set has none.", kind)
-    save_file(support, out / FEATURES)
-    return {"kept": len(alive), "rejected": len(result) - len(alive)}
+    write_support(out / TABLE, rows)
+    keep(out, features)
+    kept = sum(row.kept for row in rows)
+    return {"kept": kept, "rejected": len(rows) - kept}
 
 
-def _none_left(rows: Sequence[SupportRow]) -> str:
-    reasons = Counter(row.rejected for row in rows)
-    counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    example = next(row for row in rows if row.rejected == reasons.most_common(1)[0][0])
-    return (
-        f"None of the {len(rows)} candidate images can be used: {counts}. The first of the most frequent reason: {example.class_name}: "
-        f"{example.detail or example.rejected} Change the source of images or the rule that rejects them (curation, the generator's safety checker)."
-    )
+def read_rows(store: ArtefactStore, ref: Ref) -> list[SupportRow]:
+    """Return every candidate, kept or rejected."""
+    from susx.images.support import read_support
+
+    return read_support(store.path(ref, TABLE))
+
+
+def read_features(store: ArtefactStore, ref: Ref) -> SupportFeatures:
+    """Return the features of what is kept."""
+    from susx.images.support.sources import SupportFeatures
+
+    return load(store, ref, SupportFeatures)
 
 
 def _safety_texts(config: EncoderConfig) -> SafetyTexts:
@@ -134,4 +109,4 @@ def _safety_texts(config: EncoderConfig) -> SafetyTexts:
     )
 
 
-STAGE = Stage("curate", 4, run, "Curate the support set", jobs, outside=(ENCODER,))
+STAGE = Stage("curate", 5, run, "Curate the support set", jobs, outside=(ENCODER,))

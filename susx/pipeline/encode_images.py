@@ -5,22 +5,25 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
 from susx.pipeline import examples, fetch, generate, labelled
 from susx.pipeline.build_plan import BuildPlan
-from susx.pipeline.images import FEATURES, read_image_rows
+from susx.pipeline.images import read_image_rows
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER
 from susx.pipeline.parameters import AdaptedEncoding, EncoderKey, Params
 from susx.pipeline.stage import Stage
+from susx.pipeline.value import VALUE, keep, load
 from susx.store import ArtefactStore, Job, Ref
 from susx.types import Digest, Json
 
-__all__ = ["FILE", "STAGE", "image_sets", "jobs", "run"]
+if TYPE_CHECKING:
+    from susx.features.encoded import EncodedImages
 
-FILE = "images.safetensors"
+__all__ = ["STAGE", "image_sets", "jobs", "read", "run"]
 
 
 class _Params(Params):
@@ -53,31 +56,36 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``images.safetensors``: ``image [support dim]``, one row per decodable image in the table's order, and ``patches``
-    and ``adapted`` where a method asks for them."""
-    from safetensors.torch import save_file
+    """Write the :class:`~susx.features.encoded.EncodedImages` of the decodable images, in the order of the table.
 
-    from susx.features.adapted import encode_adapted
+    Features that came with the images are taken over where they hold all that methods ask for, or where there is nothing to encode.
+    """
+    from susx.features.encoded import encode
     from susx.features.encoder import load_encoder
     from susx.methods.adapters import read_adapters
 
-    (images,) = image_sets(Artefacts.of(job)).values()
-    ready = store.path(images, FEATURES)
-    if ready.is_file():
-        shutil.copyfile(ready, out / FILE)
-        return {"images": sum(row.kept for row in read_image_rows(store, images))}
-    paths = [store.path(images, row.file) for row in read_image_rows(store, images) if row.kept]
     params, how = _Params.of(job), AdaptedEncoding.of(job)
-    encoder = load_encoder(how.encoder)
-    tensors = {"image": encoder.encode_images(paths)}
-    if params.patches:
-        tensors["patches"] = encoder.encode_patches(paths)
-    if params.adapters:
-        tensors["adapted"] = encode_adapted(
-            encoder, read_adapters(Path(how.adapters), params.adapters), paths
-        )
-    save_file(tensors, out / FILE)
-    return {"images": len(paths)}
+    (images,) = image_sets(Artefacts.of(job)).values()
+    rows = [row for row in read_image_rows(store, images) if row.kept]
+    if store.path(images, VALUE).is_file() and (
+        not (params.patches or params.adapters) or not any(row.file for row in rows)
+    ):
+        shutil.copyfile(store.path(images, VALUE), out / VALUE)
+        return {"images": len(rows)}
+    paths = [store.path(images, row.file) for row in rows]
+    adapters = read_adapters(Path(how.adapters), params.adapters) if params.adapters else None
+    encoded: EncodedImages = encode(
+        load_encoder(how.encoder), lambda: paths, patches=params.patches, adapters=adapters
+    )
+    keep(out, encoded)
+    return {"images": len(encoded)}
 
 
-STAGE = Stage("encode-images", 1, run, "Encode images", jobs, device=True, outside=(ENCODER,))
+def read(store: ArtefactStore, ref: Ref) -> EncodedImages:
+    """Return the features of one class and source."""
+    from susx.features.encoded import EncodedImages
+
+    return load(store, ref, EncodedImages)
+
+
+STAGE = Stage("encode-images", 2, run, "Encode images", jobs, device=True, outside=(ENCODER,))

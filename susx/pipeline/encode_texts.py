@@ -11,12 +11,11 @@ from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER
 from susx.pipeline.parameters import EncoderKey, Encoding, Params
 from susx.pipeline.stage import Stage
+from susx.pipeline.value import keep
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
-__all__ = ["FILE", "STAGE", "jobs", "run"]
-
-FILE = "text.safetensors"
+__all__ = ["STAGE", "jobs", "run"]
 
 
 class _Params(Params):
@@ -42,25 +41,16 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``text.safetensors`` with ``sentences [prompts dim]`` and the model's ``logit_scale``.
-
-    Where the class is not called by its name, ``by_own_name`` holds the sentences that it would have had.
-    """
-    import torch
-    from safetensors.torch import save_file
-
+    """Write the :class:`~susx.naming.class_text.ClassText` of one class."""
     from susx.features.encoder import load_encoder
+    from susx.naming.class_text import encode_class
 
-    encoder, params = load_encoder(Encoding.of(job).encoder), _Params.of(job)
-    said, sentences = words.read(store, Artefacts.of(job), job.subject), params.sentences
-    if said is not None:
-        sentences = said.sentences or params.aliases.get(said.name, params.sentences)
-    rows = encoder.encode_texts(sentences)
-    tensors = {"sentences": rows, "logit_scale": torch.tensor(encoder.logit_scale, dtype=torch.float64)}
-    if sentences != params.sentences:
-        tensors["by_own_name"] = encoder.encode_texts(params.sentences)
-    save_file(tensors, out / FILE)
-    return {"sentences": len(rows)}
+    params, sentences = _Params.of(job), _Params.of(job).sentences
+    if (chosen := words.read(store, Artefacts.of(job), job.subject)) is not None:
+        sentences = chosen.sentences or params.aliases.get(chosen.name, sentences)
+    text = encode_class(load_encoder(Encoding.of(job).encoder), sentences, params.sentences)
+    keep(out, text)
+    return {"sentences": len(text.sentences)}
 
 
 STAGE = Stage("encode-texts", 2, run, "Encode sentences", jobs, device=True, outside=(ENCODER,))

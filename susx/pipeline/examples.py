@@ -14,16 +14,14 @@ from susx.pipeline.inputs import Done
 from susx.pipeline.outside import ENCODER, EXAMPLES
 from susx.pipeline.parameters import EncoderKey, Encoding, Params
 from susx.pipeline.stage import Stage
+from susx.pipeline.value import keep, load
 from susx.store import ArtefactStore, Job, Ref
 from susx.types import Digest, Json
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
+    from susx.features.encoded import EncodedImages
 
-__all__ = ["FEATURES", "STAGE", "jobs", "mean_image", "run"]
-
-FEATURES = "examples.safetensors"
+__all__ = ["STAGE", "features", "jobs", "run"]
 
 
 class _Params(Params):
@@ -59,8 +57,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``images/``, ``rows.parquet`` and features to search by; a file that cannot be decoded is a row with its reason."""
-    from safetensors.torch import save_file
-
+    from susx.features.encoded import encode
     from susx.features.encoder import load_encoder
     from susx.image_files import LOCAL
     from susx.images.retrieve import Candidate, fetch_images
@@ -78,22 +75,17 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         for name, row in zip(params.files, fetch_images(candidates, out, out, limits), strict=True)
     ]
     write_image_rows(out, rows)
-    encoder = load_encoder(reading.encoder)
     paths = [out / row.file for row in rows if row.kept]
-    save_file({"image": encoder.encode_images(paths)}, out / FEATURES)
+    keep(out, encode(load_encoder(reading.encoder), lambda: paths))
     return {"images": len(paths), "unreadable": len(rows) - len(paths)}
 
 
-def mean_image(store: ArtefactStore, ref: Ref) -> Float[Tensor, "1 dim"] | None:
-    """Return the unit mean of a class's examples; None where none could be decoded."""
-    import torch
-    from safetensors.torch import load_file
+def features(store: ArtefactStore, ref: Ref) -> EncodedImages:
+    """Return the features of a class's examples, to search by."""
+    from susx.features.encoded import EncodedImages
 
-    features = load_file(store.path(ref, FEATURES))["image"]
-    if not len(features):
-        return None
-    return torch.nn.functional.normalize(features.float().mean(dim=0, keepdim=True), dim=-1)
+    return load(store, ref, EncodedImages)
 
 
-STAGE = Stage("examples", 2, run, "Read example images", jobs, device=True, outside=(ENCODER, EXAMPLES))
+STAGE = Stage("examples", 3, run, "Read example images", jobs, device=True, outside=(ENCODER, EXAMPLES))
 """One job a class; it reads the folder that the data set's ``examples`` names."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from susx.images.retrieve.backends import Delivers, backend_settings
 from susx.pipeline import pool, search
 from susx.pipeline.build_plan import BuildPlan
-from susx.pipeline.images import FEATURES, write_image_rows
+from susx.pipeline.images import write_image_rows
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import POOL
 from susx.pipeline.retrieval import (
@@ -21,6 +21,7 @@ from susx.pipeline.retrieval import (
     retrieving,
 )
 from susx.pipeline.stage import Stage
+from susx.pipeline.value import keep
 from susx.store import ArtefactStore, Job
 from susx.types import Json
 
@@ -49,13 +50,13 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     )
     write_image_rows(out, rows)
     if featured:
-        from safetensors.torch import save_file
+        from susx.features.encoded import EncodedImages
 
         kept = [candidate for candidate, row in zip(candidates, rows, strict=True) if row.kept]
         features = open_backend(settings, store, pooled, params.backend, params.encoder).features(kept)
-        save_file({"image": features}, out / FEATURES)
+        keep(out, EncodedImages(features))
     reasons = Counter(row.rejected for row in rows if not row.kept)
     return {"candidates": len(rows), "images": sum(row.kept for row in rows), **reasons}
 
 
-STAGE = Stage("fetch", 3, run, "Fetch images", jobs, resumable=True, network=True, outside=(POOL,))
+STAGE = Stage("fetch", 4, run, "Fetch images", jobs, resumable=True, network=True, outside=(POOL,))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,16 +18,16 @@ from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER
 from susx.pipeline.parameters import EncoderKey, Execution, Params
 from susx.pipeline.stage import Stage
+from susx.pipeline.value import keep, load
 from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 
 if TYPE_CHECKING:
-    from susx.methods.packaged import Packaged
+    from susx.experiment.fit import FitRecord
 
-__all__ = ["FACTS", "FILE", "STAGE", "jobs", "read_packaged", "run"]
+__all__ = ["FILE", "STAGE", "jobs", "read_record", "run"]
 
 FILE = "classifier.safetensors"
-FACTS = "fit.json"
 
 
 class _Params(Params):
@@ -73,38 +72,35 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``classifier.safetensors`` (method, hyper-parameters, state) and ``fit.json``."""
+    """Write ``classifier.safetensors`` (method, hyper-parameters, state) and the :class:`~susx.experiment.fit.FitRecord`."""
     from susx.experiment.fit import fit_trial
+    from susx.experiment.of_build import evidence_of
     from susx.features.encoder import load_encoder
     from susx.features.text_tower import TextTower
-    from susx.methods.packaged import packaged
     from susx.methods.state import save_fitted
-    from susx.pipeline.evidence import load_evidence
 
-    params, inputs = _Params.of(job), Artefacts.of(job)
+    params, inputs, fitting = _Params.of(job), Artefacts.of(job), _Fitting.of(job)
     trial = Trial(find_method(params.method)(**params.hyper_parameters), params.tuning)
-    evidence = load_evidence(
-        store, inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE), params.classes,
-        validation=inputs.find(target.STAGE), pool=inputs.find(pool_statistics.STAGE),
-        encoder=_Fitting.of(job).identity,
+    support, split, pool = (
+        inputs.one(curate.STAGE),
+        inputs.find(target.STAGE),
+        inputs.find(pool_statistics.STAGE),
+    )
+    evidence = evidence_of(
+        text_classifier.read(store, inputs.one(text_classifier.STAGE)),
+        curate.read_rows(store, support), curate.read_features(store, support), params.classes,
+        validation=target.read(store, split) if split else None, pool=pool_statistics.read(store, pool) if pool else None,
+        encoder=fitting.identity.model, encoder_digest=fitting.identity.digest,
     )  # fmt: skip
-    encoder = _Fitting.of(job).encoder
     if Need.TEXT_TOWER in trial.method.needs:
-        evidence = dataclasses.replace(evidence, text_tower=TextTower(load_encoder(encoder)))
+        evidence = dataclasses.replace(evidence, text_tower=TextTower(load_encoder(fitting.encoder)))
     checkpoints = out / "training"
-    how = Run(params.seed, _device(trial, encoder.device), checkpoints)
+    how = Run(params.seed, _device(trial, fitting.encoder.device), checkpoints)
     result = fit_trial(trial, evidence, dataset=job.dataset, run=how)
     shutil.rmtree(checkpoints, ignore_errors=True)
     save_fitted(out / FILE, result.fitted)
-    method = result.fitted.method
-    facts = {
-        "method": method.name, "title": method.title, "tuning": trial.tuning if method.axes else "",
-        "hyper_parameters": parameters(method), "is_zero_shot": method.gives_zero_shot(result.fitted.state),
-        "packaged": dataclasses.asdict(packaged(method, result.fitted.state, trial.tuning)),
-        "uses_support": Need.SUPPORT in method.needs, "search": dataclasses.asdict(result.choice),
-    }  # fmt: skip
-    (out / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True, default=str), encoding="utf-8")
-    return dict(method.values())
+    keep(out, result.record(trial.tuning))
+    return dict(result.fitted.method.values())
 
 
 def _device(trial: Trial, asked: str) -> str:
@@ -112,12 +108,11 @@ def _device(trial: Trial, asked: str) -> str:
     return find_device(asked) if Need.TRAINING in trial.method.needs else "cpu"
 
 
-def read_packaged(store: ArtefactStore, ref: Ref) -> Packaged:
-    """Return what is said of a fit where it is packaged."""
-    from susx.methods.packaged import Packaged
+def read_record(store: ArtefactStore, ref: Ref) -> FitRecord:
+    """Return what is told of a fit."""
+    from susx.experiment.fit import FitRecord
 
-    facts = json.loads(store.path(ref, FACTS).read_text(encoding="utf-8"))
-    return Packaged(**facts["packaged"])
+    return load(store, ref, FitRecord)
 
 
-STAGE = Stage("fit", 3, run, "Fit classifiers", jobs, resumable=True, outside=(ENCODER,))
+STAGE = Stage("fit", 4, run, "Fit classifiers", jobs, resumable=True, outside=(ENCODER,))

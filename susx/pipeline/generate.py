@@ -114,22 +114,18 @@ def _pipeline(config: GenerationConfig, identity: str) -> Any:
 def _distinctness(job: Job, store: ArtefactStore, config: GenerationConfig) -> Distinctness | None:
     if config.distinctness_margin is None:
         return None
-    from safetensors.torch import load_file
-
     from susx.features.encoder import load_encoder
     from susx.images.generate import Distinctness
 
     encoder = load_encoder(_Drawing.of(job).encoder)
-    classifier = Artefacts.of(job).one(text_classifier.STAGE)
-    text = load_file(store.path(classifier, text_classifier.FILE))["text"]
-    names = text_classifier.class_names(store, classifier)
+    text = text_classifier.read(store, Artefacts.of(job).one(text_classifier.STAGE))
 
     def score(images: Any) -> Any:
-        return (encoder.encode_images(images) @ text.T).numpy()
+        return (encoder.encode_images(images) @ text.rows.T).numpy()
 
-    return Distinctness(tuple(names), score, config.distinctness_margin, encoder.digest)
+    return Distinctness(text.names, score, config.distinctness_margin, encoder.digest)
 
 
 STAGE = Stage(
-    "generate", 1, run, "Draw images", jobs, resumable=True, device=True, outside=(ENCODER, GENERATOR)
+    "generate", 2, run, "Draw images", jobs, resumable=True, device=True, outside=(ENCODER, GENERATOR)
 )

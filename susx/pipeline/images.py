@@ -11,11 +11,9 @@ from susx.store import ArtefactStore, Ref
 from susx.store.rows import read_rows, write_rows
 from susx.types import Digest
 
-__all__ = ["FEATURES", "TABLE", "files_by_digest", "read_image_rows", "write_image_rows"]
+__all__ = ["TABLE", "files_by_digest", "read_image_rows", "write_image_rows"]
 
 TABLE = "rows.parquet"
-FEATURES = "features.safetensors"
-"""Features that came with images or in place of them; ``encode-images`` takes them over."""
 
 
 def files_by_digest(store: ArtefactStore, refs: Iterable[Ref]) -> dict[Digest, Path]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +12,7 @@ from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.parameters import EncoderKey, Params
 from susx.pipeline.stage import Stage
+from susx.pipeline.value import keep, load
 from susx.store import ArtefactStore, Job, Ref
 from susx.store.image_rows import ImageRows
 from susx.types import Digest, Json
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["FILE", "STAGE", "label_jobs", "read_estimate", "read_labels", "run"]
 
 FILE = "labels.jsonl"
-_ESTIMATE = "estimate.json"
 
 
 class _Params(Params):
@@ -53,12 +51,11 @@ def label_jobs(plan: BuildPlan, done: Done, said: Mapping[Digest, str]) -> list[
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``estimate.json`` and ``labels.jsonl``: one row per file's content, sorted by digest, with the digest in place of a path."""
+    """Write how right the labels may be, and ``labels.jsonl``: one row per file's content, sorted by digest, with the digest in place of a path."""
     import pandas as pd
 
     from susx.images.support.duplicates import NearRule
     from susx.labelling.groups import near_groups
-    from susx.labelling.model import ClassModel
     from susx.labelling.table import as_jsonl
 
     params, inputs = _Params.of(job), Artefacts.of(job)
@@ -68,10 +65,10 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     rule = NearRule(params.measure, params.distance, params.cosine)  # type: ignore[arg-type]
     groups = near_groups(known.hashes, known.rows, rule)
     images = pd.DataFrame({"path": digests, "digest": digests, "group": groups})
-    model = ClassModel.read(store.path(inputs.one(class_model.STAGE), class_model.FILE))
+    model = class_model.read(store, inputs.one(class_model.STAGE))
     judged = judge.label_images(model, known.rows, images, params.classes, params.said)
     frame = judged.frame
-    (out / _ESTIMATE).write_text(json.dumps(dataclasses.asdict(judged.estimate)), encoding="utf-8")
+    keep(out, judged.estimate)
     (out / FILE).write_bytes(as_jsonl(frame))
     return {"images": len(frame), "groups": int(frame["group"].nunique()), "said": int(frame["said"].sum())}
 
@@ -88,7 +85,7 @@ def read_estimate(store: ArtefactStore, ref: Ref) -> AccuracyEstimate:
     """Return how right the labels may be."""
     from susx.methods.functional.folder_accuracy import AccuracyEstimate
 
-    return AccuracyEstimate(**json.loads(store.path(ref, _ESTIMATE).read_text(encoding="utf-8")))
+    return load(store, ref, AccuracyEstimate)
 
 
-STAGE = Stage("label", 1, run, "Label the folder")
+STAGE = Stage("label", 2, run, "Label the folder")

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from susx.errors import InputError
 from susx.labelling import LabelRecord, LabelResult, judge
-from susx.labelling.model import ClassModel
 from susx.labelling.table import checked
 from susx.pipeline import (
     class_model,
@@ -75,7 +74,7 @@ def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
     rows = by_digest.loc[[plan.folder.photos[path] for path in paths]].assign(path=paths)
     return LabelResult(
         _record(plan, left_out).with_estimate(label.read_estimate(store, done.one(label.STAGE))), checked(rows), dict(sorted(left_out.items())),
-        model=ClassModel.read(store.path(done.one(class_model.STAGE), class_model.FILE)),
+        model=class_model.read(store, done.one(class_model.STAGE)),
     )  # fmt: skip
 
 

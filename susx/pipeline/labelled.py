@@ -10,10 +10,11 @@ from susx.config import DownloadConfig
 from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
 from susx.pipeline.build_plan import BuildPlan
-from susx.pipeline.images import FEATURES, write_image_rows
+from susx.pipeline.images import write_image_rows
 from susx.pipeline.inputs import Done
 from susx.pipeline.parameters import EncoderKey, Execution, Params
 from susx.pipeline.stage import Stage
+from susx.pipeline.value import keep
 from susx.store import ArtefactStore, Job
 from susx.types import Digest, Json
 
@@ -59,9 +60,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         InputError: a photograph changed or went away since it was labelled.
     """
     import torch
-    from safetensors.torch import save_file
 
     from susx.errors import InputError
+    from susx.features.encoded import EncodedImages
     from susx.image_files import LOCAL
     from susx.images.retrieve import Candidate, fetch_images
     from susx.store import digest_file
@@ -91,8 +92,8 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     kept = [digest for digest, row in zip(digests, rows, strict=True) if row.kept]
     known = ImageRows(store, params.encoder.digest, params.encoder.precision).look(kept)
     if params.features and kept and known.known.all():
-        save_file({"image": torch.from_numpy(known.rows)}, out / FEATURES)
+        keep(out, EncodedImages(torch.from_numpy(known.rows)))
     return {"images": len(kept), "said": len(said), "encoded before": int(known.known.sum())}
 
 
-STAGE = Stage("labelled", 2, run, "Take images of the labelled folder", jobs)
+STAGE = Stage("labelled", 3, run, "Take images of the labelled folder", jobs)

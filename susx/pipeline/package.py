@@ -45,34 +45,29 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``classifier/``. Its temperature is fitted on the validation split where there is one of enough images, never on test."""
-    from safetensors.torch import load_file
-
     from susx.classifier import ClassifierFacts, save_classifier
     from susx.evaluation import calibrate
-    from susx.images.support import read_support
     from susx.methods.state import load_fitted
 
     inputs, params = Artefacts.of(job), _Params.of(job)
     support = inputs.one(curate.STAGE)
     fitted = load_fitted(store.path(inputs.one(fit.STAGE), fit.FILE))
     temperature, images = None, 0
-    if logits := inputs.find(classify.STAGE):
-        found = load_file(store.path(logits, classify.FILE))
-        if "val" in found:
-            temperature, images = calibrate(found["val"], found["val_labels"]), len(found["val_labels"])
-    rows = [row for row in read_support(store.path(support, curate.TABLE)) if row.kept]
+    if (logits := inputs.find(classify.STAGE)) and (held_out := classify.read(store, logits).held_out):
+        temperature, images = calibrate(*held_out), len(held_out[1])
+    rows = [row for row in curate.read_rows(store, support) if row.kept]
     licences = sorted({row.licence for row in rows if row.licence})
     facts = ClassifierFacts(
         class_names=params.classes, encoder=Encoding.of(job).encoder, encoder_digest=params.encoder.digest,
         dataset=params.dataset, prompts=params.prompts, prompts_digest=inputs.one(text_classifier.STAGE).digest,
         tuning=params.tuning, temperature=1.0 if temperature is None else temperature,
         calibrated_on="" if temperature is None else "val", calibration_images=images, toy=params.toy,
-        rejection=pool_statistics.load_rejection(store, inputs.find(pool_statistics.STAGE)),
+        rejection=pool_statistics.read_rejection(store, inputs.find(pool_statistics.STAGE)),
         licences=(f"Support images under: {', '.join(licences)}.",) if licences else (),
     )  # fmt: skip
-    features = load_file(store.path(support, curate.FEATURES)).get("image")
+    features = curate.read_features(store, support).image
     save_classifier(out / FOLDER, facts, fitted, support_features=features, support_rows=rows)
     return {"classes": len(facts.class_names), "support images": len(rows)}
 
 
-STAGE = Stage("package", 4, run, "Package the classifier", jobs)
+STAGE = Stage("package", 5, run, "Package the classifier", jobs)

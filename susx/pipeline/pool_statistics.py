@@ -6,11 +6,9 @@ leaves the candidates that were retrieved, before curation: a sample near the pr
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from susx.experiment import needs_of
 from susx.images.retrieve.backends import Delivers
@@ -22,7 +20,9 @@ from susx.pipeline.outside import POOL
 from susx.pipeline.parameters import EncoderKey, Params
 from susx.pipeline.retrieval import Retrieving, open_backend, retrieving
 from susx.pipeline.stage import Stage
+from susx.pipeline.value import keep, load
 from susx.store import ArtefactStore, Job, Ref
+from susx.store.values import read_value, write_value
 from susx.types import Json
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from susx.evaluation import Rejection
     from susx.methods.pool_statistics import PoolStatistics
 
-__all__ = ["FILE", "STAGE", "jobs", "load", "load_rejection", "run"]
+__all__ = ["STAGE", "jobs", "read", "read_rejection", "run"]
 
-FILE = "pool.safetensors"
-_REJECTION = "rejection.json"
+_REJECTION = "rejection.safetensors"
 
 
 class _Params(Params):
@@ -69,18 +68,17 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``pool.safetensors``, gathered in one pass over memory-mapped parts; classes in the order of the prompts' rows.
+    """Write the :class:`~susx.methods.pool_statistics.PoolStatistics`, gathered in one pass over memory-mapped parts; classes as in the text classifier.
 
     Raises:
         InputError: no row of the pool can be used.
     """
-    from susx.features.pool_statistics import gather_pool_statistics, save_pool_statistics
+    from susx.features.pool_statistics import gather_pool_statistics
 
     rejection = None
 
     params, inputs = _Params.of(job), Artefacts.of(job)
-    prompts = inputs.one(text_classifier.STAGE)
-    text, scale = text_classifier.load(store, prompts, text_classifier.class_names(store, prompts))
+    text = text_classifier.read(store, inputs.one(text_classifier.STAGE))
     parts: Iterator[np.ndarray]
     if params.whole:
         backend = open_backend(
@@ -89,13 +87,13 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         parts = backend.feature_parts()
     else:
         parts = _candidates(store, inputs)
-    statistics = gather_pool_statistics(text, scale, parts, params.encoder.digest)
+    statistics = gather_pool_statistics(text.rows, text.logit_scale, parts, params.encoder.digest)
     statistics.check(params.encoder.digest, statistics.text)  # refuses a pool of which no row can be used
     if params.whole and params.named:
-        rejection = _rejection(backend.captioned_sample(), text, params.named)
-    save_pool_statistics(out / FILE, statistics)
+        rejection = _rejection(backend.captioned_sample(), text.rows, params.named)
+    keep(out, statistics)
     if rejection is not None:
-        (out / _REJECTION).write_text(json.dumps(dataclasses.asdict(rejection)), encoding="utf-8")
+        write_value(out / _REJECTION, rejection)
     return {"images": statistics.count, "left out": statistics.skipped, "whole pool": params.whole}
 
 
@@ -113,33 +111,25 @@ def _rejection(
     return estimate_rejection(scores[usable], names_a_class(captions, names)[usable])
 
 
-def load_rejection(store: ArtefactStore, ref: Ref | None) -> Rejection | None:
+def read_rejection(store: ArtefactStore, ref: Ref | None) -> Rejection | None:
     """Return what the pool tells of images that are none of the classes; None where it tells nothing."""
     from susx.evaluation import Rejection
 
     if ref is None or not (path := store.path(ref, _REJECTION)).is_file():
         return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    curves: dict[str, Any] = {name: tuple(found.pop(name)) for name in ("thresholds", "let_in", "kept")}
-    return Rejection(**curves, **found)
+    return read_value(path, Rejection)
 
 
 def _candidates(store: ArtefactStore, inputs: Artefacts) -> Iterator[np.ndarray]:
-    from safetensors.torch import load_file
-
     for ref in inputs.all(encode_images.STAGE).values():
-        yield load_file(store.path(ref, encode_images.FILE))["image"].numpy()
+        yield encode_images.read(store, ref).image.numpy()
 
 
-def load(store: ArtefactStore, ref: Ref, prompts: Ref, classes: Sequence[str]) -> PoolStatistics:
-    """Return the statistics with their classes in the order of ``classes``."""
-    import torch
+def read(store: ArtefactStore, ref: Ref) -> PoolStatistics:
+    """Return the statistics, their classes in the order of the text classifier."""
+    from susx.methods.pool_statistics import PoolStatistics
 
-    from susx.features.pool_statistics import load_pool_statistics
-
-    place = {name: row for row, name in enumerate(text_classifier.class_names(store, prompts))}
-    statistics = load_pool_statistics(store.path(ref, FILE))
-    return statistics.of_classes(torch.tensor([place[name] for name in classes]))
+    return load(store, ref, PoolStatistics)
 
 
-STAGE = Stage("pool-statistics", 3, run, "Gather statistics of the pool", jobs, outside=(POOL,))
+STAGE = Stage("pool-statistics", 4, run, "Gather statistics of the pool", jobs, outside=(POOL,))

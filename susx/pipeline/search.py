@@ -101,7 +101,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         queries = reworded(queries, said.sentences) if said.sentences else named
     backend = open_backend(Retrieving.of(job), store, pooled, params.backend, params.encoder)
     found = [candidate for results in search(backend, queries, params.licences) for candidate in results]
-    if shown is not None and (vector := examples.mean_image(store, shown)) is not None:
+    if shown is not None and (vector := examples.features(store, shown).mean) is not None:
         query = dataclasses.replace(queries[0], text=_LIKE, prompt=_LIKE, wanted=params.by_image)
         like = backend.search_vectors([query], vector.numpy())[0]
         like = refuse_other_licences(

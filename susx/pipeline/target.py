@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, TypedDict
-
-from PIL import Image
+from typing import TYPE_CHECKING, Literal
 
 from susx.config import DatasetConfig
 from susx.datasets import TargetSplit
@@ -22,27 +19,17 @@ from susx.pipeline.outside import ENCODER, TARGET
 from susx.pipeline.parameters import AdaptedEncoding, EncoderKey, Params
 from susx.pipeline.split_identity import by_name
 from susx.pipeline.stage import Stage
+from susx.pipeline.value import keep, load
 from susx.store import ArtefactStore, Job, Ref
 from susx.store.disk import Facts, facts_of
 from susx.types import Digest, Json
 
-__all__ = ["FILE", "STAGE", "Labels", "jobs", "read_labels", "run"]
+if TYPE_CHECKING:
+    from susx.datasets.encoded_split import EncodedSplit
+
+__all__ = ["STAGE", "jobs", "read", "run"]
 
 logger = logging.getLogger(__name__)
-
-FILE = "target.safetensors"
-_LABELS = "labels.json"
-
-
-class Labels(TypedDict):
-    """What is known of the images of a split besides their features, one entry an image that could be decoded."""
-
-    labels: list[str]
-    """Class names."""
-    names: list[str]
-    phash: list[str]
-    unreadable: dict[str, str]
-    """Name -> reason of the images that are left out."""
 
 
 class _Params(Params):
@@ -87,20 +74,17 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``target.safetensors`` (``image [query dim]``) and ``labels.json`` (class name, name and hash per image), in the order of names.
+    """Write the :class:`~susx.datasets.encoded_split.EncodedSplit`, in the order of names.
 
-    An image that cannot be decoded is left out, counted and named. Labels are stored as class names, so a reordered class list leaves the artefact as it is.
+    An image that cannot be decoded is left out, counted and named.
 
     Raises:
         SourceChanged: an image was written to while they were read.
         InputError: more than ``MOST_UNREADABLE`` of the split cannot be decoded.
     """
-    from safetensors.torch import save_file
-
-    from susx.datasets import ReadableImages, read_split
-    from susx.features.adapted import encode_adapted
+    from susx.datasets import read_split
+    from susx.datasets.encoded_split import encode_split
     from susx.features.encoder import load_encoder
-    from susx.features.views import encode_views
     from susx.images.inspect import perceptual_hash
     from susx.methods.adapters import read_adapters
 
@@ -111,38 +95,17 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         raise FileNotFoundError(f"the {params.split} split of {dataset.name} went away")
     split = by_name(split)
     before = _facts(split)
-    encoder = load_encoder(reading.encoder)
-    hashes: list[str] = []
-    readable = ReadableImages(split)
-
-    def hashed() -> Iterator[Image.Image]:
-        for image in readable:
-            hashes.append(perceptual_hash(image))
-            yield image
-
-    tensors = {"image": encoder.encode_images(hashed())}
-    if params.patches:
-        tensors["patches"] = encoder.encode_patches(split.image(place) for place in readable.places)
-    if params.adapters:
-        pictures = (split.image(place) for place in readable.places)
-        tensors["adapted"] = encode_adapted(
-            encoder, read_adapters(Path(reading.adapters), params.adapters), pictures
-        )
-    if params.views:
-        pictures = (split.image(place) for place in readable.places)
-        tensors["views"] = encode_views(encoder, pictures, params.views)
+    encoded = encode_split(
+        load_encoder(reading.encoder), split, dataset.classes, perceptual_hash, patches=params.patches, views=params.views,
+        adapters=read_adapters(Path(reading.adapters), params.adapters) if params.adapters else None,
+    )  # fmt: skip
     if _facts(split) != before:  # also where size and time are as they were
         raise SourceChanged.of(TARGET.what, job.stage, job.subject)
-    save_file(tensors, out / FILE)
-    labels = Labels(
-        labels=[dataset.classes[split.labels[place]] for place in readable.places],
-        names=[split.names[place] for place in readable.places], phash=hashes, unreadable=readable.unreadable,
-    )  # fmt: skip
-    (out / _LABELS).write_text(json.dumps(labels, ensure_ascii=False), encoding="utf-8")
-    for name, reason in readable.unreadable.items():
+    keep(out, encoded)
+    for name, reason in encoded.unreadable.items():
         logger.warning("%s %s: the image %s is left out: %s", dataset.name, params.split, name, reason)
-    counts = {"images": len(hashes)}
-    return counts | ({"unreadable": len(readable.unreadable)} if readable.unreadable else {})
+    counts = {"images": len(encoded)}
+    return counts | ({"unreadable": len(encoded.unreadable)} if encoded.unreadable else {})
 
 
 def _facts(split: TargetSplit) -> list[Facts | None]:
@@ -151,10 +114,11 @@ def _facts(split: TargetSplit) -> list[Facts | None]:
     return [facts_of(path) if path is not None and path.exists() else None for path in files]
 
 
-def read_labels(store: ArtefactStore, ref: Ref) -> Labels:
-    """Return what is known of the images of a split besides their features."""
-    labels: Labels = json.loads(store.path(ref, _LABELS).read_text(encoding="utf-8"))
-    return labels
+def read(store: ArtefactStore, ref: Ref) -> EncodedSplit:
+    """Return the split as it was measured on."""
+    from susx.datasets.encoded_split import EncodedSplit
+
+    return load(store, ref, EncodedSplit)
 
 
-STAGE = Stage("target", 3, run, "Encode the target's images", jobs, device=True, outside=(ENCODER, TARGET))
+STAGE = Stage("target", 4, run, "Encode the target's images", jobs, device=True, outside=(ENCODER, TARGET))

@@ -60,7 +60,8 @@ def read_rows(path: Path, kind: type[R], what: str, *, without: Sequence[str] = 
                 f"{path} is no {kind.__name__} table: it lacks the columns {', '.join(missing)}. Give {what}."
             )
         table = pq.read_table(path, columns=[field.name for field in fields if field.name in stored])
-        return _adapter(kind).validate_python(table.to_pylist())
+        records: list[R] = _adapter(kind).validate_python(table.to_pylist())
+        return records
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path} is not a parquet file ({error}); give {what}.") from error
     except ValidationError as error:
@@ -75,12 +76,12 @@ def _encodable(value: Any) -> Any:
 
 
 @functools.cache
-def _adapter(kind: type) -> Any:
+def _adapter(kind: Any) -> Any:
     return TypeAdapter(list[kind])  # type: ignore[valid-type]
 
 
 @functools.cache
-def _schema(kind: type) -> Any:
+def _schema(kind: Any) -> Any:
     import pyarrow as pa
 
     columns = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_(), bytes: pa.binary()}

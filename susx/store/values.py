@@ -95,7 +95,7 @@ def _plain(value: Any) -> Any:
 
 
 @functools.cache
-def _reader(kind: type, name: str) -> Any:
+def _reader(kind: Any, name: str) -> Any:
     hint = typing.get_type_hints(kind)[name]
     if dataclasses.is_dataclass(hint):
         return TypeAdapter(hint)

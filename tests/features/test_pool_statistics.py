@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 from susx.errors import InputError, MismatchError
 from susx.features.pool_statistics import (
     gather_pool_statistics,
-    load_pool_statistics,
     merge_pool_statistics,
-    save_pool_statistics,
     text_digest,
 )
 from susx.methods.pool_statistics import NEAREST, PoolStatistics
+from susx.store.values import read_value, write_value
 
 SCALE, CLASSES, DIM = 50.0, 5, 12
 NUMBERS = ("mean", "covariance", "scores", "nearest")
@@ -120,9 +119,9 @@ def test_a_file_brings_the_same_back(tmp_path: Path) -> None:
     """Written and read statistics are equal bit for bit, and equal statistics are equal bytes."""
     found = gather(rows(60))
     for name in ("one", "two"):
-        save_pool_statistics(tmp_path / name, found)
+        write_value(tmp_path / name, found)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    again = load_pool_statistics(tmp_path / "one")
+    again = read_value(tmp_path / "one", PoolStatistics)
     for field in dataclasses.fields(PoolStatistics):
         a, b = getattr(found, field.name), getattr(again, field.name)
         assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
@@ -133,7 +132,7 @@ def test_another_file_is_refused_by_name(tmp_path: Path, content: bytes) -> None
     """The message names the file."""
     (tmp_path / "pool.safetensors").write_bytes(content)
     with pytest.raises(InputError, match=r"pool\.safetensors"):
-        load_pool_statistics(tmp_path / "pool.safetensors")
+        read_value(tmp_path / "pool.safetensors", PoolStatistics)
 
 
 def test_a_tensor_file_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -142,7 +141,7 @@ def test_a_tensor_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
     save_file({"mean": torch.zeros(3)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match=r"other\.safetensors"):
-        load_pool_statistics(tmp_path / "other.safetensors")
+        read_value(tmp_path / "other.safetensors", PoolStatistics)
 
 
 def test_what_does_not_belong_together_is_refused() -> None:

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 
 from susx.demo.textures import render
-from susx.labelling.model import ClassModel
 from susx.labelling.record import LabelRecord
 from susx.labelling.result import LabelResult
+from susx.methods.functional.folder_prototypes import inductive_from_folder
 
 NAMES = ("banded", "dotted", "woven")
 
@@ -79,7 +79,7 @@ def make_result(
     ]
     frame = pd.DataFrame(rows, columns=columns)
     text = torch.nn.functional.normalize(torch.eye(len(classes), max(4, len(classes))), dim=1)
-    model = ClassModel.of_names(text, 10.0, text)
+    model = inductive_from_folder(text, 10.0, text)
     record = LabelRecord(classes, str(photographs), "toy", "0" * 64)
     return LabelResult(record, frame, model=model).write(folder / "result")
 

@@ -11,7 +11,7 @@ import torch
 from susx.errors import InputError, StoreError
 from susx.labelling import LabelRecord, LabelResult
 from susx.labelling.judge import label_images
-from susx.labelling.model import ClassModel
+from susx.methods.functional.folder_prototypes import inductive_from_folder
 from susx.store import ArtefactStore, digest_bytes
 from susx.store.image_rows import ImageRows
 
@@ -34,7 +34,7 @@ def _result(root: Path, images: int = 6, classes: tuple[str, ...] = CLASSES) -> 
             "group": [0, 1, 2, 0, 3, 4, 5, 6][:images],
         }
     )
-    model = ClassModel.of_names(text, 20.0, rows)
+    model = inductive_from_folder(text, 20.0, rows)
     record = LabelRecord(classes, str(root), "tiny", ENCODER, store=store.address, left_out={"truncated": 1})
     labelled = label_images(model, rows.numpy(), frame, classes, {})
     return LabelResult(

@@ -6,16 +6,18 @@ import random
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from susx.config import CurationConfig, EncoderConfig
+from susx.features.encoded import EncodedImages
 from susx.features.identity import identify_encoder
 from susx.images.support import read_support
+from susx.naming.classifier import TextClassifier
 from susx.pipeline import curate, encode_images, fetch, generate, text_classifier
 from susx.pipeline.executors import InlineExecutor
 from susx.pipeline.images import write_image_rows
 from susx.pipeline.plan import plan_build
 from susx.pipeline.stage import Stage, execute
+from susx.pipeline.value import keep
 from susx.records import SupportRow
 from susx.testing.world import new_world
 
@@ -40,13 +42,8 @@ def test_patches_from_one_source_only(tmp_path, with_patches):
     world = new_world(tmp_path)
     plan = plan_build(world.options)
     names = ["banded", "grid"]
-    text = torch.eye(len(names), 8)
-
-    def write_text(out):
-        save_file({"text": text, "logit_scale": torch.tensor(10.0)}, out / text_classifier.FILE)
-        (out / "classes.json").write_text('["banded", "grid"]')
-
-    refs, expected = [artefact(world, text_classifier.STAGE, "", write_text)], {}
+    classifier = TextClassifier(tuple(names), torch.eye(len(names), 8), 10.0)
+    refs, expected = [artefact(world, text_classifier.STAGE, "", lambda out: keep(out, classifier))], {}
     generator = torch.Generator().manual_seed(0)
     for stage in (generate.STAGE, fetch.STAGE):
         for name, count in (("banded", 3), ("grid", 0)):
@@ -69,7 +66,7 @@ def test_patches_from_one_source_only(tmp_path, with_patches):
                 images,
                 artefact(
                     world, encode_images.STAGE, images.name,
-                    lambda out, tensors=tensors: save_file(tensors, out / encode_images.FILE),
+                    lambda out, tensors=tensors: keep(out, EncodedImages(**tensors)),
                 ),
             ]  # fmt: skip
     job = curate.STAGE.job(
@@ -78,9 +75,9 @@ def test_patches_from_one_source_only(tmp_path, with_patches):
     )  # fmt: skip
     (ref,) = InlineExecutor(world.store).run(curate.STAGE, [job])
     kept = [row for row in read_support(world.store.path(ref, curate.TABLE)) if row.kept]
-    features = load_file(world.store.path(ref, curate.FEATURES))
-    assert len(kept) == 4 == len(features["image"])
+    features = curate.read_features(world.store, ref)
+    assert len(kept) == 4 == len(features.image)
     if len(with_patches) == 2:
-        assert torch.equal(features["patches"], torch.stack([expected[row.digest] for row in kept]))
+        assert torch.equal(features.patches, torch.stack([expected[row.digest] for row in kept]))
     else:
-        assert "patches" not in features
+        assert features.patches is None

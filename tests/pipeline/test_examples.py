@@ -82,12 +82,12 @@ def test_instead_of_a_name(world):
     classes = ["banded", "dotted", "grid", "SKU-17"]
     world.write(classes=classes, examples="examples", hints={"SKU-17": {"unnamed": True}}, reader=None)
     world.build()
-    text, _ = text_classifier.load(world.store, world.result.text, classes)
+    text = text_classifier.read(world.store, world.result.text).of(classes).rows
     named = new_world(world.folder)
     named.build()
-    names, _ = text_classifier.load(named.store, named.result.text, CLASSES)
+    names = text_classifier.read(named.store, named.result.text).of(CLASSES).rows
     assert CLASSES[int((names @ text[3]).argmax())] == "woven"
-    given = text_classifier.load_by_own_name(world.store, world.result.text, classes)
+    given = text_classifier.read(world.store, world.result.text).of(classes).by_own_name
     assert float(given[3] @ names[3]) < float(text[3] @ names[3])
     table = support_of(world)
     kept = table[(table["rejected"] == "") & (table["class_name"] == "SKU-17")]

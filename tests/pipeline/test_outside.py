@@ -13,6 +13,7 @@ from PIL import Image
 
 from susx.commands.support import open_support
 from susx.config import GenerationConfig
+from susx.datasets import read_split
 from susx.demo.textures import render
 from susx.errors import SourceChanged
 from susx.images.support import export_imagefolder
@@ -22,9 +23,8 @@ from susx.pipeline.images import files_by_digest
 from susx.pipeline.inputs import Done
 from susx.pipeline.plan import plan_build
 from susx.pipeline.registry import STAGES
-from susx.pipeline.report_data import _TestImages
-from susx.pipeline.report_params import Reporting
 from susx.pipeline.stage import execute
+from susx.report.collect import _TestImages
 from susx.store import Ref
 from susx.store.inventory import damaged
 from susx.testing.world import CLASSES, new_world
@@ -214,14 +214,18 @@ def test_a_measured_split_knows_no_order(listed, tmp_path):
 def test_a_report_shows_the_pictures_that_were_measured(listed, tmp_path):
     """Whatever the order of the lines now; of a picture that is another one now, the name alone."""
     world, write = listed
-    measured = target.read_labels(world.store, walk(world, "target")["test"])
-    reporting = Reporting(dataset=plan_build(world.options).dataset, data_root=tmp_path, run={})
-    before = [_TestImages(reporting, measured)(row) for row in range(12)]
+    measured = target.read(world.store, walk(world, "target")["test"])
+    dataset = plan_build(world.options).dataset
+
+    def test_split():
+        return read_split(dataset, tmp_path, "test")
+
+    before = [_TestImages(test_split, measured)(row) for row in range(12)]
     write(reversed(range(12)))
-    assert [_TestImages(reporting, measured)(row) for row in range(12)] == before
-    assert [image.name for image in before] == measured["names"]
+    assert [_TestImages(test_split, measured)(row) for row in range(12)] == before
+    assert [image.name for image in before] == list(measured.names)
     Image.fromarray(render("grid", "camera", "test", 9)).save(tmp_path / "imgs" / "dotted" / "1.png")
-    now = _TestImages(reporting, measured)(measured["names"].index("imgs/dotted/1.png"))
+    now = _TestImages(test_split, measured)(measured.names.index("imgs/dotted/1.png"))
     assert (now.image, now.name) == (None, "imgs/dotted/1.png")
 
 

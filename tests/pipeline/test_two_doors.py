@@ -8,19 +8,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from susx.config import EncoderConfig
 from susx.demo.textures import render
 from susx.experiment.estimator import FeatureClassifier
 from susx.experiment.features import evaluate_features
+from susx.experiment.of_build import labelled_features
 from susx.features.encoder import load_encoder
 from susx.features.feature_set import FeatureSet, Split
 from susx.images.support import count_reasons, read_support
 from susx.methods import ImageFeatures
 from susx.methods.state import load_fitted
 from susx.pipeline import classify, curate, fit, target, text_classifier
-from susx.pipeline.evidence import load_evidence, load_target
 from susx.store import Ref
 from susx.testing.world import CLASSES, World, new_world
 
@@ -60,10 +59,15 @@ def built(pool: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def features(built: World) -> FeatureSet:
     """The same prompts and target images as feature files hold them."""
-    text, scale = text_classifier.load(built.store, built.result.text, CLASSES)
-    test, labels = load_target(built.store, _target(built, "test"), CLASSES)
+    text = text_classifier.read(built.store, built.result.text).of(CLASSES)
+    test, labels = labelled_features(target.read(built.store, _target(built, "test")), CLASSES)
     return FeatureSet(
-        tuple(CLASSES), text, scale, source="memory", encoder="susx-tiny", test=Split(test.pooled, labels)
+        tuple(CLASSES),
+        text.rows,
+        text.logit_scale,
+        source="memory",
+        encoder="susx-tiny",
+        test=Split(test.pooled, labels),
     )
 
 
@@ -86,18 +90,18 @@ def test_a_build_and_the_python_interface_fit_the_same(
         features.text.numpy(), method=method, class_names=CLASSES, logit_scale=features.logit_scale,
         **{name: value for name, value in fitted.method.values().items()},
     ).fit(pool=np.load(pool / "features.npy"), per_class=PER_CLASS)  # fmt: skip
-    evidence = load_evidence(built.store, built.result.text, built.result.support, CLASSES)
+    support = curate.read_features(built.store, built.result.support).image
     if method == "tip_adapter":
-        assert evidence.support_features is not None
-        keys = {tuple(np.round(row, 5)) for row in evidence.support_features.numpy()}
-        assert len(evidence.support_features) == len(CLASSES) * PER_CLASS
+        assert support is not None
+        keys = {tuple(np.round(row, 5)) for row in support.numpy()}
+        assert len(support) == len(CLASSES) * PER_CLASS
         assert keys <= {tuple(np.round(row, 5)) for row in np.load(pool / "features.npy")}
     for name, value in vars(fitted.state).items():
         if isinstance(value, torch.Tensor):
             torch.testing.assert_close(getattr(other.fitted.state, name), value, atol=1e-6, rtol=1e-6)
     assert features.test is not None
     query = ImageFeatures(features.test.features)
-    logits = load_file(built.store.path(built.result.logits[f"{method}/fixed"], classify.FILE))["test"]
+    logits = classify.read(built.store, built.result.logits[f"{method}/fixed"]).test
     torch.testing.assert_close(fitted.logits(query), logits, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(other.fitted.logits(query), logits, atol=1e-4, rtol=1e-5)
 
@@ -108,9 +112,8 @@ def test_evaluate_measures_what_the_build_measured(built: World, features: Featu
     accuracies = {row.method: row.top1 for row in rows}
     compared = 0
     for trial, reference in built.result.logits.items():
-        tensors = load_file(built.store.path(reference, classify.FILE))
-        right = (tensors["test"].argmax(dim=1) == tensors["test_labels"]).double().mean()
-        assert accuracies[trial.split("/")[0]] == pytest.approx(float(right))
+        scores = classify.read(built.store, reference)
+        assert accuracies[trial.split("/")[0]] == pytest.approx(scores.correct / len(scores.test_labels))
         compared += 1
     assert compared >= 4
 

@@ -55,8 +55,8 @@ def test_the_word_of_most_captions_is_said(world):
     assert "Words for the classes" in page
     text = world.result.text
     given, used = (
-        text_classifier.load_by_own_name(world.store, text, CLASSES),
-        text_classifier.load(world.store, text, CLASSES)[0],
+        text_classifier.read(world.store, text).of(CLASSES).by_own_name,
+        text_classifier.read(world.store, text).of(CLASSES).rows,
     )
     assert [bool((a == b).all()) for a, b in zip(given, used, strict=True)] == [
         name not in ALIASES or said(world, name).name == name for name in CLASSES
@@ -172,7 +172,7 @@ def test_a_pool_without_captions_keeps_names(captionless):
     captionless.write(aliases=ALIASES)
     found = said(captionless, "woven")
     assert (found.name, set(found.counts.values()), found.captions) == ("woven", {0}, 16)
-    assert text_classifier.load_by_own_name(captionless.store, captionless.result.text, CLASSES) is None
+    assert text_classifier.read(captionless.store, captionless.result.text).by_own_name is None
 
 
 def test_captions_must_be_there(captionless):

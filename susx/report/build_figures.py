@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from susx.evaluation import accuracy_plane, support_size_curve, term_ablation
-from susx.methods import Evidence, Need
-from susx.methods.state import load_fitted
-from susx.pipeline import classify, fit, pool_statistics, target
-from susx.pipeline.evidence import load_target
-from susx.pipeline.inputs import Artefacts
-from susx.pipeline.report_params import ReportParams
-from susx.report import MethodRow, QueryImage
+from susx.experiment.of_build import labelled_features
+from susx.methods import Need
+from susx.report.build import BuildMade, BuildSettings
+from susx.report.model import MethodRow, QueryImage
 from susx.report.rows import (
     bars,
     class_changes,
@@ -25,7 +22,6 @@ from susx.report.rows import (
     reliability_figures,
     support_curve,
 )
-from susx.store import ArtefactStore
 
 __all__ = ["figures"]
 
@@ -34,24 +30,18 @@ _WEIGHTS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 def figures(
-    params: ReportParams,
-    inputs: Artefacts,
-    store: ArtefactStore,
+    asked: BuildSettings,
+    made: BuildMade,
     rows: Sequence[MethodRow],
-    evidence: Evidence,
     test_image: Callable[[int], QueryImage],
 ) -> dict[str, Any]:
     """Return the figures as arguments of ``ReportData``. The method shown is the headline's."""
-    from safetensors.torch import load_file
-
-    classes, name = params.classes, params.headline
-    logits_refs, classifiers = inputs.all(classify.STAGE), inputs.all(fit.STAGE)
-    measured = [trial for trial in params.trials if trial in logits_refs]
-    logits_of = load_file(store.path(logits_refs[name], classify.FILE))
-    reference = load_file(store.path(logits_refs[measured[0]], classify.FILE))["test"]
-    logits, labels = logits_of["test"], logits_of["test_labels"]
+    classes, name, evidence = asked.classes, asked.headline, made.evidence
+    measured = [trial for trial in asked.trials if trial in made.scores]
+    reference = made.scores[measured[0]].test
+    logits, labels = made.scores[name].test, made.scores[name].test_labels
     row = rows[measured.index(name)]
-    query, _ = load_target(store, inputs.all(target.STAGE)["test"], classes)
+    query, _ = labelled_features(made.splits["test"], classes)
     result: dict[str, Any] = {
         "headline": measured.index(name),
         "confusions": confusions(logits, labels, classes, test_image, temperature=row.temperature or 1.0),
@@ -60,16 +50,15 @@ def figures(
         "reliability": reliability_figures(logits, labels, row.label, row.temperature),
         "histograms": cosine_figures(query.pooled, labels, evidence.text_classifier),
     }
-    rejection = pool_statistics.load_rejection(store, inputs.find(pool_statistics.STAGE))
-    fits = {trial: load_fitted(store.path(classifiers[trial], fit.FILE)) for trial in measured}
+    fits = {trial: made.fitted(trial) for trial in measured}
     result["curves"] = tuple(
         loss_curve(fits[trial].state.losses, rows[measured.index(trial)].label)
         for trial in measured
         if fits[trial].state.losses
     )
-    if rejection:
+    if made.rejection:
         similarity = (query.pooled @ evidence.text_classifier.T).amax(dim=1)
-        result["curves"] += coverage_curves(rejection, similarity, logits, labels)
+        result["curves"] += coverage_curves(made.rejection, similarity, logits, labels)
     if not evidence.has_support:
         return result
     fitted = fits[name]
@@ -78,8 +67,10 @@ def figures(
     if len(weights) >= 2:
         x, y = weights[:2]
         chosen = method.values()[x], method.values()[y]
-        found = accuracy_plane(method, evidence, query, labels, (x, _with(chosen[0])), (y, _with(chosen[1])))
-        result["planes"] = (plane(found, chosen=chosen),)
+        accuracies = accuracy_plane(
+            method, evidence, query, labels, (x, _with(chosen[0])), (y, _with(chosen[1]))
+        )
+        result["planes"] = (plane(accuracies, chosen=chosen),)
     if Need.SUPPORT not in method.needs or Need.TEXT_TOWER in method.needs:
         # Fits on parts of the support need no more than features here.
         return result
@@ -87,9 +78,9 @@ def figures(
     shown, words = method, "Hyper-parameters as tuned"
     label = row.label
     fixed = f"{method.name}/fixed"
-    if method.gives_zero_shot(fitted.state) and fixed in classifiers:
+    if method.gives_zero_shot(fitted.state) and fixed in fits:
         # Tuned to be zero-shot, where no support image counts: both figures would be flat.
-        shown = load_fitted(store.path(classifiers[fixed], fit.FILE)).method
+        shown = fits[fixed].method
         label = rows[measured.index(fixed)].label
         words = "The tuning chose 0 for every weight, which is zero-shot; shown with the fixed values"
     curve = support_size_curve(lambda part: shown, evidence, query, labels)
