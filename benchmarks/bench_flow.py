@@ -176,7 +176,7 @@ def _walk(executor: Any, classes: int, images: int, seconds: float) -> None:
 
 def _stages() -> dict[str, Any]:
     """Put the simulated stages into the registry under the names of those they stand for."""
-    from susx.pipeline.registry import STAGES
+    from susx.pipeline.wiring import STAGES
     from susx.pipeline.stage import Stage
 
     STAGES["generate"] = Stage("generate", 1, _draw, "Sleep", resumable=True, device=True)

@@ -19,9 +19,9 @@ from susx.flows.temporary import TemporaryServer
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.executors import PlanExecutor
 from susx.pipeline.graph import build as build_graph
-from susx.pipeline.registry import STAGES
 from susx.pipeline.stage import Stage
 from susx.pipeline.unchanged import Stale, finish_unchanged
+from susx.pipeline.wiring import STAGES
 from susx.store import ArtefactStore
 
 __all__ = ["in_local_flow", "run_plan"]

@@ -21,10 +21,8 @@ from prefect.filesystems import LocalFileSystem
 
 from susx.errors import ConfigError, DownloadError, MismatchError, ModelError, RetrievalError, SusxError
 from susx.images.retrieve.worker_process import die_with_parent
-from susx.pipeline.experiment_graph import EXPERIMENT_STAGES
-from susx.pipeline.label_graph import LABEL_STAGES
-from susx.pipeline.registry import STAGES
 from susx.pipeline.stage import Stage, execute
+from susx.pipeline.wiring import WIRING
 from susx.store import ArtefactStore, Job, Outcome, Ref, digest_json, open_store
 from susx.types import Json
 
@@ -50,8 +48,7 @@ def carry_out(stage: str, shard: Shard, store: str) -> list[Json]:
     if multiprocessing.parent_process() is not None:
         die_with_parent()
     opened = open_store(store)
-    known = {**STAGES, **LABEL_STAGES, **EXPERIMENT_STAGES}
-    return [_as_json(execute(known[stage], job, opened)) for job in shard.jobs]
+    return [_as_json(execute(WIRING[stage].stage, job, opened)) for job in shard.jobs]
 
 
 def shard_task(

@@ -16,7 +16,6 @@ from susx.pipeline import encode_data_set
 from susx.pipeline.cell import CellParams, CellSources, Sources, digests_of
 from susx.pipeline.encode_data_set import ImageFolder, ImageFolderSource, content_of
 from susx.pipeline.parameters import EncoderKey
-from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
 from susx.types import Digest
 
@@ -25,13 +24,7 @@ if TYPE_CHECKING:
     from susx.experiment.data import DataSet
     from susx.pipeline.executors import Executor
 
-__all__ = ["EXPERIMENT_STAGES", "Experiment", "Measured", "failed", "measure_experiment", "plan_experiment"]
-
-EXPERIMENT_STAGES: dict[str, Stage] = {
-    stage.name: stage for stage in (encode_data_set.STAGE, cell_stage.STAGE)
-}
-"""In the order of work."""
-
+__all__ = ["Experiment", "Measured", "failed", "measure_experiment", "plan_experiment"]
 
 @dataclass(frozen=True)
 class Experiment:

@@ -10,7 +10,7 @@ from susx.pipeline import classify, curate, encode_images, fit, package, report,
 from susx.pipeline.build_plan import BuildPlan, BuildResult
 from susx.pipeline.executors import Executor
 from susx.pipeline.inputs import Done
-from susx.pipeline.registry import STAGES
+from susx.pipeline.wiring import STAGES, check_inputs
 
 __all__ = ["build"]
 
@@ -20,6 +20,7 @@ def build(plan: BuildPlan, executor: Executor) -> BuildResult:
     done = Done(store=executor.store, account=executor.account)
     for stage in STAGES.values():
         if jobs := stage.jobs(plan, done):
+            check_inputs(jobs)
             done = done.plus(executor.run(stage, jobs))
     return BuildResult(
         text=done.one(text_classifier.STAGE),

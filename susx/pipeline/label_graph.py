@@ -12,39 +12,18 @@ from pathlib import Path
 from susx.errors import InputError
 from susx.labelling import LabelRecord, LabelResult, judge
 from susx.labelling.table import checked
-from susx.pipeline import (
-    class_model,
-    encode_folder,
-    encode_texts,
-    examples,
-    label,
-    pool,
-    pool_statistics,
-    prompts,
-    text_classifier,
-    words,
-)
+from susx.pipeline import class_model, encode_folder, label
 from susx.pipeline.executors import Executor
 from susx.pipeline.inputs import Done
 from susx.pipeline.label_plan import LabelPlan
-from susx.pipeline.stage import Stage
+from susx.pipeline.wiring import LABEL_STAGES, check_inputs
 from susx.store import ArtefactStore, Job
 from susx.store.image_rows import ImageRows
 from susx.types import Digest
 
-__all__ = ["LABEL_STAGES", "label_folder"]
+__all__ = ["label_folder"]
 
 logger = logging.getLogger(__name__)
-
-_OF_BUILD = (
-    pool.STAGE, examples.STAGE, words.STAGE, prompts.STAGE, encode_texts.STAGE, text_classifier.STAGE, pool_statistics.STAGE,
-)  # fmt: skip
-"""Stages that a build has as well, and shares with it."""
-
-LABEL_STAGES: dict[str, Stage] = {
-    stage.name: stage for stage in (*_OF_BUILD, encode_folder.STAGE, class_model.STAGE, label.STAGE)
-}
-"""Every stage by name, in the order in which a labelling comes to them."""
 
 
 def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
@@ -52,10 +31,12 @@ def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
     store, build = executor.store, plan.build
     photos = plan.folder.keep(store)
     done = Done(store=store, account=executor.account)
-    for stage in _OF_BUILD:
+    for stage in LABEL_STAGES.values():
         if jobs := stage.jobs(build, done):
+            check_inputs(jobs)
             done = done.plus(executor.run(stage, jobs))
     jobs = encode_folder.folder_jobs(build, plan.folder, photos)
+    check_inputs(jobs)
     encoded = executor.run(encode_folder.STAGE, jobs)
     done = done.plus(encoded)
     facts = encode_folder.read_facts(store, encoded)
@@ -65,8 +46,10 @@ def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
             f"None of the {len(plan.folder.photos)} photographs in {plan.folder.path} can be used: {counted}. Nothing was labelled."
         )
     _mend(plan, executor.store, jobs, [digest for digest, reason in facts.items() if not reason])
-    done = done.plus(executor.run(class_model.STAGE, class_model.model_jobs(build, done)))
-    done = done.plus(executor.run(label.STAGE, label.label_jobs(build, done, plan.said)))
+    check_inputs(jobs := class_model.model_jobs(build, done))
+    done = done.plus(executor.run(class_model.STAGE, jobs))
+    check_inputs(jobs := label.label_jobs(build, done, plan.said))
+    done = done.plus(executor.run(label.STAGE, jobs))
     left_out = {**plan.folder.left_out}
     left_out |= {path: facts[digest] for path, digest in plan.folder.photos.items() if facts[digest]}
     by_digest = label.read_labels(store, done.one(label.STAGE)).set_index("digest", drop=False)

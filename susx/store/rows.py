@@ -31,7 +31,7 @@ def write_rows(path: Path, kind: type[R], rows: Iterable[R]) -> None:
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     records = [{name: _encodable(getattr(row, name)) for name in names} for row in rows]
     with whole_file(path) as partial:
-        pq.write_table(pa.Table.from_pylist(records, schema=_schema(kind)), partial)
+        pq.write_table(pa.Table.from_pylist(records, schema=_schema(kind)), partial)  # type: ignore[arg-type]
 
 
 def read_rows(path: Path, kind: type[R], what: str, *, without: Sequence[str] = ()) -> list[R]:
@@ -60,7 +60,7 @@ def read_rows(path: Path, kind: type[R], what: str, *, without: Sequence[str] = 
                 f"{path} is no {kind.__name__} table: it lacks the columns {', '.join(missing)}. Give {what}."
             )
         table = pq.read_table(path, columns=[field.name for field in fields if field.name in stored])
-        records: list[R] = _adapter(kind).validate_python(table.to_pylist())
+        records: list[R] = _adapter(kind).validate_python(table.to_pylist())  # type: ignore[arg-type]
         return records
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path} is not a parquet file ({error}); give {what}.") from error

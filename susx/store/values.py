@@ -78,7 +78,7 @@ def _built(kind: type[V], facts: Mapping[str, Any], tensors: Mapping[str, Any]) 
     if unknown := {*facts, *tensors} - names:
         raise ValueError(f"it holds {', '.join(sorted(unknown))}")
     # Python's own values, not JSON text: pydantic's parser refuses the lone surrogates that captions and file names may hold.
-    read = {name: _reader(kind, name).validate_python(value) for name, value in facts.items()}
+    read = {name: _reader(kind, name).validate_python(value) for name, value in facts.items()}  # type: ignore[arg-type]
     return kind(**read, **tensors)
 
 

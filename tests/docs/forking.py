@@ -44,7 +44,7 @@ HEAVY = (
 """Of ours, what no variable changes."""
 OURS = (
     "susx.cli",
-    "susx.pipeline.registry",
+    "susx.pipeline.wiring",
     "susx.pipeline.graph",
     "susx.report",
     "susx.classifier",

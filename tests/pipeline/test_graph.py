@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,19 @@ from susx.pipeline.executors import PlanExecutor
 from susx.pipeline.graph import build
 from susx.pipeline.inputs import Artefacts
 from susx.pipeline.plan import plan_build
-from susx.pipeline.registry import STAGES
+from susx.pipeline.wiring import STAGES, WIRING, check_inputs
 from susx.store import Job, Ref
 from susx.testing.world import CLASSES, new_world
 
 FOLDER = Path(susx.pipeline.__file__).parent
+
+ELSEWHERE = {
+    "words": {"examples"},  # of classes without a name
+    "generate": {"text-classifier"},  # where images must be distinct
+    "pool-statistics": {"encode-images"},  # where the pool cannot be read whole
+    "encode-images": {"labelled"}, "curate": {"labelled"}, "report": {"labelled"},  # --from-labels is a build of its own
+}  # fmt: skip
+"""What a build of the embedded world does not read."""
 
 
 def walked(world, **options):
@@ -42,6 +51,36 @@ def test_inputs_come_from_earlier_stages(tmp_path):
     assert {job.stage for job in jobs} == set(order) - {"download", "labelled"}
     for job in jobs:
         assert all(order.index(ref.stage) < order.index(job.stage) for ref in job.inputs.values()), job.stage
+
+
+def test_the_screen_says_what_is_read(tmp_path):
+    """What jobs read, over all kinds of builds, is what the wiring says: no less, and what it does not say is refused."""
+    world = new_world(tmp_path)
+    world.write(examples="examples", aliases={"woven": ["weave"]})
+    for number in range(2):
+        (tmp_path / "examples" / "woven").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 64), (number, 9, 9)).save(tmp_path / "examples" / "woven" / f"{number}.png")
+    jobs = walked(world, mode="generate,retrieve")
+    reads: dict[str, set[str]] = {}
+    for job in jobs:
+        reads.setdefault(job.stage, set()).update(ref.stage for ref in job.inputs.values())
+    for name, read in reads.items():
+        declared = {stage.name for stage in WIRING[name].reads}
+        assert declared - read <= ELSEWHERE.get(name, set()), name
+    strange = Job("prompts", 1, "d", "", {}, {"target/val": Ref("target", "val", "k", "d")})
+    with pytest.raises(
+        ValueError, match=r"'prompts' reads target, which susx/pipeline/wiring\.py does not say"
+    ):
+        check_inputs([strange])
+
+
+def test_the_architecture_page_shows_the_screen():
+    """The table of the page has a row for every stage, with what it has a job for."""
+    page = (FOLDER.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \|", page, re.MULTILINE))
+    assert {name: wire.per for name, wire in WIRING.items()} == {
+        name: per for name, per in rows.items() if name in WIRING
+    }
 
 
 @pytest.mark.parametrize(

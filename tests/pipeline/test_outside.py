@@ -22,8 +22,8 @@ from susx.pipeline.generator_identity import generator_path, identify_generator
 from susx.pipeline.images import files_by_digest
 from susx.pipeline.inputs import Done
 from susx.pipeline.plan import plan_build
-from susx.pipeline.registry import STAGES
 from susx.pipeline.stage import execute
+from susx.pipeline.wiring import STAGES
 from susx.report.collect import _TestImages
 from susx.store import Ref
 from susx.store.inventory import damaged
