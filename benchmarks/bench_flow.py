@@ -176,8 +176,8 @@ def _walk(executor: Any, classes: int, images: int, seconds: float) -> None:
 
 def _stages() -> dict[str, Any]:
     """Put the simulated stages into the registry under the names of those they stand for."""
-    from susx.pipeline.wiring import STAGES
     from susx.pipeline.stage import Stage
+    from susx.pipeline.wiring import STAGES
 
     STAGES["generate"] = Stage("generate", 1, _draw, "Sleep", resumable=True, device=True)
     STAGES["encode-images"] = Stage("encode-images", 1, _encode, "Read", device=True)

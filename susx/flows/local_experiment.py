@@ -12,9 +12,10 @@ from susx.flows.local import in_local_flow
 from susx.flows.progress import Progress
 from susx.flows.settings import prepare_environment
 from susx.flows.temporary import TemporaryServer
-from susx.pipeline.experiment_graph import EXPERIMENT_STAGES, Experiment, Measured, measure_experiment
+from susx.pipeline.experiment_graph import Experiment, Measured, measure_experiment
 from susx.pipeline.stage import Stage
 from susx.pipeline.unchanged import Stale, kept_outcomes
+from susx.pipeline.wiring import EXPERIMENT_STAGES
 from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Experiment", "Measured", "failed", "measure_experiment", "plan_experiment"]
 
+
 @dataclass(frozen=True)
 class Experiment:
     """An experiment whose description was read and checked.

@@ -84,7 +84,7 @@ _LABEL = (
 )
 _EXPERIMENT = (
     Wire(encode_data_set.STAGE,  "data set of images"),
-    Wire(cell.STAGE,             "cell of the grid",   (encode_data_set.STAGE,)),
+    Wire(cell.STAGE,             "cell of the grid"),
 )
 # fmt: on
 
