@@ -10,6 +10,7 @@ import json
 import pytest
 
 from susx.datasets import ReadableImages
+from susx.datasets.encoded_split import EncodedSplit
 from susx.datasets.split import MOST_UNREADABLE, TargetSplit
 from susx.demo.textures import render
 from susx.errors import InputError
@@ -17,7 +18,9 @@ from susx.pipeline import target
 from susx.pipeline.executors import InlineExecutor
 from susx.pipeline.graph import build
 from susx.pipeline.plan import plan_build
+from susx.pipeline.value import VALUE
 from susx.store import ArtefactStore
+from susx.store.values import read_value
 from susx.testing.world import CLASSES
 
 PER_CLASS = 6
@@ -43,7 +46,7 @@ def photographed(world, tmp_path):
 
 
 def labels(world, split):
-    return json.loads((world.artefact("target", split) / "labels.json").read_text())
+    return read_value(world.artefact("target", split) / VALUE, EncodedSplit)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "missing"])
@@ -56,8 +59,8 @@ def test_a_bad_image_is_counted_and_named(photographed, tmp_path, damage):
         bad.write_bytes(bad.read_bytes()[:60] if damage == "truncated" else b"<html>not found</html>")
     counts = {o.ref.subject: o.counts for o in photographed.build() if o.ref.stage == target.STAGE.name}
     assert counts == {"val": {"images": 24}, "test": {"images": 23, "unreadable": 1}}
-    assert [*labels(photographed, "test")["unreadable"]] == ["test/banded/0.png"]
-    assert len(labels(photographed, "test")["names"]) == 23
+    assert [*labels(photographed, "test").unreadable] == ["test/banded/0.png"]
+    assert len(labels(photographed, "test").names) == 23
     report = photographed.store.folder(photographed.result.report)
     metrics = json.loads((report / "metrics.json").read_text())
     assert metrics["run"]["libraries"]["torch"] == importlib.metadata.version("torch")
