@@ -97,6 +97,7 @@ IDLE: tuple[Idle, ...] = (
         ("build", "status"), "settings", lambda line: "generate" not in line["mode"] and _sets(line, "generation"),
         "generation.* is read by --mode generate alone", f"{_START} --set generation.steps=3",
     ),
+    Idle(("report figure",), "against", lambda line: line["kind"] != "gains", "it goes with --kind gains", "result --out f.html --against tip_x"),
     Idle(("report table",), "audit", lambda line: line["form"] == "csv", "a CSV has no place for it", "result --format csv --no-audit"),
     Idle(
         ("report table",), "gains", lambda line: line["form"] == "csv", "a CSV has gains in any case", "result --format csv --gains",

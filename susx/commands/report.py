@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from susx.commands.endings import ends_in
+
 if TYPE_CHECKING:
     from susx.types import Json
 
@@ -128,6 +130,59 @@ def _paper(
     if len(set(named)) < len(named):
         raise ConfigError("An axis is named twice among --rows, --columns and --group; each has one place.")
     return render(paper_table(results, layout), form, audit=audit)
+
+
+@app.command("figure")
+def figure(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Results of susx experiment or susx evaluate.", metavar="RESULT...")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File to draw into: .html, a page for itself, or .tex, for pgfplots.",
+            callback=ends_in(".html", ".tex"),
+        ),
+    ],
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="shots (accuracy over shots), gains (by data set) or cost (accuracy over seconds)."
+        ),
+    ] = "shots",
+    rows: Annotated[
+        str, typer.Option(help="What is drawn apart, as rows of a table: method, tuning ...")
+    ] = "method",
+    where: Annotated[
+        list[str] | None, typer.Option(help="AXIS=VALUE[,VALUE]: these rows alone; repeatable.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Method that gains are over; default zero_shot.")
+    ] = None,
+) -> None:
+    """Draw a figure of a paper from results: means with their 95 % intervals over images."""
+    from susx.errors import ConfigError, InputError, did_you_mean
+    from susx.methods import REFERENCE, find_method
+    from susx.results import read_result
+    from susx.results.axes import AXES, axes_of
+    from susx.results.draw import draw
+    from susx.results.figures import KINDS, paper_figure
+    from susx.results.table import Layout
+    from susx.store import write_atomically
+
+    if kind not in KINDS:
+        raise ConfigError(
+            f"There is no kind '{kind}'.{did_you_mean(kind, KINDS)} Give one of {', '.join(KINDS)}."
+        )
+    if against is not None:
+        find_method(against)
+    layout = Layout(axes_of(rows), (), (AXES["access"],), tuple(where or ()), against=against or REFERENCE)
+    drawn = paper_figure([read_result(run) for run in runs], kind, layout)
+    try:
+        write_atomically(out, draw(drawn, "html" if out.suffix.lower() == ".html" else "latex").encode())
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error}). Choose another file.") from error
+    typer.echo(f"{out}: {drawn.caption}")
 
 
 _INTERVALS: dict[str, Literal["pm", "range", "none"]] = {"pm": "pm", "range": "range", "none": "none"}

@@ -100,6 +100,7 @@ class Fits:
     """The last fit, so that cells of several folders need it once."""
 
     key: Any = None
+    seconds: float = 0.0
     fit: FittedTrial | None = field(default=None, repr=False)
 
 
@@ -115,7 +116,6 @@ def measure_cell(cell: Cell, data: DataSet, run: Run = Run(), fits: Fits | None 
     Raises:
         SusxError: what the method, the protocol or the data refuse.
     """
-    started = time.perf_counter()
     method = method_of(cell.method, cell.parameters)
     _, test, words = data.splits(cell.seed)
     folder = _folder(cell, data, test.labels)
@@ -123,18 +123,19 @@ def measure_cell(cell: Cell, data: DataSet, run: Run = Run(), fits: Fits | None 
     trial = Trial(method, cell.tuning)
     shown = shown_to(trial, evidence)
     key = (id(data), cell.fit_key)
+    started, shared = time.perf_counter(), 0.0
     if fits is None or fits.key != key or fits.fit is None:
         fitted = fit_trial(
             trial, evidence, dataset=cell.grids, shrinkage=cell.shrinkage,
             run=dataclasses.replace(run, seed=cell.seed),
         )  # fmt: skip
         if fits is not None:
-            fits.key, fits.fit = key, fitted
+            fits.key, fits.fit, fits.seconds = key, fitted, time.perf_counter() - started
     else:
-        fitted = fits.fit
+        fitted, shared = fits.fit, fits.seconds
     query, labels, images = _query(folder, data, test)
     logits = fitted.fitted.logits(query)
-    seconds = time.perf_counter() - started
+    seconds = shared + time.perf_counter() - started
     inside = labels != OUTSIDER
     plain = ZeroShot().logits(fitted.fitted.zero_shot, query)
     score = measure(

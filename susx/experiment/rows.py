@@ -42,7 +42,7 @@ class Row(Score):
         validation_images: labelled images that hyper-parameters were chosen on, or fitted on.
         looks: how often images were scored to choose hyper-parameters: points of the search, on validation images under ``val``, on the
             support itself under ``support``.
-        seconds: of fit and prediction on this machine; fits that cells share count in the first.
+        seconds: of tuning, fit and prediction on this machine; a fit that cells share counts in each.
         images: file of what was said of every image, in the folder of a result; "" where none was kept.
         runs: the draw, accuracy and hyper-parameters of each of several draws that this is the mean of.
     """

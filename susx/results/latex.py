@@ -9,7 +9,7 @@ from susx.results.audit import HEADER
 from susx.results.numbers import gain_text, interval_text, value_text
 from susx.results.table import Cell, Layout, PaperTable
 
-__all__ = ["latex"]
+__all__ = ["escape_tex", "latex"]
 
 _TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", "±": r"$\pm$", "†": r"$^{\dagger}$", "<": r"$<$", ">": r"$>$",
@@ -27,7 +27,7 @@ def latex(table: PaperTable, audit: bool) -> str:
     out += [
         r"\begin{table}[tb]",
         r"\centering",
-        rf"\caption{{{_escape(table.caption)}.}}",
+        rf"\caption{{{escape_tex(table.caption)}.}}",
         r"\vspace{4pt}",
         r"\setlength{\tabcolsep}{4pt}",
         r"\small",
@@ -35,16 +35,16 @@ def latex(table: PaperTable, audit: bool) -> str:
     out += [r"\begin{tabular}{l" + "r" * width + "}", r"\toprule"]
     if table.spanner:
         out += [
-            rf" & \multicolumn{{{width}}}{{c}}{{{_escape(table.spanner)}}} \\",
+            rf" & \multicolumn{{{width}}}{{c}}{{{escape_tex(table.spanner)}}} \\",
             rf"\cmidrule(l){{2-{width + 1}}}",
         ]
-    out.append(_line([_escape(table.stub), *map(_escape, table.columns)]))
+    out.append(_line([escape_tex(table.stub), *map(escape_tex, table.columns)]))
     for group in table.groups:
         out.append(r"\midrule")
         if group.title:
-            out.append(rf"\multicolumn{{{width + 1}}}{{l}}{{\textit{{{_escape(group.title)}}}}} \\")
+            out.append(rf"\multicolumn{{{width + 1}}}{{l}}{{\textit{{{escape_tex(group.title)}}}}} \\")
         for row in group.lines:
-            out.append(_line([_escape(row.label), *(_cell(cell, table.layout) for cell in row.cells)]))
+            out.append(_line([escape_tex(row.label), *(_cell(cell, table.layout) for cell in row.cells)]))
             if table.layout.gains and any(cell.entry.gain is not None for cell in row.cells):
                 out.append(_line(["", *(_gain(cell, table.layout) for cell in row.cells)]))
     out += [r"\bottomrule", r"\end{tabular}"]
@@ -52,7 +52,7 @@ def latex(table: PaperTable, audit: bool) -> str:
         out += [
             r"\par\smallskip",
             r"\begin{minipage}{\linewidth}\footnotesize",
-            *map(_escape, table.notes),
+            *map(escape_tex, table.notes),
             r"\end{minipage}",
         ]
     out.append(r"\end{table}")
@@ -77,7 +77,7 @@ def _cell(cell: Cell, layout: Layout) -> str:
     text = rf"\textbf{{{text}}}" if cell.rank == 1 else rf"\underline{{{text}}}" if cell.rank == 2 else text
     interval = interval_text(entry.value, entry.low, entry.high, layout.interval, layout.digits)
     # A thin space on both sides: one after a command would be eaten.
-    small = _escape(interval.strip()).replace(r"$\pm$ ", r"$\pm$\,")
+    small = escape_tex(interval.strip()).replace(r"$\pm$ ", r"$\pm$\,")
     return text + _MARKS[cell.mark] + (rf"{{\scriptsize\,{small}}}" if interval else "")
 
 
@@ -89,10 +89,11 @@ def _gain(cell: Cell, layout: Layout) -> str:
 
 def _number(text: str) -> str:
     """Return numbers with a minus where there is one."""
-    return re.sub(r"-(?=\d)", r"$-$", _escape(text))
+    return re.sub(r"-(?=\d)", r"$-$", escape_tex(text))
 
 
-def _escape(text: str) -> str:
+def escape_tex(text: str) -> str:
+    """Return a text as LaTeX sets it."""
     return "".join(_TEX.get(sign, sign) for sign in text.replace("\n", " "))
 
 
