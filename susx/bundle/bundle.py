@@ -18,17 +18,18 @@ from susx.errors import InputError
 from susx.image_files import LOCAL, open_image, upright_rgb
 from susx.rejection import threshold_of
 
-__all__ = ["Bundle", "load_bundle"]
+__all__ = ["Bundle", "Features", "load_bundle"]
 
 
 @dataclasses.dataclass(frozen=True)
-class _Features:
+class Features:
     """What the image graph gave, by name; ``features`` are unit rows."""
 
     by_name: dict[str, np.ndarray]
 
     @property
     def pooled(self) -> Float32[np.ndarray, "query dim"]:
+        """Unit rows."""
         return self.by_name["features"]
 
 
@@ -84,7 +85,7 @@ class Bundle(Answering):
         picture = upright_rgb(image) if isinstance(image, Image.Image) else open_image(image, LOCAL)
         return self.stored.description.pixels.prepare(picture)
 
-    def encode(self, images: Iterable[Image.Image | Path | np.ndarray]) -> _Features:
+    def encode(self, images: Iterable[Image.Image | Path | np.ndarray]) -> Features:
         """Return features of readable images, in their order; memory holds one batch at a time."""
         names = self.stored.description.inputs
         found: dict[str, list[np.ndarray]] = {name: [] for name in names}
@@ -93,8 +94,8 @@ class Bundle(Answering):
             for name, rows in zip(names, self.stored.image.run(list(names), {"pixels": pixels}), strict=True):
                 found[name].append(rows)
         if not found["features"]:
-            return _Features({"features": np.zeros((0, self.stored.description.encoder.dim), np.float32)})
-        return _Features({name: np.concatenate(rows) for name, rows in found.items()})
+            return Features({"features": np.zeros((0, self.stored.description.encoder.dim), np.float32)})
+        return Features({name: np.concatenate(rows) for name, rows in found.items()})
 
     def logits(self, features: Any) -> Float32[np.ndarray, "query classes"]:
         """Return the method's scores of what ``encode`` gave."""

@@ -9,15 +9,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 import susx
 from susx.bundle.agreement import Agreement, compare
 from susx.bundle.bundle import Bundle
-from susx.bundle.description import JSON, Calibration, Description, EncoderFacts, MethodFacts, Rejected
+from susx.bundle.description import (
+    JSON,
+    Calibration,
+    Description,
+    EncoderFacts,
+    MethodFacts,
+    Quantised,
+    Rejected,
+)
+from susx.bundle.lost import drawn_to_compare, make_smaller
 from susx.bundle.pictures import drawn_pictures
 from susx.bundle.pixel_rule import rule_of
 from susx.bundle.read import read_bundle
+from susx.bundle.support_pictures import Shown
 from susx.bundle.towers import ImageTower, plain_model, write_graph
 from susx.classifier.classifier import Classifier
 from susx.classifier.export import export_onnx
@@ -34,41 +43,55 @@ COSINE = 0.99999
 WHOLE = 0.9999
 """The same from the picture on, where the library resizes tensors and Pillow pictures."""
 
+_CHECKED = 64
+"""Pictures of a source that torch looks at as well, about; more take long and tell no more."""
+
 PICTURES = 32
 """Pictures drawn for the check, beside those that are given."""
 
 
 def export_bundle(
-    classifier: Classifier, out: Path, *, pictures: Sequence[Image.Image] = (), force: bool = False
-) -> Agreement:
-    """Write a classifier as a bundle and return how near it is to the library.
+    classifier: Classifier,
+    out: Path,
+    *,
+    shown: Sequence[Shown] = (),
+    quantise: str | None = None,
+    force: bool = False,
+) -> tuple[str, ...]:
+    """Write a classifier as a bundle and return what was found when it was checked, in sentences.
 
     Args:
         classifier: with its encoder.
         out: new folder; complete or not there at all.
-        pictures: real ones to check with, beside those that are drawn.
-        force: replace a bundle that is there.
+        shown: real pictures to check with, beside those that are drawn.
+        quantise: int8 or fp16; None leaves single precision.
+        force: replace a bundle that is there, and keep a quantised one that changes too many answers.
 
     Raises:
         ConfigError: method or encoder cannot be exported; says which and why.
-        MismatchError: graphs and library differ.
+        MismatchError: graphs and library differ, or a quantised graph changes too many answers.
         StoreError: ``out`` holds something else, or cannot be written.
     """
     check_target(out, force)
     try:
         with whole_folder(out) as partial:
             _write(classifier, partial)
-            agreement = compare(
-                Bundle(read_bundle(partial)), classifier, [*drawn_pictures(PICTURES), *pictures]
-            )
+            plain = Bundle(read_bundle(partial))
+            pictures = [
+                picture for one in shown for picture in one.pictures[:: 1 + len(one.pictures) // _CHECKED]
+            ]
+            agreement = compare(plain, classifier, [*drawn_pictures(PICTURES), *pictures])
             _require(agreement)
-            _describe(classifier, partial, agreement.sentence)
+            lost = None
+            if quantise is not None:
+                lost = make_smaller(plain, quantise, shown or (drawn_to_compare(),), force=force)
+            _describe(classifier, partial, agreement.sentence, lost)
             read_bundle(partial)
             if out.exists():
                 shutil.rmtree(out)
     except OSError as error:
         raise StoreError(f"The bundle cannot be written to {out}: {error}.") from error
-    return agreement
+    return (agreement.sentence, *([lost.sentence] if lost else []))
 
 
 def check_target(out: Path, force: bool) -> None:
@@ -107,7 +130,7 @@ def _table(rows: torch.Tensor) -> np.ndarray:
     return np.ascontiguousarray(rows.float().numpy())
 
 
-def _describe(classifier: Classifier, folder: Path, checked: str) -> None:
+def _describe(classifier: Classifier, folder: Path, checked: str, quantised: Quantised | None = None) -> None:
     stored, encoder = classifier.stored, classifier.encoder
     facts, about = stored.facts, stored.about
     told = Description(
@@ -132,6 +155,7 @@ def _describe(classifier: Classifier, folder: Path, checked: str) -> None:
         toy=facts.toy,
         warning=about.warning,
         notes=about.notes,
+        quantised=quantised,
         checked=checked,
         files={path.name: digest_file(path) for path in sorted(folder.iterdir()) if path.name != JSON},  # type: ignore[misc]
     )  # fmt: skip

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from susx.commands.options import MaybeClassifier
 from susx.commands.runtime import BundleFolder
+
+if TYPE_CHECKING:
+    from susx.bundle.support_pictures import Shown
 
 __all__ = ["export"]
 
@@ -21,6 +24,13 @@ class Format(str, Enum):
     open_clip_head = "open_clip_head"
     bundle = "bundle"
     web = "web"
+
+
+class Bits(str, Enum):
+    """What an image tower is brought to."""
+
+    int8 = "int8"
+    fp16 = "fp16"
 
 
 _ENDINGS = {"onnx": (".onnx",), "open_clip_head": (".safetensors",)}
@@ -52,6 +62,20 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file or bundle.")] = False,
     classifier: MaybeClassifier = None,
     bundle: BundleFolder = None,
+    quantize: Annotated[
+        Bits | None,
+        typer.Option(
+            "--quantize",
+            help="bundle, web: int8 or fp16; what it changes is measured, and refused below 99 % of equal answers without --force.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images",
+            help="bundle, web: photographs to check and quantise on, beside the run's support images; in folders of class names they are labelled.",
+        ),
+    ] = None,
     onnxruntime_web: Annotated[
         Path | None,
         typer.Option(
@@ -75,14 +99,19 @@ def export(
         )
     if onnxruntime_web is not None and form is not Format.web:
         raise ConfigError("--onnxruntime-web has no effect: it goes with --format web. Leave it out.")
+    for flag, value in (("--quantize", quantize), ("--images", images)):
+        if value is not None and (form not in (Format.bundle, Format.web) or bundle is not None):
+            raise ConfigError(
+                f"{flag} has no effect: it goes with --classifier and --format bundle or web. Leave it out."
+            )
     if classifier is None and bundle is None:
         raise ConfigError("Give the classifier to export with --classifier.")
     if form is Format.web:
-        _web(classifier, bundle, a_folder(out) or out, onnxruntime_web)
+        _web(classifier, bundle, a_folder(out) or out, onnxruntime_web, quantize, images, force=force)
         return
     assert classifier is not None
     if form is Format.bundle:
-        _bundle(classifier, a_folder(out) or out, force=force)
+        _bundle(classifier, a_folder(out) or out, quantize, images, force=force)
         return
     if out.exists() and not force:
         raise ConfigError(f"{out} exists; give --force to write over it.")
@@ -107,7 +136,7 @@ def export(
         typer.echo(f"note: {note}", err=True)
 
 
-def _bundle(classifier: Path, out: Path, *, force: bool) -> None:
+def _bundle(classifier: Path, out: Path, quantize: Bits | None, images: Path | None, *, force: bool) -> None:
     from susx.bundle.export import check_target, export_bundle
     from susx.classifier import load_classifier
     from susx.printable import for_terminal
@@ -115,19 +144,45 @@ def _bundle(classifier: Path, out: Path, *, force: bool) -> None:
 
     check_target(out, force)
     loaded = load_classifier(classifier, device="cpu")
-    agreement = export_bundle(loaded, out, force=force)
+    shown = _pictures(classifier, images, loaded.class_names)
+    sentences = export_bundle(loaded, out, shown=shown, quantise=quantize and quantize.value, force=force)
     size = folder_size(out) / 1e6
     typer.echo(
         f"{out}: {loaded.stored.method.name}, {len(loaded.class_names)} classes, {loaded.facts.encoder.model}; {size:.1f} MB."
     )
-    typer.echo(agreement.sentence)
+    for sentence in sentences:
+        typer.echo(sentence)
     for licence in loaded.facts.licences:
         typer.echo(f"licence: {for_terminal(licence)}")
     for note in loaded.about.notes:
         typer.echo(f"note: {note}", err=True)
 
 
-def _web(classifier: Path | None, bundle: Path | None, out: Path, package: Path | None) -> None:
+def _pictures(classifier: Path, images: Path | None, class_names: tuple[str, ...]) -> list[Shown]:
+    """Return the photographs of a folder, and the support images of a run whose store is there."""
+    from susx.bundle.support_pictures import from_folder, from_support
+    from susx.commands.support import open_support
+    from susx.errors import SusxError
+
+    shown = [] if images is None else [from_folder(images, class_names)]
+    run = next(
+        (place for place in (classifier, classifier.parent) if (place / "support.parquet").is_file()), None
+    )
+    if run is not None:
+        try:
+            rows, _, locate = open_support(run, None, None)
+            support = from_support([row for row in rows if row.class_name in class_names], locate)
+        except (SusxError, OSError) as error:
+            typer.echo(f"note: the support images are not looked at ({error}).", err=True)
+        else:
+            shown += [support] if support.pictures else []
+    return shown
+
+
+def _web(
+    classifier: Path | None, bundle: Path | None, out: Path, package: Path | None, quantize: Bits | None, images: Path | None,
+    *, force: bool,
+) -> None:  # fmt: skip
     import tempfile
 
     from susx.bundle.hub import locate_bundle
@@ -140,6 +195,6 @@ def _web(classifier: Path | None, bundle: Path | None, out: Path, package: Path 
         assert classifier is not None
         with tempfile.TemporaryDirectory() as scratch:
             made = Path(scratch) / "bundle"
-            _bundle(classifier, made, force=False)
+            _bundle(classifier, made, quantize, images, force=force)
             typer.echo(export_web(made, out, package))
     typer.echo(f"Any static server shows it: python -m http.server --directory {out}")

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from transformers import BertTokenizerFast, BlipConfig, BlipForImageTextRetrieval, BlipImageProcessor
 
 from susx.bundle import load_bundle
+from susx.bundle.agreement import compare
 from susx.bundle.export import COSINE, export_bundle
 from susx.bundle.pictures import drawn_pictures
 from susx.classifier import Classifier, ClassifierFacts, StoredClassifier
@@ -90,12 +91,14 @@ def test_every_encoder_gives_the_same_features(kind: str, tmp_path: Path) -> Non
     fitted = Fitted.of(METHODS["zero_shot"](), Evidence(text, encoder.logit_scale))
     facts = ClassifierFacts(NAMES, config, encoder.digest)
     classifier = Classifier(StoredClassifier(facts, fitted, None, ()), device="cpu", batch_size=8)
-    agreement = export_bundle(classifier, tmp_path / "bundle")
+    (said,) = export_bundle(classifier, tmp_path / "bundle")
+    assert "Against torch on 32 pictures" in said
+    bundle = load_bundle(tmp_path / "bundle", device="cpu")
+    agreement = compare(bundle, classifier, drawn_pictures(32, seed=4))
     assert agreement.cosine >= COSINE
     assert agreement.same + agreement.ties == agreement.pictures
     assert agreement.pixel <= (20 if kind == "blip" else 0)
     assert agreement.whole >= 0.9999
-    bundle = load_bundle(tmp_path / "bundle", device="cpu")
     others = drawn_pictures(5, seed=11)
     found, expected = bundle.encode(others).pooled, encoder.encode_images(others).numpy()
     assert float((found * expected).sum(axis=1).min()) >= 0.9999
