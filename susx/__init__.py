@@ -49,5 +49,5 @@ def __getattr__(name: str) -> Any:
 
     if name not in __all__:
         raise AttributeError(f"module 'susx' has no attribute {name!r}")
-    place = next((module for module, names in _PLACES.items() if name in names), "susx.methods")
-    return getattr(importlib.import_module(place), name)
+    holder = next((module for module, names in _PLACES.items() if name in names), "susx.methods")
+    return getattr(importlib.import_module(holder), name)

@@ -292,8 +292,8 @@ def _named(name: str, classes: Sequence[str]) -> DatasetConfig:
     try:
         return DatasetConfig(name=re.sub(r"[^\w.-]+", "-", name), classes=tuple(classes))
     except ValidationError as error:
-        words = complaints(error)
-        raise ConfigError(f"The class names cannot be used: {words}.") from error
+        reason = complaints(error)
+        raise ConfigError(f"The class names cannot be used: {reason}.") from error
 
 
 def _yaml(value: Any) -> str:

@@ -22,12 +22,12 @@ def child_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     folder, its place goes on ``PYTHONPATH``.
     """
     environment = {**os.environ, "PYTHONSAFEPATH": "1", **(more or {})}
-    places = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
+    places = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     # Not site-packages: on PYTHONPATH it would come before the standard library, and backports there hide modules.
     if _ROOT.name not in {"site-packages", "dist-packages"} and str(_ROOT) not in places:
         places.append(str(_ROOT))
     if places:
-        environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(place) for place in places)
+        environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in places)
     return environment
 
 

@@ -189,8 +189,8 @@ class Decoders:
     def _answer(self, worker: _Worker) -> Any:
         if not worker.pipe.poll(self.seconds):
             raise _Late
-        found, *what = worker.pipe.recv()
-        if found == "bad":
+        answer, *what = worker.pipe.recv()
+        if answer == "bad":
             worker.at_rest = True
             raise BadImage(*what)
         return what

@@ -148,11 +148,11 @@ def is_full(error: Exception) -> bool:
     """
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return True
-    said = str(error)
-    if any(os.strerror(number) in said for number in (errno.ENOSPC, errno.EDQUOT)):
+    text = str(error)
+    if any(os.strerror(number) in text for number in (errno.ENOSPC, errno.EDQUOT)):
         return True
     return bool(
-        re.search(rf"os error ({errno.ENOSPC}|{errno.EDQUOT})\)|^\d+ requested and \d+ written$", said)
+        re.search(rf"os error ({errno.ENOSPC}|{errno.EDQUOT})\)|^\d+ requested and \d+ written$", text)
     )
 
 

@@ -54,9 +54,9 @@ def _first_braces(name: str) -> Sequence[str]:
     braces = _BRACES.search(name)
     if not braces:
         return [name]
-    first, last, words = braces.groups()
-    if words is not None:
-        choices = words.split(",")
+    first, last, alternatives = braces.groups()
+    if alternatives is not None:
+        choices = alternatives.split(",")
     elif int(last) - int(first) >= _MOST:
         raise InputError(f"'{name}' stands for more than {_MOST} files.")
     else:
@@ -75,12 +75,12 @@ def _globbed(pattern: str) -> list[Path]:
         below = (path for path in files_below(base).files)
         return [path for path in below if _matches(path.relative_to(base).parts, tuple(rest))]
     at = "" if base == Path() else glob.escape(str(base))
-    found = glob.glob(str(Path(at, *rest))) or glob.glob(
+    matches = glob.glob(str(Path(at, *rest))) or glob.glob(
         str(Path(at, *(part.replace("[", "[[]") for part in rest)))
     )
     return sorted(
         path
-        for path in map(Path, found)
+        for path in map(Path, matches)
         if path.is_file() and not any(map(is_leftover, set(path.parts[len(base.parts) :]) - set(rest)))
     )
 

@@ -226,10 +226,10 @@ def _opened(source: Path | bytes, limits: ImageLimits) -> Iterator[Image.Image]:
 def _unidentified(data: bytes, name: str) -> BadImage:
     """Say what a file is that no decoder takes: an image of another format, one of ours that is damaged, or none."""
     start = data[:64]
-    if known := next((form for form, pattern in _SIGNATURES.items() if pattern.match(start)), None):
+    if form_name := next((form for form, pattern in _SIGNATURES.items() if pattern.match(start)), None):
         return BadImage(
-            f"format-{known.lower().replace(' ', '-')}",
-            f"{name} is {known}, which is not decoded here. Save it as JPEG, PNG, WebP or AVIF.",
+            f"format-{form_name.lower().replace(' ', '-')}",
+            f"{name} is {form_name}, which is not decoded here. Save it as JPEG, PNG, WebP or AVIF.",
         )
     if ours := next((form for form, pattern in _OURS.items() if pattern.match(start)), None):
         return BadImage("truncated", f"{name} begins as {ours} and is cut off or damaged.")

@@ -134,8 +134,8 @@ def _groups(members: Iterable[Member], *, last: bool) -> dict[str, dict[str, Mem
 
 
 def _sample(key: str, parts: dict[str, Member]) -> TarSample:
-    known = dict(parts)
+    files = dict(parts)
     for kind, member in parts.items():
-        known.setdefault(kind.rpartition(".")[2], member)
+        files.setdefault(kind.rpartition(".")[2], member)
     images = [kind for kind in parts if f".{kind.rpartition('.')[2]}" in IMAGE_SUFFIXES]
-    return TarSample(key, known, tuple(sorted(images, key=lambda kind: "." in kind)))
+    return TarSample(key, files, tuple(sorted(images, key=lambda kind: "." in kind)))

@@ -151,7 +151,7 @@ def print_summary(console: Console, summary: Mapping[str, Any]) -> None:
         console.print(
             f"Labelled images: {', '.join(f'{number:,} {name}' for name, number in counts.items())}."
         )
-    said = summary["packaged"]["sentence"]
-    console.print(escape(said[:1].upper() + said[1:]), soft_wrap=True)
+    sentence = summary["packaged"]["sentence"]
+    console.print(escape(sentence[:1].upper() + sentence[1:]), soft_wrap=True)
     console.print(f"Classifier: {escape(summary['classifier'])}", soft_wrap=True)
     console.print(f"Report: [bold]{escape(summary['report'])}[/]", soft_wrap=True)

@@ -68,8 +68,8 @@ def info(dataset: Annotated[str, typer.Argument(help="Name or YAML file.")]) -> 
         f"classes       {len(config.classes)}",
     ]
     for label, name in enumerate(config.classes):
-        words = _hint_words(config.hints.get(name))
-        lines.append(f"{label:>5}  {name}" + (f"  [{'; '.join(words)}]" if words else ""))
+        hints = _hint_words(config.hints.get(name))
+        lines.append(f"{label:>5}  {name}" + (f"  [{'; '.join(hints)}]" if hints else ""))
     typer.echo("\n".join(lines))
 
 

@@ -45,8 +45,10 @@ def _trains(line: Line) -> bool:
     """Whether a method named trains; one that is unknown is refused by its name later."""
     from susx.methods import Need, known_methods
 
-    known = known_methods()
-    return any(name not in known or Need.TRAINING in known[name].needs for name in _listed(line["methods"]))
+    methods = known_methods()
+    return any(
+        name not in methods or Need.TRAINING in methods[name].needs for name in _listed(line["methods"])
+    )
 
 
 def _of_results(line: Line) -> bool:

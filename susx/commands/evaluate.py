@@ -165,16 +165,16 @@ def _with_settings(names: list[str], settings: Sequence[str]) -> list[str] | dic
         return names
     chosen: dict[str, dict[str, Any]] = {name: {} for name in names}
     for setting in settings:
-        place, sign, value = setting.partition("=")
-        method, dot, name = place.strip().partition(".")
+        key, sign, value = setting.partition("=")
+        method, dot, name = key.strip().partition(".")
         if not (sign and dot and name and method in chosen):
             raise ConfigError(
                 f"--set takes METHOD.NAME=VALUE of a method named with --methods ({', '.join(names) or 'none'}), "
                 f"found '{setting}'."
             )
         if name in chosen[method]:
-            raise ConfigError(f"--set {place.strip()} is given twice; give it once.")
-        chosen[method][name] = parse_yaml(value, f"--set {place}")
+            raise ConfigError(f"--set {key.strip()} is given twice; give it once.")
+        chosen[method][name] = parse_yaml(value, f"--set {key}")
     return chosen
 
 

@@ -84,11 +84,11 @@ def add(
     if added.gain is None:
         typer.echo("Not checked: without captions nothing tells whether this encoder made the embeddings.")
     else:
-        said = f"Captions are nearer to their own images than to others by {added.gain:+.3f} (standard error {added.error:.3f})"
+        gain_text = f"Captions are nearer to their own images than to others by {added.gain:+.3f} (standard error {added.error:.3f})"
         typer.echo(
-            f"{said}: they fit the encoder."
+            f"{gain_text}: they fit the encoder."
             if added.fits
-            else f"warning: {said}: another encoder may have made them."
+            else f"warning: {gain_text}: another encoder may have made them."
         )
 
 

@@ -207,9 +207,9 @@ def _summary(console: Console, result: LabelResult) -> None:
     shown = [name for name in (*result.classes, "") if name in counts.index]
     for name in sorted(shown, key=lambda name: -counts[name])[:_MOST_CLASSES]:
         of = frame[frame["label"] == name]
-        said = int(of["said"].sum())
+        by_people = int(of["said"].sum())
         title = _plain(name) if name else "(none of these)"
-        rows.append([title, str(len(of)), f"{of['probability'].mean():.2f}", str(said or "")])
+        rows.append([title, str(len(of)), f"{of['probability'].mean():.2f}", str(by_people or "")])
     print_table(console, "Labels", columns, rows)
     if len(shown) > _MOST_CLASSES:
         console.print(f"{len(shown) - _MOST_CLASSES} more classes are in the table.")

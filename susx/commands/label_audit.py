@@ -74,13 +74,13 @@ def audit(
                 f"note: {len(strangers)} answers are about images that this audit does not ask about: {named}",
                 err=True,
             )
-    said = answers_of(result)
-    made = promise(drawn, said)
+    said_so_far = answers_of(result)
+    made = promise(drawn, said_so_far)
     for line in _sentences(drawn, made):
         typer.echo(for_terminal(line))
     if made.answered < made.asked:
         questions = result / "audits" / f"{drawn.number}-questions.csv"
-        write_questions(drawn, said, questions)
+        write_questions(drawn, said_so_far, questions)
         typer.echo(
             f"{made.asked - made.answered} of {made.asked} images wait for an answer, and count as wrong until then: answer in the page "
             f"('susx label review {result}', Audit), or fill in the column 'label' of {questions} and give it with --answers."

@@ -204,8 +204,8 @@ def compare(
 
     if len(runs) < 2:
         raise ConfigError(f"Comparing needs at least two reports, found {len(runs)}. Name another folder.")
-    found = _read(runs)
-    header, rows = compare_rows(found)
+    runs_read = _read(runs)
+    header, rows = compare_rows(runs_read)
     if form is not None:
         typer.echo(render_table(header, rows, _checked(form)), nl=False)
         return

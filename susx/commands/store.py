@@ -93,18 +93,18 @@ def gc(
     from susx.store.garbage import collect
 
     garbage = collect(_open(store), keep_seconds=days * 86400, delete=delete)
-    console, found = output(), garbage.removable
+    console, artefacts = output(), garbage.removable
     for run, size in sorted(garbage.runs.items()):
         console.print(f"{human_size(size):>10}  is kept for the run {run} alone", soft_wrap=True)
-    for path, size in found[:20]:
+    for path, size in artefacts[:20]:
         console.print(f"{human_size(size):>10}  {path}", soft_wrap=True)
-    if len(found) > 20:
-        console.print(f"... and {len(found) - 20} more")
-    total = human_size(sum(size for _, size in found))
+    if len(artefacts) > 20:
+        console.print(f"... and {len(artefacts) - 20} more")
+    total = human_size(sum(size for _, size in artefacts))
     if delete:
-        console.print(f"{len(found)} folders removed, {total} freed.")
+        console.print(f"{len(artefacts)} folders removed, {total} freed.")
     else:
-        console.print(f"{len(found)} folders could go, {total}; nothing was removed (give --delete).")
+        console.print(f"{len(artefacts)} folders could go, {total}; nothing was removed (give --delete).")
 
 
 def _open(store: str):  # type: ignore[no-untyped-def]

@@ -34,14 +34,14 @@ def show(
         typer.echo(json.dumps(counts, indent=1))
         return
     totals: dict[str, int] = {}
-    for own in counts.values():
-        for reason, number in own.items():
+    for of_class in counts.values():
+        for reason, number in of_class.items():
             totals[reason] = totals.get(reason, 0) + number
     reasons = [KEPT, *sorted((r for r in totals if r != KEPT), key=lambda r: (-totals[r], r))]
     width = max([5, *(len(name) for name in counts)])
     typer.echo("  ".join([f"{'class':<{width}}", *reasons]))
-    for name, own in [*counts.items(), ("total", totals)]:
-        cells = [f"{own.get(reason, 0) or '-':>{len(reason)}}" for reason in reasons]
+    for name, of_class in [*counts.items(), ("total", totals)]:
+        cells = [f"{of_class.get(reason, 0) or '-':>{len(reason)}}" for reason in reasons]
         typer.echo("  ".join([f"{name:<{width}}", *cells]))
 
 

@@ -143,26 +143,26 @@ class DatasetConfig(BaseModel):
     @classmethod
     def _check_aliases(cls, aliases: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         owner: dict[str, str] = {}
-        for name, words in aliases.items():
-            for word in words:
+        for name, aliases_of in aliases.items():
+            for word in aliases_of:
                 if fault := _fault(word.strip()):
                     raise ValueError(f"an alias of '{name}' {fault}")
                 if owner.setdefault(plain(word), name) != name:
                     raise ValueError(
                         f"the alias '{word}' stands for '{owner[plain(word)]}' and for '{name}'; leave it to one of them"
                     )
-        return {name: tuple(word.strip() for word in words) for name, words in aliases.items()}
+        return {name: tuple(word.strip() for word in aliases_of) for name, aliases_of in aliases.items()}
 
     @model_validator(mode="after")
     def _check_references(self) -> DatasetConfig:
-        known = set(self.classes)
+        classes = set(self.classes)
         for field, keys in (("hints", self.hints), ("prompts", self.prompts), ("aliases", self.aliases)):
             for key in keys:
-                if key not in known:
+                if key not in classes:
                     raise ValueError(f"{field} names '{key}', which is not among the classes")
         for reader in self.readers:
             for target in reader.class_map.values():
-                if target not in known:
+                if target not in classes:
                     raise ValueError(f"class_map leads to '{target}', which is not among the classes")
         if self.unnamed and self.examples is None:
             raise ValueError(

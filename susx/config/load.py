@@ -140,9 +140,11 @@ def _explain(
             parts.append(f"{where}: the key '{dotted}' is missing.")
         else:
             message = item["msg"].removeprefix("Value error, ")
-            found = "" if isinstance(item["input"], dict | list | tuple) else f" (found {item['input']!r})"
+            value_text = (
+                "" if isinstance(item["input"], dict | list | tuple) else f" (found {item['input']!r})"
+            )
             named = "" if dotted in changes else f" {dotted}:"
-            parts.append(f"{where}:{named} {message}{found}.")
+            parts.append(f"{where}:{named} {message}{value_text}.")
     return " ".join(parts)
 
 

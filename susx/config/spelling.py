@@ -32,20 +32,20 @@ class NameFinder:
         self._lengths: dict[str, set[int]] = {}
         """First word of a name -> numbers of words of the names that begin so: most places of a text begin none."""
         for name in names:
-            if words := _words(name):
+            if spelling := _words(name):
                 for end in ("", "s", "es"):
-                    form = (*words[:-1], words[-1] + end)
+                    form = (*spelling[:-1], spelling[-1] + end)
                     self._wanted.setdefault(form, set()).add(name)
                     self._lengths.setdefault(form[0], set()).add(len(form))
 
     def names_in(self, text: str) -> set[str]:
         """Return the names that a text holds."""
-        words = _words(text)
+        text_words = _words(text)
         return {
             name
-            for start, word in enumerate(words)
+            for start, word in enumerate(text_words)
             for length in self._lengths.get(word, ())
-            for name in self._wanted.get(words[start : start + length], ())
+            for name in self._wanted.get(text_words[start : start + length], ())
         }
 
 

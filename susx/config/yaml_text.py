@@ -41,9 +41,9 @@ def parse_yaml(text: str, where: str) -> Any:
 def _count(node: yaml.Node, where: str, counts: dict[yaml.Node, int | None], depth: int) -> int:
     """Return how many values a node stands for."""
     if node in counts:
-        if (known := counts[node]) is None:
+        if (counted := counts[node]) is None:
             raise ConfigError(f"{_at(node, where)}: a value contains itself.")
-        return known
+        return counted
     if depth > MAX_DEPTH:
         raise ConfigError(f"{_at(node, where)}: nested too deeply (at most {MAX_DEPTH} levels are read).")
     counts[node] = None

@@ -51,25 +51,25 @@ class SplitCheck:
 
     def problems(self, classes: tuple[str, ...]) -> tuple[str, ...]:
         """Return what is wrong, one sentence each."""
-        found = []
+        problems = []
         if self.expected is not None and self.images != self.expected:
-            found.append(f"{self.split}: {self.images} images listed, {self.expected} published.")
+            problems.append(f"{self.split}: {self.images} images listed, {self.expected} published.")
         if self.missing:
             shown = ", ".join(str(path) for path in self.missing[:3])
-            found.append(
+            problems.append(
                 f"{self.split}: {len(self.missing)} listed files are not on the disk, first {shown}."
             )
         if len(self.undecodable) > max(1, MOST_UNREADABLE * self.decoded):
             shown = "; ".join(f"{name} ({reason})" for name, reason in [*self.undecodable.items()][:2])
-            found.append(
+            problems.append(
                 f"{self.split}: {len(self.undecodable)} of {self.decoded} images cannot be decoded, first {shown} A build would refuse "
                 "this split."
             )
         empty = [name for name, count in zip(classes, self.per_class, strict=True) if not count]
         if empty:
             shown = ", ".join(empty[:5]) + (", ..." if len(empty) > 5 else "")
-            found.append(f"{self.split}: {len(empty)} of {len(classes)} classes have no image: {shown}.")
-        return tuple(found)
+            problems.append(f"{self.split}: {len(empty)} of {len(classes)} classes have no image: {shown}.")
+        return tuple(problems)
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,12 @@ def check_dataset(config: DatasetConfig, root: Path | None) -> DatasetCheck:
     for split in ("val", "test"):
         for reader in config.readers:
             try:
-                found = READERS[reader.kind](config, reader, root, split)
+                read = READERS[reader.kind](config, reader, root, split)
             except SusxError as error:
                 problems.append(f"{split}: {error}")
                 break
-            if found is not None:
-                check = _check(config, reader, root, split, found)
+            if read is not None:
+                check = _check(config, reader, root, split, read)
                 splits.append(check)
                 problems.extend(check.problems(config.classes))
                 break
@@ -152,7 +152,7 @@ def _undecodable(found: TargetSplit, places: Sequence[int]) -> dict[str, str]:
 
     with ThreadPoolExecutor(2) as pool:
         reasons = zip(places, pool.map(reason, places), strict=True)
-        return {found.names[place]: why for place, why in reasons if why}
+        return {found.names[row]: why for row, why in reasons if why}
 
 
 def _folder_order(found: TargetSplit) -> tuple[str, ...]:

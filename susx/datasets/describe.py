@@ -168,8 +168,8 @@ def describe_csv(file: Path, class_column: str = "") -> dict[str, Any]:
             )
     options = {"file": file.name, **{what: column for what, column in columns_of.items() if column}}
     if split := columns_of["split_column"]:
-        words = {(row[split] or "").strip() for row in rows}
-        named = {SPLIT_WORDS.get(word.lower(), ""): word for word in sorted(words)}
+        splits = {(row[split] or "").strip() for row in rows}
+        named = {SPLIT_WORDS.get(word.lower(), ""): word for word in sorted(splits)}
         options |= {key: named[key] for key in ("val", "test") if named.get(key, key) != key}
     if delimiter != ",":
         options["delimiter"] = delimiter
@@ -214,9 +214,11 @@ def split_folders(folder: Path) -> dict[str, str]:
     A folder of vehicles may have a class ``train``: only two such folders or more, each with folders in it, are splits.
     """
     inside = folders_in(folder)
-    found = {SPLIT_WORDS[path.name.lower()]: path.name for path in inside if path.name.lower() in SPLIT_WORDS}
+    folders = {
+        SPLIT_WORDS[path.name.lower()]: path.name for path in inside if path.name.lower() in SPLIT_WORDS
+    }
     nested = all(folders_in(path) for path in inside)
-    return found if len(found) == len(inside) >= 2 and nested else {}
+    return folders if len(folders) == len(inside) >= 2 and nested else {}
 
 
 def describe_folder(folder: Path) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def encode_split(
 
     def pictures() -> Iterator[Image.Image]:
         if readable.places or readable.unreadable:  # read before: the same images again
-            yield from (split.image(place) for place in readable.places)
+            yield from (split.image(row) for row in readable.places)
             return
         for image in readable:
             hashes.append(hash_of(image))
@@ -68,7 +68,7 @@ def encode_split(
     encoded = encode(encoder, pictures, patches=patches, adapters=adapters, views=views)
     return EncodedSplit(
         encoded.image, encoded.patches, encoded.adapted, encoded.views,
-        labels=tuple(classes[split.labels[place]] for place in readable.places),
-        names=tuple(split.names[place] for place in readable.places),
+        labels=tuple(classes[split.labels[row]] for row in readable.places),
+        names=tuple(split.names[row] for row in readable.places),
         hashes=tuple(hashes), unreadable=readable.unreadable,
     )  # fmt: skip

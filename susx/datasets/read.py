@@ -46,7 +46,7 @@ def read_split(config: DatasetConfig, data_root: Path | None, split: Split) -> T
             f"The data root {data_root} is not a folder; give the folder that holds the data sets."
         )
     for reader in config.readers:
-        found = READERS[reader.kind](config, reader, data_root, split)
-        if found is not None:
-            return found
+        read = READERS[reader.kind](config, reader, data_root, split)
+        if read is not None:
+            return read
     return None

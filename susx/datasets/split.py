@@ -99,15 +99,15 @@ class ReadableImages:
     unreadable: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Image.Image]:
-        for place, name in enumerate(self.split.names):
+        for row, name in enumerate(self.split.names):
             try:
-                image = self.split.image(place)
+                image = self.split.image(row)
             except Exception as error:  # decoders raise what they like on damaged files
                 self.unreadable[name] = f"{type(error).__name__}: {error}"
                 if len(self.unreadable) > max(1, MOST_UNREADABLE * len(self.split)):
-                    raise InputError(self._refusal(place + 1)) from error
+                    raise InputError(self._refusal(row + 1)) from error
                 continue
-            self.places.append(place)
+            self.places.append(row)
             yield image
 
     def _refusal(self, seen: int) -> str:

@@ -118,26 +118,26 @@ def split_files(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Return split -> tables below a folder (or of one file); what names no split is ``train``, as for ``datasets``."""
     if folder.is_file():
         return {"train": (folder,)}
-    found: dict[str, list[Path]] = {}
+    files_of: dict[str, list[Path]] = {}
     for file in files_below(folder, {".parquet", ".arrow"}).files:
         inside = file.relative_to(folder)
         if file.name.startswith("cache-"):  # what map() and filter() of datasets leave
             continue
-        found.setdefault(_split_of(inside), []).append(file)
-    _refuse_configurations(folder, found)
-    return {split: tuple(files) for split, files in found.items()}
+        files_of.setdefault(_split_of(inside), []).append(file)
+    _refuse_configurations(folder, files_of)
+    return {split: tuple(files) for split, files in files_of.items()}
 
 
 def _split_of(inside: Path) -> str:
     """Return the split that a table's path names, as ``datasets`` reads it: a word of it (``my_test.parquet``, ``test/0.parquet``), or
     anything before ``-00000-of-00001`` in a folder ``data``."""
     name = _SHARD.sub("", inside.stem)
-    words = [name, *reversed(inside.parts[:-1])]
-    if split := next((SPLIT_WORDS[word.lower()] for word in words if word.lower() in SPLIT_WORDS), ""):
+    name_parts = [name, *reversed(inside.parts[:-1])]
+    if split := next((SPLIT_WORDS[word.lower()] for word in name_parts if word.lower() in SPLIT_WORDS), ""):
         return split
     if name != inside.stem and inside.parent.name == "data" and name:
         return name
-    for word in words:
+    for word in name_parts:
         splits = {SPLIT_WORDS[part] for part in re.split(r"[^a-z]+", word.lower()) if part in SPLIT_WORDS}
         if len(splits) == 1:
             return splits.pop()
@@ -248,24 +248,24 @@ def _image_columns(schema: pa.Schema, features: dict[str, Any]) -> list[str]:
 
 
 def _image_column(schema: pa.Schema, features: dict[str, Any], file: Path) -> str:
-    found = _image_columns(schema, features)
-    if not found:
+    candidates = _image_columns(schema, features)
+    if not candidates:
         raise ConfigError(f"{file} holds no column of images; it has: {', '.join(schema.names)}.")
-    return found[0]
+    return candidates[0]
 
 
 def _class_column(schema: pa.Schema, features: dict[str, Any], file: Path) -> str:
     marked = [name for name in schema.names if features.get(name, {}).get("names") is not None]
-    found = marked or [name for name in schema.names if name.lower() in _LABEL_NAMES]
-    if not found:
+    candidates = marked or [name for name in schema.names if name.lower() in _LABEL_NAMES]
+    if not candidates:
         raise ConfigError(
             f"{file} holds no column of labels; it has: {', '.join(schema.names)}. Name one with --class-column."
         )
-    if len(found) > 1:
+    if len(candidates) > 1:
         raise ConfigError(
-            f"{file} holds several columns of labels: {', '.join(found)}. Name one with --class-column."
+            f"{file} holds several columns of labels: {', '.join(candidates)}. Name one with --class-column."
         )
-    return str(found[0])
+    return str(candidates[0])
 
 
 def _features(schema: pa.Schema, folder: Path) -> dict[str, Any]:

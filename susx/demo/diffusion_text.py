@@ -109,13 +109,13 @@ def build_tokenizer(folder: Path, sentences: Sequence[str] = ()) -> CLIPTokenize
     ``sentences``; any other text still falls back to its bytes.
     """
     texts = [*CATEGORIES, *TEMPLATES, *FILLER, *sentences]
-    words = Counter(word for text in texts for word in re.findall(r"[a-z]+", text.lower()))
-    merges = _merges(sorted(words))
+    word_counts = Counter(word for text in texts for word in re.findall(r"[a-z]+", text.lower()))
+    merges = _merges(sorted(word_counts))
     letters = list(_byte_symbols())
     tokens = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges)]
     tokens += ["<|startoftext|>", "<|endoftext|>"]
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = {token: place for place, token in enumerate(dict.fromkeys(tokens))}
+    vocabulary = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     lines = ["#version: 0.2", *(f"{left} {right}" for left, right in merges)]
     (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -66,12 +66,12 @@ def write_pool_index(
         jpegs = [drawn.jpeg for drawn in waiting]
         packed.write(jpegs)
         rows = _unit(encode_images(jpegs), len(jpegs), "images")
-        words = (
+        captions = (
             _unit(encode_texts([d.caption for d in waiting]), len(jpegs), "captions")
             if encode_texts
             else None
         )
-        cosines = (rows * words).sum(axis=1) if words is not None else np.full(len(jpegs), np.nan)
+        cosines = (rows * captions).sum(axis=1) if captions is not None else np.full(len(jpegs), np.nan)
         features.append(rows)
         records.extend(_record(d, float(c)) for d, c in zip(waiting, cosines, strict=True))
         if progress is not None:

@@ -15,10 +15,10 @@ _SMALL = frozenset(("with", "of", "a", "the", "and", "print", "drawing", "big", 
 
 def unknown_names(names: Iterable[str]) -> list[str]:
     """Return the names that hold no word of the vocabulary."""
-    known = {
+    recognised = {
         word for name, others in SYNONYMS.items() for phrase in (name, *others) for word in _words(phrase)
     }
-    return [name for name in names if not known.intersection(_words(name))]
+    return [name for name in names if not recognised.intersection(_words(name))]
 
 
 def _words(text: str) -> list[str]:

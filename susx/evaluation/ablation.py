@@ -132,22 +132,22 @@ def support_size_curve(
     """
     if repeats < 1 or min(sizes, default=0) < 1:
         raise InputError(f"Sizes and repeats must be at least 1, found {tuple(sizes)} and {repeats}.")
-    _, own = evidence.support("A support curve")
-    counts = torch.bincount(own)
+    _, support_labels = evidence.support("A support curve")
+    counts = torch.bincount(support_labels)
     largest, smallest = int(counts.max()), int(counts[counts > 0].min())
     top1, low, high = [], [], []
     used = tuple(size for size in sizes if size <= largest)
     for size in used:
         alike = size >= largest == smallest
-        found = []
+        points = []
         for repeat in range(1 if alike else repeats):
             part = take_shots(evidence, size, derive_seed(seed, "shots", size, repeat))
             method = make(part)
-            found.append(_top_1(method.logits(method.fit(part), query), labels))
-        shares = [share for share, _ in found]
+            points.append(_top_1(method.logits(method.fit(part), query), labels))
+        shares = [share for share, _ in points]
         top1.append(sum(shares) / len(shares))
-        low.append(min(shares) if len(found) > 1 else found[0][1][0])
-        high.append(max(shares) if len(found) > 1 else found[0][1][1])
+        low.append(min(shares) if len(points) > 1 else points[0][1][0])
+        high.append(max(shares) if len(points) > 1 else points[0][1][1])
     return AccuracyCurve(used, tuple(top1), tuple(low), tuple(high))
 
 

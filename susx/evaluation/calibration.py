@@ -96,10 +96,10 @@ def fit_temperature(logits: Float[Tensor, "query classes"], labels: Int64[Tensor
 
     check_scored(logits, labels)
     scores = logits.detach().double().cpu()
-    own = labels.cpu()
+    labels_cpu = labels.cpu()
 
     def loss(log_temperature: float) -> float:
-        return float(torch.nn.functional.cross_entropy(scores / np.exp(log_temperature), own))
+        return float(torch.nn.functional.cross_entropy(scores / np.exp(log_temperature), labels_cpu))
 
-    found = minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    minimum = minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(minimum.x))

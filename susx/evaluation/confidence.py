@@ -53,12 +53,12 @@ def class_confidence(
         raise MismatchError(f"Expected labels below {len(text)}, found {int(labels.max())}.")
     posterior = (logit_scale * support @ text.T).softmax(dim=1)
     mean = class_means(posterior, labels, torch.ones(len(labels)), len(text))
-    own = mean.diagonal().clone()
+    own_confidence = mean.diagonal().clone()
     rivals = mean.fill_diagonal_(-1.0).max(dim=1)
     several = len(text) > 1
     return [
         ClassConfidence(
-            label, float(own[label]), int(rivals.indices[label]) if several else -1,
+            label, float(own_confidence[label]), int(rivals.indices[label]) if several else -1,
             float(rivals.values[label]) if several else 0.0,
         )
         for label in labels.unique(sorted=True).tolist()  # type: ignore[no-untyped-call]

@@ -21,12 +21,12 @@ def columns_of(source: Sequence[str], target: Sequence[str], name: str = "the ta
     Raises:
         MismatchError: a class of the target is not among the source's.
     """
-    place = {class_name: i for i, class_name in enumerate(source)}
-    unknown = [class_name for class_name in target if class_name not in place]
+    column = {class_name: i for i, class_name in enumerate(source)}
+    unknown = [class_name for class_name in target if class_name not in column]
     if unknown:
         shown = ", ".join(map(repr, unknown[:5]))
         raise MismatchError(
             f"{len(unknown)} of the {len(target)} classes of {name} are not among the {len(source)} the method was fitted "
             f"on ({shown}). Domain generalisation needs the same label space: use the same class names."
         )
-    return [place[class_name] for class_name in target]
+    return [column[class_name] for class_name in target]

@@ -161,5 +161,5 @@ def measure_runs(
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if len(known) == len(values) else None
+    measured = [value for value in values if value is not None]
+    return sum(measured) / len(measured) if len(measured) == len(values) else None

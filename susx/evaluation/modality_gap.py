@@ -65,10 +65,10 @@ def cosine_histograms(
     same, other = _image_pairs(images, labels, bins)
     for start in range(0, len(images), _CHUNK):
         rows = slice(start, start + _CHUNK)
-        own = labels[rows, None] == torch.arange(len(text))[None]
+        is_true_class = labels[rows, None] == torch.arange(len(text))[None]
         cosines = images[rows] @ text.float().T
-        paired.add(cosines[own])
-        unpaired.add(cosines[~own])
+        paired.add(cosines[is_true_class])
+        unpaired.add(cosines[~is_true_class])
     above = torch.ones(len(text), len(text), dtype=torch.bool).triu(1)
     texts.add((text.float() @ text.float().T)[above])
     named = {
@@ -98,10 +98,10 @@ def intra_modal_overlap(histograms: Sequence[CosineHistogram]) -> float | None:
     Returns:
         None where there are no pairs of one of the two kinds.
     """
-    found = {histogram.name: histogram for histogram in histograms}
-    if SAME_CLASS not in found or OTHER_CLASS not in found:
+    histogram_of = {histogram.name: histogram for histogram in histograms}
+    if SAME_CLASS not in histogram_of or OTHER_CLASS not in histogram_of:
         return None
-    return overlap(found[SAME_CLASS], found[OTHER_CLASS])
+    return overlap(histogram_of[SAME_CLASS], histogram_of[OTHER_CLASS])
 
 
 def centroid_gap(images: Float[Tensor, "query dim"], text: Float[Tensor, "classes dim"]) -> float:

@@ -50,9 +50,9 @@ def top_k_correct(
     check_scored(logits, labels)
     if k < 1:
         raise InputError(f"top-k needs k of at least 1, found {k}.")
-    own = logits.gather(1, labels[:, None])
+    true_score = logits.gather(1, labels[:, None])
     before = torch.arange(logits.shape[1], device=logits.device) < labels[:, None]
-    rank = ((logits > own) | ((logits == own) & before)).sum(dim=1)
+    rank = ((logits > true_score) | ((logits == true_score) & before)).sum(dim=1)
     return rank < k
 
 

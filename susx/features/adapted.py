@@ -32,13 +32,13 @@ def visual_blocks(encoder: Encoder) -> list[tuple[nn.Module, nn.Module]]:
         InputError: it has none of the kind; names the encoder.
     """
     visual = getattr(encoder.model, "visual", None)
-    for place, norm in _KINDS:
+    for attribute, norm in _KINDS:
         blocks: Any = visual
-        for name in place.split("."):
+        for name in attribute.split("."):
             blocks = getattr(blocks, name, None)
-        found = [(block, getattr(block, norm, None)) for block in blocks or ()]
-        if found and all(isinstance(one, nn.Module) and _width(one) for _, one in found):
-            return found  # type: ignore[return-value]
+        pairs = [(block, getattr(block, norm, None)) for block in blocks or ()]
+        if pairs and all(isinstance(one, nn.Module) and _width(one) for _, one in pairs):
+            return pairs  # type: ignore[return-value]
     raise InputError(
         f"The encoder {encoder.id} has no transformer blocks that adapters go into (a residual network, or of another kind). Use a "
         "vision transformer of open_clip (ViT-B-32, ViT-B-16, ViT-L-14 ...), or leave tip_adapter_pp and tip_x_pp out."

@@ -90,10 +90,10 @@ def read_features(
     if looks_like_arrays(folder):
         _refuse_others(folder, "a folder of arrays", choices, "text")
         return read_arrays(folder, text=text)
-    found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
+    listing = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
     raise InputError(
         f"{folder}: no features in a known layout. Expected {_TENSORS} (this project), keys_*shots.pt, val_f.pt or "
-        f"test_f.pt (Tip-Adapter), *_f_test_m*.pt (SuS-X), or test_features.npy (arrays); found {found}."
+        f"test_f.pt (Tip-Adapter), *_f_test_m*.pt (SuS-X), or test_features.npy (arrays); found {listing}."
     )
 
 

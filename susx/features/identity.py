@@ -135,8 +135,8 @@ def _cached(model: str, pretrained: str) -> Path:
             f"open_clip knows no architecture '{model}'.{did_you_mean(model, open_clip.list_models())} "
             "Set encoder.model to one of open_clip.list_models(), or to 'hf-hub:<organisation>/<model>'."
         )
-    known = open_clip.get_pretrained_cfg(model, pretrained)
-    if not known:
+    published = open_clip.get_pretrained_cfg(model, pretrained)
+    if not published:
         from open_clip.pretrained import list_pretrained_tags_by_model
 
         tags = ", ".join(list_pretrained_tags_by_model(model)) or "none"
@@ -144,7 +144,10 @@ def _cached(model: str, pretrained: str) -> Path:
             f"'{pretrained}' is neither a file nor a set of weights that open_clip knows for '{model}' (known: {tags})."
         )
     return _fetch(
-        model, pretrained, known.get("hf_hub") or known.get("url") or "?", lambda: download_pretrained(known)
+        model,
+        pretrained,
+        published.get("hf_hub") or published.get("url") or "?",
+        lambda: download_pretrained(published),
     )
 
 

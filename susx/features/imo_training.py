@@ -97,15 +97,15 @@ def imo_train(
     seen = digest_json([[digests[at], labels[at]] for at in order])
     how = Run(run.seed, str(encoder.device), run.folder, run.progress)
     trained = train("imo", start, len(labels), loss, recipe, how, evidence=f"{encoder.digest} {seen}")
-    found = Adapters.of(trained.parameters, first.strength, first.encoder, first.encoder_digest)
-    data = found.to_bytes()
+    adapters = Adapters.of(trained.parameters, first.strength, first.encoder, first.encoder_digest)
+    data = adapters.to_bytes()
     record = {
         "adapters": "IMO", "weights": digest_bytes(data), "encoder": encoder.id, "encoder_digest": encoder.digest,
-        "blocks": len(blocks), "width": found.width, "hidden": hidden, "strength": found.strength,
-        "parameters": sum(value.numel() for value in found.tensors.values()), "source": source, "images": len(labels),
+        "blocks": len(blocks), "width": adapters.width, "hidden": hidden, "strength": adapters.strength,
+        "parameters": sum(value.numel() for value in adapters.tensors.values()), "source": source, "images": len(labels),
         "classes": classes, "data": seen, "recipe": asdict(recipe), "dropped": DROPPED, "seed": run.seed,
         "losses": trained.losses, "seconds": round(trained.seconds, 3),
     }  # fmt: skip
     write_atomically(path, data)
     write_atomically(path.with_suffix(".json"), json.dumps(record, indent=1).encode())
-    return found
+    return adapters

@@ -81,10 +81,10 @@ def published_pixels(model: str) -> dict[str, Any]:
     """
     from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 
-    found = [get_pretrained_cfg(model, tag) for tag in list_pretrained_tags_by_model(model)]
+    published = [get_pretrained_cfg(model, tag) for tag in list_pretrained_tags_by_model(model)]
     kept = [
         {key: cfg[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in cfg}
-        for cfg in found
+        for cfg in published
     ]
     if not kept or any(other != kept[0] for other in kept):
         return {}

@@ -79,12 +79,14 @@ def weight_settings(model: str, pretrained: str, weights: Path) -> WeightSetting
         read = json.loads(beside.read_text(encoding="utf-8-sig"))
         told, pixels = read.get("model_cfg", read), read.get("preprocess_cfg", {})
         quick = bool(told.get("quick_gelu", False))
-        known = {_PIXELS[key]: value for key, value in pixels.items() if key in _PIXELS and value is not None}
+        settings = {
+            _PIXELS[key]: value for key, value in pixels.items() if key in _PIXELS and value is not None
+        }
     except (OSError, ValueError, AttributeError) as error:
         raise ModelError(
             f"{beside} is not a configuration of open_clip ({error}); mend it, or take it away from beside {weights.name}."
         ) from error
-    return WeightSettings(quick_gelu=quick and not model.endswith(QUICK), pixels=known)
+    return WeightSettings(quick_gelu=quick and not model.endswith(QUICK), pixels=settings)
 
 
 def doubt(model: str, pretrained: str, weights: Path) -> str:

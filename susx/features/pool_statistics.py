@@ -64,10 +64,10 @@ def gather_pool_statistics(
     prompts = text.detach().float()
     total = _nothing(classes, dim, encoder, text_digest(text, logit_scale))
     step = max(1, min(_MOST_ROWS, _BLOCK_NUMBERS // classes))
-    for place, part in enumerate(parts):
+    for number, part in enumerate(parts):
         if part.ndim != 2 or part.shape[1] != dim:
             raise MismatchError(
-                f"Part {place} of the pool has shape {tuple(part.shape)}, expected rows of width {dim} as in the text "
+                f"Part {number} of the pool has shape {tuple(part.shape)}, expected rows of width {dim} as in the text "
                 "classifier. Encode both with one model."
             )
         for start in range(0, len(part), step):

@@ -62,9 +62,9 @@ class Tcl(nn.Module):
             name.removeprefix("bert."): weight for name, weight in _below(weights, "text_encoder.").items()
         }
         fused = [
-            int(found[1])
+            int(match[1])
             for name in read
-            if (found := re.match(r"encoder\.layer\.(\d+)\.crossattention", name))
+            if (match := re.match(r"encoder\.layer\.(\d+)\.crossattention", name))
         ]
         layers = min(fused, default=_depth(read, r"encoder\.layer\.(\d+)\."))
         hidden = read["embeddings.word_embeddings.weight"].shape[1]
@@ -146,13 +146,13 @@ def _plain(text: str) -> str:
 
 
 def _checkpoint(folder: Path) -> Path:
-    found = sorted(path for path in folder.iterdir() if path.suffix in {".safetensors", ".pth", ".pt"})
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
+    checkpoints = sorted(path for path in folder.iterdir() if path.suffix in {".safetensors", ".pth", ".pt"})
+    if len(checkpoints) != 1:
+        names = ", ".join(path.name for path in checkpoints) or "none"
         raise ModelError(
             f"{folder}: expected weights in one checkpoint (.safetensors, .pth, .pt); found checkpoints: {names}."
         )
-    return found[0]
+    return checkpoints[0]
 
 
 def _weights(checkpoint: Path) -> Mapping[str, Tensor]:
@@ -165,14 +165,16 @@ def _weights(checkpoint: Path) -> Mapping[str, Tensor]:
 
 
 def _below(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    found = {name.removeprefix(prefix): weight for name, weight in weights.items() if name.startswith(prefix)}
-    if not found:
+    weights_below = {
+        name.removeprefix(prefix): weight for name, weight in weights.items() if name.startswith(prefix)
+    }
+    if not weights_below:
         raise KeyError(f"no weights of {prefix.rstrip('.')}")
-    return found
+    return weights_below
 
 
 def _depth(names: Mapping[str, Tensor], pattern: str) -> int:
-    return 1 + max(int(found[1]) for name in names if (found := re.match(pattern, name)))
+    return 1 + max(int(match[1]) for name in names if (match := re.match(pattern, name)))
 
 
 def _linear(weights: Mapping[str, Tensor]) -> nn.Linear:

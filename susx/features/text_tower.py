@@ -86,11 +86,11 @@ class TextTower:
     ) -> Float[Tensor, "classes dim"]:
         """Return unit rows of sentences whose placeholders are ``context``, the same for all or one for each of them; gradients
         flow to it alone."""
-        at, words = self._first, context.shape[-2]
+        at, context_length = self._first, context.shape[-2]
 
         def fill(module: Any, inputs: Any, vectors: Tensor) -> Tensor:
             middle = context.to(vectors.dtype).expand(len(vectors), -1, -1)
-            return torch.cat([vectors[:, :at], middle, vectors[:, at + words :]], dim=1)
+            return torch.cat([vectors[:, :at], middle, vectors[:, at + context_length :]], dim=1)
 
         hook = self._table.register_forward_hook(fill)
         try:

@@ -65,18 +65,18 @@ class PrefectExecutor:
         begun = time.perf_counter()
         size = -(-len(jobs) // MAX_TASKS)
         shards = [list(jobs[i : i + size]) for i in range(0, len(jobs), size)]
-        known = [kept_outcomes(shard, self.store) for shard in shards]
+        kept_of = [kept_outcomes(shard, self.store) for shard in shards]
         failure: BaseException | None = None
-        with self.progress.stage(stage, len(jobs), cached=all(k is not None for k in known)) as advance:
+        with self.progress.stage(stage, len(jobs), cached=all(k is not None for k in kept_of)) as advance:
             waiting: list[Any] = []
-            for shard, done in zip(shards, known, strict=True):
+            for shard, done in zip(shards, kept_of, strict=True):
                 if done is None:
                     waiting.append(self._submit(stage, shard))
                 else:
                     if self.shared:
                         self._note(stage, shard)
                     waiting.append(None)
-            for shard, done, future in zip(shards, known, waiting, strict=True):
+            for shard, done, future in zip(shards, kept_of, waiting, strict=True):
                 if done is None:
                     self._await(stage, future, waiting)
                     if not future.state.is_completed():
@@ -127,13 +127,13 @@ class PrefectExecutor:
             return [as_outcome(data) for data in state.result()]
         except (OSError, ValueError, MissingResult) as error:
             # The result was written on a machine whose disk this one does not see; the store says the same.
-            known = kept_outcomes(shard, self.store)
-            if known is None:
+            kept = kept_outcomes(shard, self.store)
+            if kept is None:
                 raise SusxError(
                     f"The work of {shard[0].stage} '{shard[0].subject}' was done, but its artefact is not in "
                     f"{self.store.address}. All workers need the same store: a shared folder or an object store."
                 ) from error
-            return known
+            return kept
 
 
 def _failure(state: State) -> BaseException:

@@ -68,7 +68,7 @@ class TemporaryServer:
         if self._folder is None:
             places = [platformdirs.user_cache_path("susx"), self._store]
             self._folder, self._lock = _free_folder(
-                [place / f"prefect-{version('prefect')}" for place in places]
+                [folder / f"prefect-{version('prefect')}" for folder in places]
             )
             database = self._folder / "prefect.db"
             if database.exists() and database.stat().st_size > _LARGEST:
@@ -107,9 +107,9 @@ class TemporaryServer:
             self.start()
             if self._serves():
                 return
-        said = self._last_lines()
+        log_end = self._last_lines()
         self.stop()
-        raise ServerError(f"The temporary Prefect server of this run ended as it started. It said: {said}")
+        raise ServerError(f"The temporary Prefect server of this run ended as it started. It said: {log_end}")
 
     def stop(self, *, discard: bool = False) -> None:
         """End the server within seconds; with ``discard`` its database goes too. A server that has ended may be asked again."""
@@ -130,11 +130,11 @@ class TemporaryServer:
         ends = time.monotonic() + STARTUP_SECONDS
         while not select.select([self._process.stdout], [], [], 0.2)[0]:
             if time.monotonic() > ends:
-                said = self._last_lines()
+                log_end = self._last_lines()
                 self.stop()
                 raise ServerError(
                     f"The temporary Prefect server of this run did not start in {STARTUP_SECONDS:.0f} s. "
-                    f"Wait for a less busy machine and run the same command again.{' It said: ' + said if said else ''}"
+                    f"Wait for a less busy machine and run the same command again.{' It said: ' + log_end if log_end else ''}"
                 )
         return self._process.stdout.readline() == b"ready\n"
 
@@ -159,18 +159,20 @@ class TemporaryServer:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
     def _environment(self) -> dict[str, str]:
-        own = {
+        settings = {
             "PREFECT_HOME": str(self._folder), "PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1",
             "PREFECT__SERVER_FINAL": "1", "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
         }  # fmt: skip
         if not _configured_database():
-            own[_DATABASES[0]] = f"sqlite+aiosqlite:///{self._folder}/prefect.db"
-        return {name: value for name, value in child_environment(own).items() if name != "PREFECT_API_URL"}
+            settings[_DATABASES[0]] = f"sqlite+aiosqlite:///{self._folder}/prefect.db"
+        return {
+            name: value for name, value in child_environment(settings).items() if name != "PREFECT_API_URL"
+        }
 
     def _last_lines(self) -> str:
         assert self._folder is not None
-        said = (self._folder / "server.log").read_text(encoding="utf-8", errors="replace")
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        log = (self._folder / "server.log").read_text(encoding="utf-8", errors="replace")
+        lines = [line.strip() for line in log.splitlines() if line.strip()]
         return " / ".join(lines[-3:]) or "nothing"
 
 
@@ -181,12 +183,12 @@ def _configured_database() -> bool:
 def _free_folder(places: Sequence[Path]) -> tuple[Path, FileLock]:
     """Return a folder that no other server uses, and the lock that keeps it so."""
     problem: OSError | None = None
-    for place in places:
+    for parent in places:
         for number in range(64):
-            folder = place / str(number)
+            folder = parent / str(number)
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                lock = FileLock(str(place / f"{number}.lock"))
+                lock = FileLock(str(parent / f"{number}.lock"))
                 lock.acquire(blocking=False)
                 (folder / ".writable").write_bytes(b"")
                 return folder, lock

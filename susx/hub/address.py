@@ -58,19 +58,19 @@ class HubAddress:
         Raises:
             ConfigError: it is none, or of the other kind.
         """
-        given = os.fspath(text)
-        found = _WHOLE.fullmatch(_START.sub("", given)) if is_hub_address(given) else None
-        if found is None or ".." in given or "--" in given:
+        written = os.fspath(text)
+        match = _WHOLE.fullmatch(_START.sub("", written)) if is_hub_address(written) else None
+        if match is None or ".." in written or "--" in written:
             raise ConfigError(
-                f"{given!r} is no address on the Hub; expected hf://owner/name or hf://datasets/owner/name, and perhaps "
+                f"{written!r} is no address on the Hub; expected hf://owner/name or hf://datasets/owner/name, and perhaps "
                 "@revision (letters, digits, '-', '_' and '.')."
             )
-        kind: Literal["model", "dataset"] = "dataset" if found["kind"] == "datasets/" else "model"
+        kind: Literal["model", "dataset"] = "dataset" if match["kind"] == "datasets/" else "model"
         if expected and kind != expected:
             raise ConfigError(
-                f"{given} is for a {_HOLDS[kind]}; a {_HOLDS[expected]} is {'hf://datasets/' if kind == 'model' else 'hf://'}owner/name."
+                f"{written} is for a {_HOLDS[kind]}; a {_HOLDS[expected]} is {'hf://datasets/' if kind == 'model' else 'hf://'}owner/name."
             )
-        return cls(kind, f"{found['owner']}/{found['name']}", found["revision"])
+        return cls(kind, f"{match['owner']}/{match['name']}", match["revision"])
 
     def pinned(self, commit: str) -> HubAddress:
         """Return the address of one commit, whose content never changes."""

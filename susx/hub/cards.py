@@ -89,15 +89,15 @@ class Accuracy:
 
 def accuracies_of(summary: Mapping[str, Any]) -> list[Accuracy]:
     """Return the rows of a run's ``run.json`` that have numbers; whatever else it holds is passed over."""
-    found = []
+    accuracies = []
     for row in summary.get("methods") or ():
         try:
             top1, low, high = (float(row[name]) for name in ("top1", "low", "high"))
             tuning = str(row.get("tuning") or "")
-            found.append(Accuracy(str(row["method"]), tuning, top1, low, high, int(row["n"])))
+            accuracies.append(Accuracy(str(row["method"]), tuning, top1, low, high, int(row["n"])))
         except (KeyError, TypeError, ValueError):
             continue
-    return found
+    return accuracies
 
 
 def eval_results(rows: Iterable[Accuracy], dataset: str) -> list[EvalResult]:
@@ -138,12 +138,14 @@ def choose_licence(given: str | None, rows: Iterable[SupportRow]) -> str:
                 "Where none fits, give 'other'."
             )
         return given.lower()
-    found = Counter(identifier(row.licence or "") for row in rows)
-    if len(found) == 1 and (only := next(iter(found))) != "unknown":
+    licences = Counter(identifier(row.licence or "") for row in rows)
+    if len(licences) == 1 and (only := next(iter(licences))) != "unknown":
         return only
-    said = ", ".join(f"{count} {name}" for name, count in found.most_common(4)) or "there are no images"
+    licence_text = (
+        ", ".join(f"{count} {name}" for name, count in licences.most_common(4)) or "there are no images"
+    )
     raise InputError(
-        f"A card needs a licence, and the images do not agree on one ({said}); nothing was pushed. Say one with --license: an "
+        f"A card needs a licence, and the images do not agree on one ({licence_text}); nothing was pushed. Say one with --license: an "
         "identifier of the Hub such as cc-by-4.0, or 'other', or 'unknown'."
     )
 

@@ -20,10 +20,10 @@ def unreachable() -> tuple[type[Exception], ...]:
     import requests
     from huggingface_hub.errors import OfflineModeIsEnabled
 
-    known = [OfflineModeIsEnabled, requests.ConnectionError, requests.Timeout, httpx.TransportError]
+    kinds = [OfflineModeIsEnabled, requests.ConnectionError, requests.Timeout, httpx.TransportError]
     with contextlib.suppress(ImportError):  # of huggingface_hub 2
-        known.append(importlib.import_module("httpx2").TransportError)
-    return tuple(known)
+        kinds.append(importlib.import_module("httpx2").TransportError)
+    return tuple(kinds)
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ def find_examples(folder: Path, classes: Sequence[str]) -> Mapping[str, tuple[st
             f"The folder of examples {folder} is not there. Give one with a sub-folder of images per class, or take 'examples' out."
         )
     names = {plain(name): name for name in classes}
-    found: dict[str, list[str]] = {}
+    examples_of: dict[str, list[str]] = {}
     below = images_below(folder)
     beside = next((path for path in below.files if path.parent == folder), None)
     if beside:
@@ -40,7 +40,7 @@ def find_examples(folder: Path, classes: Sequence[str]) -> Mapping[str, tuple[st
             raise ConfigError(
                 f"The examples' folder {entry} is no class's.{did_you_mean(entry.name, classes)} Its name must be that of a class."
             )
-        found.setdefault(name, []).extend(
+        examples_of.setdefault(name, []).extend(
             path.relative_to(folder).as_posix() for path in below.files if path.is_relative_to(entry)
         )
-    return {name: tuple(found[name]) for name in classes if found.get(name)}
+    return {name: tuple(examples_of[name]) for name in classes if examples_of.get(name)}

@@ -65,8 +65,8 @@ class AdaptedSpace(Method[Any]):
             InputError: the support has no adapted features, or the file is no longer the one that was named.
             MismatchError: the adapters are another encoder's.
         """
-        found = super().fit(evidence, run)  # type: ignore[safe-super]  # the method behind
-        fields = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
+        fitted = super().fit(evidence, run)  # type: ignore[safe-super]  # the method behind
+        fields = {f.name: getattr(fitted, f.name) for f in dataclasses.fields(fitted)}
         return self.state_type(**fields, **self._read_adapters(evidence))
 
     def adapter_file(self) -> AdapterFile:
@@ -127,11 +127,11 @@ class AdaptedSpace(Method[Any]):
         from susx.methods.adapters import read_adapters
 
         file = self.adapter_file()
-        found = evidence.derived(
+        adapters = evidence.derived(
             ("adapters", file.digest), lambda: read_adapters(Path(file.path), file.digest)
         )
-        found.check(evidence.encoder, evidence.encoder_digest)
+        adapters.check(evidence.encoder, evidence.encoder_digest)
         return {
-            **found.tensors, "strength": found.strength, "encoder": found.encoder,
-            "encoder_digest": found.encoder_digest,
+            **adapters.tensors, "strength": adapters.strength, "encoder": adapters.encoder,
+            "encoder_digest": adapters.encoder_digest,
         }  # fmt: skip

@@ -53,15 +53,15 @@ class Adapters:
     encoder_digest: str = ""
 
     def __post_init__(self) -> None:
-        found = {name: tuple(getattr(self, name).shape) for name in _TENSORS}
-        blocks, hidden, width = (*found["down"], 0, 0, 0)[:3]
+        shapes = {name: tuple(getattr(self, name).shape) for name in _TENSORS}
+        blocks, hidden, width = (*shapes["down"], 0, 0, 0)[:3]
         expected = {
             "down": (blocks, hidden, width), "down_bias": (blocks, hidden), "up": (blocks, width, hidden),
             "up_bias": (blocks, width),
         }  # fmt: skip
-        if found != expected or not blocks * hidden * width:
+        if shapes != expected or not blocks * hidden * width:
             raise InputError(
-                f"Adapters: expected two layers a block, [blocks, hidden, width] and back, found {found}. Train again."
+                f"Adapters: expected two layers a block, [blocks, hidden, width] and back, found {shapes}. Train again."
             )
         if not (
             math.isfinite(self.strength) and all(bool(t.isfinite().all()) for t in self.tensors.values())
@@ -116,8 +116,8 @@ class Adapters:
             getattr(self, name)[block].to(tokens.device, tokens.dtype) for name in _TENSORS
         )
         hidden = drop((tokens @ down.T + down_bias).relu())
-        found: Tensor = self.strength * (hidden @ up.T + up_bias)
-        return found
+        update: Tensor = self.strength * (hidden @ up.T + up_bias)
+        return update
 
     def with_tensors(self, **tensors: Tensor) -> Adapters:
         """Return them with other numbers, unchecked: a training under way."""

@@ -71,9 +71,9 @@ def search_cache_method(
         support_fold=fold,
     )
     names = [axis.name for axis in method.axes]
-    found = counts.transpose(
+    by_point = counts.transpose(
         [("gamma", "alpha", "beta").index(name) for name in names] + ([] if "gamma" in names else [0])
     )
     return Optimum.of(
-        found[..., 0] if "gamma" not in names else found, {n: grid[n] for n in names}, len(labels)
+        by_point[..., 0] if "gamma" not in names else by_point, {n: grid[n] for n in names}, len(labels)
     )

@@ -117,8 +117,8 @@ class ClipAdapter(Method[ClipAdapterState]):
         # At ratio 0 nothing depends on the layers.
         epochs = self.epochs if self.trained_ratio else 0
         recipe = Recipe(epochs, self.batch, self.rate, optimizer="adam", weight_decay=0.0)
-        known = f"{digest_tensors(features, labels, text)} {scale} {self.trained_ratio}"
-        trained = train(self.name, start, len(features), loss, recipe, run, evidence=known)
+        ingredients = f"{digest_tensors(features, labels, text)} {scale} {self.trained_ratio}"
+        trained = train(self.name, start, len(features), loss, recipe, run, evidence=ingredients)
         return ClipAdapterState(text, scale, **trained.parameters, losses=trained.losses)
 
     def scores(

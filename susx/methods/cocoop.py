@@ -58,10 +58,10 @@ class CoCoOpState(TextState):
             "down": (hidden, self.text.shape[1]), "down_bias": (hidden,), "up": (width, hidden), "up_bias": (width,),
             "context": (self.context.shape[0], width),
         }  # fmt: skip
-        found = {name: tuple(getattr(self, name).shape) for name in expected}
-        if found != expected or len(self.names) != len(self.text):
+        shapes = {name: tuple(getattr(self, name).shape) for name in expected}
+        if shapes != expected or len(self.names) != len(self.text):
             raise MismatchError(
-                f"CoCoOp: expected layers of shapes {expected} and {len(self.text)} names, found {found} and {len(self.names)}. Fit "
+                f"CoCoOp: expected layers of shapes {expected} and {len(self.text)} names, found {shapes} and {len(self.names)}. Fit "
                 "again."
             )
 
@@ -140,24 +140,24 @@ class CoCoOp(Method[CoCoOpState]):
         from susx.methods.coop import lesson
         from susx.methods.training import Recipe, train
 
-        given, scale = lesson(self.name, evidence, self.words), float(evidence.logit_scale)
-        tower = given.tower
+        taught, scale = lesson(self.name, evidence, self.words), float(evidence.logit_scale)
+        tower = taught.tower
 
         def loss(now: Mapping[str, Tensor], rows: Tensor, generator: torch.Generator) -> Tensor:
-            cosines = conditional_scores(now, tower, given.sentences, given.features[rows])
-            return torch.nn.functional.cross_entropy(scale * cosines, given.truth[rows])
+            cosines = conditional_scores(now, tower, taught.sentences, taught.features[rows])
+            return torch.nn.functional.cross_entropy(scale * cosines, taught.truth[rows])
 
         recipe = Recipe(
             self.epochs, self.batch, self.rate, optimizer="sgd", weight_decay=5e-4, warm_up=1, amp=True
         )  # fmt: skip
         how = Run(run.seed, str(tower.device), run.folder, run.progress)
-        start = self._start(tower, given.features.shape[1], run.seed)
-        known = f"{given.known} {self.begin} {self.reduction}"
-        trained = train(self.name, start, len(given.features), loss, recipe, how, evidence=known)
-        found, names = trained.parameters, evidence.class_names or ()
+        start = self._start(tower, taught.features.shape[1], run.seed)
+        ingredients = f"{taught.known} {self.begin} {self.reduction}"
+        trained = train(self.name, start, len(taught.features), loss, recipe, how, evidence=ingredients)
+        learned, names = trained.parameters, evidence.class_names or ()
         state = CoCoOpState(
-            evidence.text_classifier, scale, found["context"], found["down"], found["down_bias"], found["up"],
-            found["up_bias"], names, losses=trained.losses,
+            evidence.text_classifier, scale, learned["context"], learned["down"], learned["down_bias"], learned["up"],
+            learned["up_bias"], names, losses=trained.losses,
         )  # fmt: skip
         return self.bound(state, tower)
 
@@ -172,13 +172,13 @@ class CoCoOp(Method[CoCoOpState]):
         def drawn(into: int, *shape: int) -> Tensor:
             return (torch.rand(*shape, generator=generator) * 2 - 1) / math.sqrt(into)
 
-        words = (
+        context = (
             tower.word_vectors(self.begin, self.words)
             if self.begin
             else 0.02 * torch.randn(self.words, tower.width, generator=generator)
         )
         return {
-            "context": words, "down": drawn(dim, hidden, dim), "down_bias": drawn(dim, hidden),
+            "context": context, "down": drawn(dim, hidden, dim), "down_bias": drawn(dim, hidden),
             "up": drawn(hidden, tower.width, hidden), "up_bias": drawn(hidden, tower.width),
         }  # fmt: skip
 
@@ -215,8 +215,8 @@ class CoCoOp(Method[CoCoOpState]):
         names = ("context", "down", "down_bias", "up", "up_bias")
         with torch.no_grad():
             weights = {name: getattr(state, name).to(device) for name in names}
-            found = conditional_scores(weights, state.tower, state.tokens, pooled.to(device))
-        return state.logit_scale * found.to(pooled.device)
+            cosines = conditional_scores(weights, state.tower, state.tokens, pooled.to(device))
+        return state.logit_scale * cosines.to(pooled.device)
 
     def numbers_per_row(self, state: CoCoOpState, patches: int) -> int:
         """Return the numbers held per image: a sentence a class in the text encoder."""

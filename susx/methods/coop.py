@@ -60,12 +60,12 @@ def lesson(method: str, evidence: Evidence, words: int) -> Lesson:
     text, scale = evidence.text_classifier, float(evidence.logit_scale)
     order = stable_order(features, labels, text)
     features, labels = features[order], labels[order]
-    place = sorted(range(len(names)), key=names.__getitem__)
-    rank = torch.tensor(place).argsort()
-    known = f"{digest_tensors(features, labels, text)} {scale} {tower.digest} {sorted(names)}"
+    by_name = sorted(range(len(names)), key=names.__getitem__)
+    rank = torch.tensor(by_name).argsort()
+    ingredients = f"{digest_tensors(features, labels, text)} {scale} {tower.digest} {sorted(names)}"
     return Lesson(
-        features.to(tower.device), rank[labels].to(tower.device), tower.tokens([names[at] for at in place], words),
-        rank, tower, known,
+        features.to(tower.device), rank[labels].to(tower.device), tower.tokens([names[at] for at in by_name], words),
+        rank, tower, ingredients,
     )  # fmt: skip
 
 
@@ -122,27 +122,27 @@ class CoOp(Method[CoOpState]):
         from susx.methods.training import Recipe, full_precision, train
         from susx.seeds import derive_seed
 
-        given = lesson(self.name, evidence, self.words)
-        tower, scale = given.tower, float(evidence.logit_scale)
+        taught = lesson(self.name, evidence, self.words)
+        tower, scale = taught.tower, float(evidence.logit_scale)
         generator = torch.Generator().manual_seed(derive_seed(run.seed, self.name, "context"))
         drawn = 0.02 * torch.randn(self.words, tower.width, generator=generator)
         start = {"context": tower.word_vectors(self.begin, self.words) if self.begin else drawn}
 
         def loss(now: Mapping[str, Tensor], rows: Tensor, generator: torch.Generator) -> Tensor:
-            prompts = tower.encode(given.sentences, now["context"])
+            prompts = tower.encode(taught.sentences, now["context"])
             with full_precision(prompts.device):
-                logits = scale * (given.features[rows] @ prompts.T)
-            return torch.nn.functional.cross_entropy(logits, given.truth[rows])
+                logits = scale * (taught.features[rows] @ prompts.T)
+            return torch.nn.functional.cross_entropy(logits, taught.truth[rows])
 
         recipe = Recipe(
             self.epochs, self.batch, self.rate, optimizer="sgd", weight_decay=5e-4, warm_up=1, amp=True
         )  # fmt: skip
         how = Run(run.seed, str(tower.device), run.folder, run.progress)
-        known = f"{given.known} {self.begin}"
-        trained = train(self.name, start, len(given.features), loss, recipe, how, evidence=known)
+        ingredients = f"{taught.known} {self.begin}"
+        trained = train(self.name, start, len(taught.features), loss, recipe, how, evidence=ingredients)
         context = trained.parameters["context"]
         with torch.no_grad():
-            learned = tower.encode(given.sentences, context.to(tower.device)).cpu()[given.rank]
+            learned = tower.encode(taught.sentences, context.to(tower.device)).cpu()[taught.rank]
         return CoOpState(learned, scale, context=context, losses=trained.losses)
 
     def scores(

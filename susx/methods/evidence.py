@@ -194,8 +194,8 @@ class Evidence:
         """
         if name not in self._derived:
             self._derived[name] = make()
-        found: Result = self._derived[name]
-        return found
+        result: Result = self._derived[name]
+        return result
 
     def support_part(self, keep: Bool[Tensor, " support"]) -> Evidence:
         """Return the evidence with the support rows that ``keep`` marks.

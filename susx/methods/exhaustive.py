@@ -55,16 +55,16 @@ def search_exhaustively(
         for outer in _points(grid, fitted):
             state = method.with_values(_values(grid, outer)).fit(part, run)
             for inner in _points(grid, free):
-                place = outer | inner
-                logits = method.with_values(_values(grid, place)).logits(state, asked)
-                counts[tuple(place[name] for name in axes)] += int((logits.argmax(dim=1) == truth).sum())
+                point = outer | inner
+                logits = method.with_values(_values(grid, point)).logits(state, asked)
+                counts[tuple(point[name] for name in axes)] += int((logits.argmax(dim=1) == truth).sum())
     return Optimum.of(counts, {name: grid[name] for name in axes}, total=len(labels))
 
 
 def _points(grid: Mapping[str, tuple[float, ...]], names: list[str]) -> Iterator[dict[str, int]]:
     """Yield the places of every combination of values of the named axes."""
-    for place in itertools.product(*(range(len(grid[name])) for name in names)):
-        yield dict(zip(names, place, strict=True))
+    for indices in itertools.product(*(range(len(grid[name])) for name in names)):
+        yield dict(zip(names, indices, strict=True))
 
 
 def _values(grid: Mapping[str, tuple[float, ...]], place: Mapping[str, int]) -> dict[str, float]:

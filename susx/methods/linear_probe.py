@@ -70,9 +70,9 @@ class LinearProbe(Method[LinearProbeState]):
         seen = list(dict.fromkeys(labels.tolist()))
         weight, bias = torch.zeros_like(text), torch.zeros(len(text))
         if len(seen) > 1:
-            place = {label: at for at, label in enumerate(seen)}
+            row_of = {label: at for at, label in enumerate(seen)}
             model = LogisticRegression(C=self.strength, max_iter=_STEPS)
-            model.fit(keys.double().numpy(), [place[label] for label in labels.tolist()])
+            model.fit(keys.double().numpy(), [row_of[label] for label in labels.tolist()])
             rows, offsets = torch.from_numpy(model.coef_).float(), torch.from_numpy(model.intercept_).float()
             if len(seen) == 2:  # scikit-learn has one row, the logit of the second class against the first
                 rows, offsets = torch.cat([-rows, rows]) / 2, torch.cat([-offsets, offsets]) / 2

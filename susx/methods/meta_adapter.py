@@ -133,11 +133,11 @@ class MetaAdapter(Method[MetaAdapterState]):
                 "'weights', or make one with susx.methods.meta_training.meta_train."
             )
         tensors, record = read_weights(locate_weights(self.weights, "attention"), self.digest, self.title)
-        found = {name: tuple(value.shape) for name, value in tensors.items()}
-        of = found.get("query", (0,))[0]
-        if found != {"query": (of, of), "key": (of, of), "gate": (1, of), "bias": (1,)}:
+        shapes = {name: tuple(value.shape) for name, value in tensors.items()}
+        of = shapes.get("query", (0,))[0]
+        if shapes != {"query": (of, of), "key": (of, of), "gate": (1, of), "bias": (1,)}:
             raise InputError(
-                f"{self.weights}: expected query, key, gate and bias of {self.title}, found {found}. Name another file."
+                f"{self.weights}: expected query, key, gate and bias of {self.title}, found {shapes}. Name another file."
             )
         width = evidence.text_classifier.shape[1]
         if of != width:

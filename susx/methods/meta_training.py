@@ -65,8 +65,8 @@ def train_weights(evidence: Evidence, recipe: Recipe = RECIPE, run: Run = Run())
         return torch.nn.functional.cross_entropy(scale * (seen[rows] @ refined.T), truth[rows])
 
     start = first_weights(text.shape[1], run.seed)
-    known = f"{digest_tensors(features, labels, text)} {scale}"
-    return train("meta_adapter", start, len(features), loss, recipe, run, evidence=known)
+    ingredients = f"{digest_tensors(features, labels, text)} {scale}"
+    return train("meta_adapter", start, len(features), loss, recipe, run, evidence=ingredients)
 
 
 def meta_train(

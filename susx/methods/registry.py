@@ -86,7 +86,7 @@ def known_methods() -> Mapping[str, type[Method[Any]]]:
         ConfigError: an installed package offers something that is no method, under another name, or under one that is
             taken.
     """
-    known = dict(METHODS)
+    methods = dict(METHODS)
     for entry in entry_points(group=ENTRY_POINTS):
         offered = entry.load()
         if not (isinstance(offered, type) and issubclass(offered, Method) and offered.name == entry.name):
@@ -94,12 +94,12 @@ def known_methods() -> Mapping[str, type[Method[Any]]]:
                 f"The entry point '{entry.name}' of {ENTRY_POINTS} ({entry.value}) is no susx.methods.Method of that name. "
                 "Correct or uninstall the package that offers it."
             )
-        if entry.name in known:
+        if entry.name in methods:
             raise ConfigError(
                 f"The entry point '{entry.name}' of {ENTRY_POINTS} ({entry.value}) has the name of a known method; rename it."
             )
-        known[entry.name] = offered
-    return known
+        methods[entry.name] = offered
+    return methods
 
 
 def find_method(name: str) -> type[Method[Any]]:
@@ -108,7 +108,7 @@ def find_method(name: str) -> type[Method[Any]]:
     Raises:
         ConfigError: there is none of this name; the nearest is suggested.
     """
-    known = known_methods()
-    if name not in known:
-        raise ConfigError(f"There is no method '{name}'.{did_you_mean(name, known)}")
-    return known[name]
+    methods = known_methods()
+    if name not in methods:
+        raise ConfigError(f"There is no method '{name}'.{did_you_mean(name, methods)}")
+    return methods[name]

@@ -79,8 +79,10 @@ class TipAdapterF(TipAdapter):
             return torch.nn.functional.cross_entropy(scores, seen.labels[rows])
 
         recipe = Recipe(self.epochs, self.batch, self.rate, eps=1e-4)
-        known = f"{digest_tensors(cache.text, cache.labels, cache.weights)} {cache.logit_scale} {self.trained_alpha} {self.trained_beta}"
-        trained = train(self.name, {"keys": cache.keys}, len(cache.keys), loss, recipe, run, evidence=known)
+        ingredients = f"{digest_tensors(cache.text, cache.labels, cache.weights)} {cache.logit_scale} {self.trained_alpha} {self.trained_beta}"
+        trained = train(
+            self.name, {"keys": cache.keys}, len(cache.keys), loss, recipe, run, evidence=ingredients
+        )
         return replace(cache, keys=trained.parameters["keys"], losses=trained.losses)
 
     def search(

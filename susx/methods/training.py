@@ -98,10 +98,10 @@ class Trained:
 
 def digest_tensors(*tensors: Tensor | None) -> str:
     """Return sha256 over shapes, types and values."""
-    known = [t.detach().cpu().contiguous() for t in tensors if t is not None]
+    plain = [t.detach().cpu().contiguous() for t in tensors if t is not None]
     parts = [
         [list(t.shape), str(t.dtype), digest_bytes(t.view(-1).view(torch.uint8).numpy().tobytes())]
-        for t in known
+        for t in plain
     ]
     return digest_json(parts)
 
@@ -203,9 +203,9 @@ class _Training:
 
     def take(self, step: int, loss: Loss) -> float:
         """Take one step and return its mean loss."""
-        epoch, place = divmod(step, self.per_epoch)
+        epoch, step_in_epoch = divmod(step, self.per_epoch)
         order = torch.randperm(self.rows, generator=self._generator("order", epoch))
-        batch = order[place * self.recipe.batch : (place + 1) * self.recipe.batch]
+        batch = order[step_in_epoch * self.recipe.batch : (step_in_epoch + 1) * self.recipe.batch]
         generator = self._generator("step", step)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate(step)
@@ -246,12 +246,12 @@ class _Training:
 
     def _estimate(self) -> None:
         left = (self.total - self.done) * (time.monotonic() - self.began) / _ESTIMATE_STEPS
-        words = f"{self.subject}: about {_spoken(left)} left on {self.run.device}"
+        estimate = f"{self.subject}: about {_spoken(left)} left on {self.run.device}"
         if left > _LONG_SECONDS:
             logger.warning(
-                "%s for %d steps; it goes on, and can be interrupted and resumed", words, self.total
+                "%s for %d steps; it goes on, and can be interrupted and resumed", estimate, self.total
             )
-        self._tell(words)
+        self._tell(estimate)
 
     def _save(self) -> None:
         self.saved = time.monotonic()
@@ -280,8 +280,8 @@ class _Training:
         with torch.no_grad():
             for name, value in self.parameters.items():
                 value.copy_(tensors.pop(f"parameter.{name}"))
-        for place, tensor in tensors.items():
-            kind, _, name = place.partition(".")
+        for slot, tensor in tensors.items():
+            kind, _, name = slot.partition(".")
             where = "cpu" if kind == "step" else self.run.device
             self.optimizer.state[self.parameters[name]][kind] = tensor.to(where)
         self.done, self.sum, self.before = account["done"], account["sum"], account["seconds"]

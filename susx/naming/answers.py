@@ -50,12 +50,12 @@ def parse_answer(text: str) -> tuple[str, ...]:
     """
     fenced = _FENCE.search(text)
     body = (fenced.group(1) if fenced else text).strip()
-    found = _json_list(body)
-    if found is None:
-        found = [match.group(1) for line in body.splitlines() if (match := _BULLET.match(line))]
-        if not found:
+    listed = _json_list(body)
+    if listed is None:
+        listed = [match.group(1) for line in body.splitlines() if (match := _BULLET.match(line))]
+        if not listed:
             raise BadAnswer(f"expected a JSON list of sentences, found prose: {_shorten(text)}")
-    sentences = clean([item.strip().strip('"') for item in found])
+    sentences = clean([item.strip().strip('"') for item in listed])
     if not sentences:
         raise BadAnswer("expected a list of sentences, found an empty one")
     return sentences
@@ -87,12 +87,12 @@ def check_sentences(sentences: Iterable[str], names: Iterable[str], others: Iter
         names: the class's own names (class name, search name).
         others: names of the other classes; a sentence that names one of them and not its own class is dropped.
     """
-    own, other = tuple(names), [name for name in others if len(plain(name)) > 2]
+    own_names, other = tuple(names), [name for name in others if len(plain(name)) > 2]
     kept, flagged, dropped = [], [], []
     for sentence in clean(list(sentences)):
         if len(sentence.split()) > MAX_WORDS:
             dropped.append(sentence)
-        elif any(mentions(sentence, name) for name in own):
+        elif any(mentions(sentence, name) for name in own_names):
             kept.append(sentence)
         elif any(mentions(sentence, name) for name in other):
             dropped.append(sentence)
@@ -110,8 +110,8 @@ def mentions(sentence: str, name: str) -> bool:
     """
     ending = r"(?:e?s|e|ies|ys?|'s|')?"
     # A class of flowers102 is "pink-yellow dahlia?": the doubt of its authors is no part of the name.
-    words = [re.escape(_stem(word.rstrip("?!") or word)) + ending for word in plain(name).split()]
-    return re.search(r"(?<!\w)" + r"\W+".join(words) + r"(?!\w)", plain(sentence)) is not None
+    patterns = [re.escape(_stem(word.rstrip("?!") or word)) + ending for word in plain(name).split()]
+    return re.search(r"(?<!\w)" + r"\W+".join(patterns) + r"(?!\w)", plain(sentence)) is not None
 
 
 def _stem(word: str) -> str:

@@ -31,5 +31,5 @@ class ClassText:
 def encode_class(encoder: Encoder, sentences: Sequence[str], by_own_name: Sequence[str]) -> ClassText:
     """Encode the sentences of a class, and those of its own name where they are others."""
     rows = encoder.encode_texts(sentences)
-    own = encoder.encode_texts(by_own_name) if tuple(sentences) != tuple(by_own_name) else None
-    return ClassText(rows, encoder.logit_scale, own)
+    own_rows = encoder.encode_texts(by_own_name) if tuple(sentences) != tuple(by_own_name) else None
+    return ClassText(rows, encoder.logit_scale, own_rows)

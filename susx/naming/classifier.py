@@ -40,10 +40,10 @@ class TextClassifier:
 
     def of(self, classes: Sequence[str]) -> TextClassifier:
         """Return it with the classes in another order, or some of them."""
-        place = {name: row for row, name in enumerate(self.names)}
-        rows = [place[name] for name in classes]
-        own = None if self.by_own_name is None else self.by_own_name[rows]
-        return dataclasses.replace(self, names=tuple(classes), rows=self.rows[rows], by_own_name=own)
+        row_of = {name: row for row, name in enumerate(self.names)}
+        rows = [row_of[name] for name in classes]
+        own_rows = None if self.by_own_name is None else self.by_own_name[rows]
+        return dataclasses.replace(self, names=tuple(classes), rows=self.rows[rows], by_own_name=own_rows)
 
 
 def text_classifier(texts: Mapping[str, ClassText]) -> TextClassifier:
@@ -54,12 +54,12 @@ def text_classifier(texts: Mapping[str, ClassText]) -> TextClassifier:
     """
     names = sorted(texts)
     rows = classifier_from_sentences({name: texts[name].sentences for name in names})
-    own = None
+    own_rows = None
     if any(text.by_own_name is not None for text in texts.values()):
         sentences = {name: texts[name].sentences for name in names}
         named = {name: text.by_own_name for name, text in texts.items() if text.by_own_name is not None}
-        own = classifier_from_sentences(sentences | named)
-    return TextClassifier(tuple(names), rows, texts[names[0]].logit_scale, own)
+        own_rows = classifier_from_sentences(sentences | named)
+    return TextClassifier(tuple(names), rows, texts[names[0]].logit_scale, own_rows)
 
 
 def classifier_from_sentences(features: Mapping[str, Float[Tensor, "_ dim"]]) -> Float[Tensor, "classes dim"]:

@@ -15,16 +15,16 @@ def without_sentences(config: PromptsConfig, dataset: DatasetConfig) -> tuple[Pr
     """
     if dataset.cupl is not None or all(dataset.prompts.get(name) for name in dataset.classes):
         return config, ""
-    replaced, said = {}, []
+    replaced, notes = {}, []
     if config.images == "cupl":
         replaced["images"] = "photo"
-        said.append("images are searched or drawn with the photo prompt")
+        notes.append("images are searched or drawn with the photo prompt")
     if config.classify in ("cupl", "cupl+ensemble"):
         replaced["classify"] = "ensemble"
-        said.append("the text classifier is the template ensemble")
+        notes.append("the text classifier is the template ensemble")
     if not replaced:
         return config, ""
     return config.model_copy(update=replaced), (
-        f"The data set '{dataset.name}' has no file of CuPL sentences: {' and '.join(said)}"
+        f"The data set '{dataset.name}' has no file of CuPL sentences: {' and '.join(notes)}"
         f" (susx prompts write --dataset {dataset.name} has sentences written)."
     )

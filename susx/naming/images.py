@@ -24,9 +24,9 @@ def image_prompts(config: PromptsConfig, dataset: DatasetConfig, class_name: str
     Raises:
         ConfigError: the class is not in the data set, or has no CuPL sentences.
     """
-    own = dataset.prompts.get(class_name)
-    if own:
-        return tuple(Prompt(class_name, text, "hand", i) for i, text in enumerate(clean(own)))
+    by_hand = dataset.prompts.get(class_name)
+    if by_hand:
+        return tuple(Prompt(class_name, text, "hand", i) for i, text in enumerate(clean(by_hand)))
     if config.images == "photo":
         return (Prompt(class_name, photo_prompt(dataset, class_name, search=True), "photo", 0),)
     sentences = cupl_sentences(dataset, class_name)
@@ -64,9 +64,9 @@ def cupl_sentences(dataset: DatasetConfig, class_name: str) -> tuple[str, ...]:
     Raises:
         ConfigError: the data set names no file, or the file lacks the class.
     """
-    own = dataset.prompts.get(class_name)
-    if own:
-        return clean(own)
+    by_hand = dataset.prompts.get(class_name)
+    if by_hand:
+        return clean(by_hand)
     if dataset.cupl is None:
         raise ConfigError(
             f"The data set '{dataset.name}' names no file of CuPL sentences. Set 'cupl: FILE' in its YAML"

@@ -76,15 +76,15 @@ def class_sentences(path: Path, class_name: str) -> tuple[str, ...]:
         ConfigError: the file has no sentences for the class.
     """
     table = read_sentences(path)
-    found = table.get(class_name)
-    if found is None:
-        found = next((value for name, value in table.items() if plain(name) == plain(class_name)), ())
-    if not found:
+    sentences = table.get(class_name)
+    if sentences is None:
+        sentences = next((value for name, value in table.items() if plain(name) == plain(class_name)), ())
+    if not sentences:
         raise ConfigError(
             f"{path} has no sentences for the class '{class_name}'.{did_you_mean(class_name, table)} Add some to the"
             " file, or let a language model write what is missing: susx prompts write."
         )
-    return found
+    return sentences
 
 
 def _checked(path: Path, name: str, value: Any) -> tuple[str, ...]:

@@ -136,7 +136,7 @@ class BuildPlan:
         if not self.captioned:
             return {}
         owner = {plain(name): name for name in self.classes}
-        found = {
+        sentences_of = {
             name: {
                 alias: self._said(name, alias)
                 for alias in self.dataset.aliases[name]
@@ -145,7 +145,7 @@ class BuildPlan:
             for name in self.classes
             if name in self.dataset.aliases
         }
-        return {name: said for name, said in found.items() if said}
+        return {name: by_alias for name, by_alias in sentences_of.items() if by_alias}
 
     def _said(self, class_name: str, alias: str) -> Sentences:
         hints = self.dataset.hints

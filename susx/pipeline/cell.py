@@ -92,9 +92,9 @@ def run(job: Job, store: ArtefactStore, work: Path) -> Mapping[str, Json]:
     except (StoreError, DamagedArtefact, SourceChanged, ServerError, OSError, MemoryError):
         raise  # of this run, not of the cell: it is tried again
     except Exception as error:
-        said = str(error) if isinstance(error, SusxError) else f"{type(error).__name__}: {error}"
+        reason = str(error) if isinstance(error, SusxError) else f"{type(error).__name__}: {error}"
         counts["failed"] = 1
-        row = failed_row(cell, said)
+        row = failed_row(cell, reason)
     (work / ROW).write_text(json.dumps(dataclasses.asdict(row)), encoding="utf-8")
     _drop_checkpoints(work)
     return counts

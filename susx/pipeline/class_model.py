@@ -72,19 +72,19 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     if gathered is None:
         facts = encode_folder.read_facts(store, tuple(inputs.all(encode_folder.STAGE).values()))
         usable = sorted(digest for digest, reason in facts.items() if not reason)
-        known = ImageRows(store, params.encoder.digest, params.encoder.precision).look(usable)
+        encoded = ImageRows(store, params.encoder.digest, params.encoder.precision).look(usable)
         model = inductive_from_folder(
-            ordered.rows, text.logit_scale, torch.from_numpy(known.rows[known.known])
+            ordered.rows, text.logit_scale, torch.from_numpy(encoded.rows[encoded.known])
         )
     else:
-        place = {name: row for row, name in enumerate(text.names)}
+        row_of = {name: row for row, name in enumerate(text.names)}
         statistics = pool_statistics.read(store, gathered)
         backend = open_backend(
             Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder
         )
         model = fit_on_pool(
             WhitenedPrototypes(**params.hyper_parameters), ordered.rows, text.logit_scale,
-            statistics.of_classes(torch.tensor([place[name] for name in params.classes])), backend.feature_parts(),
+            statistics.of_classes(torch.tensor([row_of[name] for name in params.classes])), backend.feature_parts(),
             params.per_class, params.classes,
         )  # fmt: skip
     keep(out, model)

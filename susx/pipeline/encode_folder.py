@@ -70,8 +70,8 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     seen = rows.look(digests)
     missing = [
         digest
-        for digest, known, word in zip(digests, seen.known, seen.hashes, strict=True)
-        if not (known and word)
+        for digest, is_known, word in zip(digests, seen.known, seen.hashes, strict=True)
+        if not (is_known and word)
     ]
     facts = dict.fromkeys(digests, "")
     encoded = 0

@@ -33,7 +33,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
             plan, words.of_class(name, plan, done), subject=name, execution=execution,
             params=_Params(
                 sentences=of.classify, encoder=plan.encoder,
-                aliases={alias: said.classify for alias, said in plan.aliases.get(name, {}).items()},
+                aliases={alias: by_alias.classify for alias, by_alias in plan.aliases.get(name, {}).items()},
             ),
         )
         for name, of in plan.sentences.items()

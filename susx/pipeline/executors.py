@@ -132,32 +132,34 @@ def changes(last: Json | None, now: Json) -> tuple[str, ...]:
     """
     if not last:
         return ()
-    found = []
+    reasons = []
     if last.get("version") != now.get("version"):
-        found.append(f"stage version: {last.get('version')} -> {now.get('version')}")
-    found += _differences(last.get("params", {}), now.get("params", {}), "")
+        reasons.append(f"stage version: {last.get('version')} -> {now.get('version')}")
+    reasons += _differences(last.get("params", {}), now.get("params", {}), "")
     old, new = last.get("inputs", {}), now.get("inputs", {})
     changed = [name for name in new if name in old and old[name] != new[name]]
-    found += [f"input {name}: {old[name][:8]} -> {new[name][:8]}" for name in changed[:3]]
-    found += [f"{len(changed) - 3} more inputs changed"] if len(changed) > 3 else []
+    reasons += [f"input {name}: {old[name][:8]} -> {new[name][:8]}" for name in changed[:3]]
+    reasons += [f"{len(changed) - 3} more inputs changed"] if len(changed) > 3 else []
     added, removed = [n for n in new if n not in old], [n for n in old if n not in new]
-    found += [f"new input {', '.join(added[:3])}{', ...' if len(added) > 3 else ''}"] if added else []
-    found += [f"input gone: {', '.join(removed[:3])}{', ...' if len(removed) > 3 else ''}"] if removed else []
-    return tuple(found)
+    reasons += [f"new input {', '.join(added[:3])}{', ...' if len(added) > 3 else ''}"] if added else []
+    reasons += (
+        [f"input gone: {', '.join(removed[:3])}{', ...' if len(removed) > 3 else ''}"] if removed else []
+    )
+    return tuple(reasons)
 
 
 def _differences(old: Json, new: Json, at: str) -> list[str]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        found = []
+        reasons = []
         for name in sorted({*old, *new}):
             where = f"{at}.{name}" if at else name
             if name not in old:
-                found.append(f"{where}: new, {_short(new[name])}")
+                reasons.append(f"{where}: new, {_short(new[name])}")
             elif name not in new:
-                found.append(f"{where}: gone, was {_short(old[name])}")
+                reasons.append(f"{where}: gone, was {_short(old[name])}")
             else:
-                found += _differences(old[name], new[name], where)
-        return found
+                reasons += _differences(old[name], new[name], where)
+        return reasons
     if old == new:
         return []
     if (
@@ -174,8 +176,8 @@ def _entries(old: list[Json], new: list[Json], at: str) -> list[str]:
     length = [f"{at}: {len(old)} -> {len(new)} entries"] if len(old) != len(new) else []
     different = [
         text
-        for place, (before, after) in enumerate(zip(old, new, strict=False))
-        for text in _differences(before, after, f"{at}[{place}]")
+        for row, (before, after) in enumerate(zip(old, new, strict=False))
+        for text in _differences(before, after, f"{at}[{row}]")
     ]
     more = [f"{at}: {len(different) - 2} more differences"] if len(different) > 3 else []
     return [*length, *(different[:2] if more else different), *more]

@@ -203,7 +203,7 @@ def _job(
     from susx.results.evaluated import cell_name
 
     config = experiment.config
-    described, own = config.datasets[cell.dataset], sources[cell.dataset]
+    described, sources_of = config.datasets[cell.dataset], sources[cell.dataset]
     others = sources.get(described.outsiders) if described.outsiders and cell.regime == "outsiders" else None
     read = {
         "features",
@@ -212,14 +212,16 @@ def _job(
         *(["outsiders", "text of outsiders"] if others else []),
     }
     choices = {
-        key: value for key in ("backbone", "support", "prompts", "shots_from") if (value := getattr(own, key))
+        key: value
+        for key in ("backbone", "support", "prompts", "shots_from")
+        if (value := getattr(sources_of, key))
     }
     params = CellParams(
         cell=dataclasses.asdict(cell), method_version=find_method(cell.method).version, per_class=config.per_class if "pool" in cell.access else 0,
         logits=config.logits, files={name: dict(digests) for name, digests in files.items() if name in read}, choices=choices,
     )  # fmt: skip
     execution = CellSources(
-        data=own if "pool" in cell.access else own.model_copy(update={"pool": None}),
+        data=sources_of if "pool" in cell.access else sources_of.model_copy(update={"pool": None}),
         others=others,
         device=experiment.device,
     )

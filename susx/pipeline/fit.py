@@ -50,7 +50,7 @@ class _Fitting(Execution):
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job a trial; the validation split is seen by those tuned on it, and by no other."""
-    evidence, found = [done.one(text_classifier.STAGE), done.one(curate.STAGE)], []
+    evidence, fits = [done.one(text_classifier.STAGE), done.one(curate.STAGE)], []
     fitting = _Fitting(encoder=plan.profile.encoder, identity=plan.encoder)
     for trial in plan.trials:
         tuned = trial.tuning == "val"
@@ -67,8 +67,8 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
         reads = trial.method.reads if "retrieve" in plan.sources and not tuned else frozenset()
         if Need.POOL in trial.method.needs | reads:
             inputs += done.all(pool_statistics.STAGE).values()
-        found.append(STAGE.job(plan, inputs, subject=trial.name, params=params, execution=fitting))
-    return found
+        fits.append(STAGE.job(plan, inputs, subject=trial.name, params=params, execution=fitting))
+    return fits
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:

@@ -76,11 +76,14 @@ def labelled_images(result: LabelResult, per_class: int) -> Mapping[str, Labelle
         others = others[others["none_of_these"] <= _OUTSIDE]
     images = {}
     for name in filter(None, result.classes):
-        said = by_people[by_people["label"] == name]
-        rest = others[others["label"] == name].head(max(0, per_class - len(said)))
-        if len(said) or len(rest):
+        labelled_by_people = by_people[by_people["label"] == name]
+        rest = others[others["label"] == name].head(max(0, per_class - len(labelled_by_people)))
+        if len(labelled_by_people) or len(rest):
             images[name] = LabelledImages(
-                {str(row.digest): str(result.image(str(row.path))) for row in said.itertuples()},
+                {
+                    str(row.digest): str(result.image(str(row.path)))
+                    for row in labelled_by_people.itertuples()
+                },
                 {str(row.digest): str(result.image(str(row.path))) for row in rest.itertuples()},
             )
     if not images:
@@ -96,5 +99,5 @@ def _dataset(result: LabelResult) -> DatasetConfig:
     try:
         return DatasetConfig(name=f"labels-{name}" if name else "labels", classes=result.classes)
     except ValidationError as error:
-        words = complaints(error)
-        raise ConfigError(f"The classes of {result.folder} cannot be used: {words}.") from error
+        reason = complaints(error)
+        raise ConfigError(f"The classes of {result.folder} cannot be used: {reason}.") from error

@@ -53,7 +53,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     # Only the rule of distinctness looks at other classes; without it a class is drawn by itself.
     inputs = [done.one(text_classifier.STAGE)] if config.distinctness_margin is not None else []
     execution = _Drawing(encoder=profile.encoder, identity=plan.encoder, generation=config)
-    found = []
+    drawings = []
     for name, sentences in plan.sentences.items():
         if name in plan.unnamed:
             continue  # there is nothing to draw it by
@@ -61,8 +61,8 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
             settings=settings, model=plan.generator, per_class=profile.per_class, seed=profile.seed, class_name=name,
             sentences=tuple(prompt.text for prompt in sentences.images),
         )  # fmt: skip
-        found.append(STAGE.job(plan, inputs, subject=name, params=params, execution=execution))
-    return found
+        drawings.append(STAGE.job(plan, inputs, subject=name, params=params, execution=execution))
+    return drawings
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:

@@ -18,16 +18,16 @@ TABLE = "rows.parquet"
 
 def files_by_digest(store: ArtefactStore, refs: Iterable[Ref]) -> dict[Digest, Path]:
     """Return where artefacts hold each content. Images are found by what they are: a key may go, and its image live on under another."""
-    found: dict[Digest, Path] = {}
+    file_of: dict[Digest, Path] = {}
     for ref in refs:
         try:
             manifest = store.manifest(ref.stage, ref.key)
         except DamagedArtefact:
             continue
         for name, digest in manifest.files.items() if manifest else ():
-            if digest not in found or not found[digest].is_file():
-                found[digest] = store.path(ref, name)
-    return found
+            if digest not in file_of or not file_of[digest].is_file():
+                file_of[digest] = store.path(ref, name)
+    return file_of
 
 
 def write_image_rows(folder: Path, rows: Sequence[SupportRow]) -> None:

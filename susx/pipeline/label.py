@@ -61,12 +61,12 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     params, inputs = _Params.of(job), Artefacts.of(job)
     facts = encode_folder.read_facts(store, tuple(inputs.all(encode_folder.STAGE).values()))
     digests = sorted(digest for digest, reason in facts.items() if not reason)
-    known = ImageRows(store, params.encoder.digest, params.encoder.precision).look(digests)
+    encoded = ImageRows(store, params.encoder.digest, params.encoder.precision).look(digests)
     rule = NearRule(params.measure, params.distance, params.cosine)  # type: ignore[arg-type]
-    groups = near_groups(known.hashes, known.rows, rule)
+    groups = near_groups(encoded.hashes, encoded.rows, rule)
     images = pd.DataFrame({"path": digests, "digest": digests, "group": groups})
     model = class_model.read(store, inputs.one(class_model.STAGE))
-    judged = judge.label_images(model, known.rows, images, params.classes, params.said)
+    judged = judge.label_images(model, encoded.rows, images, params.classes, params.said)
     frame = judged.frame
     keep(out, judged.estimate)
     (out / FILE).write_bytes(as_jsonl(frame))

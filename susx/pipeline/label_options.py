@@ -82,5 +82,5 @@ def _named(name: str, classes: tuple[str, ...], where: str) -> DatasetConfig:
     try:
         return DatasetConfig(name=identifier, classes=classes)
     except ValidationError as error:
-        words = complaints(error)
-        raise ConfigError(f"The class names of {where} cannot be used: {words}.") from error
+        reason = complaints(error)
+        raise ConfigError(f"The class names of {where} cannot be used: {reason}.") from error

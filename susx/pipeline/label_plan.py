@@ -84,12 +84,12 @@ def plan_label(
     folder = look_into(Path(options.folder), store, leave=out if save else None)
     if not folder.photos:
         raise InputError(_nothing(folder))
-    said = corrections.said(folder.photos)
+    answers = corrections.said(folder.photos)
     if unknown := corrections.unknown(folder.photos):
         build = _noted(build, unknown, len(corrections), source)
     pool = "" if build.backend is None else options.pool or _pool_name(profile)
     versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    return LabelPlan(build, folder, said, pool, out, store.address, options.settings, versions)
+    return LabelPlan(build, folder, answers, pool, out, store.address, options.settings, versions)
 
 
 def _profile(options: LabelOptions, dataset: DatasetConfig) -> ProfileConfig:
@@ -175,9 +175,9 @@ def _with_classes(dataset: DatasetConfig, added: tuple[str, ...], source: Path) 
     try:
         return DatasetConfig.model_validate(dataset.model_dump() | {"classes": (*dataset.classes, *added)})
     except ValidationError as error:
-        words = complaints(error)
+        reason = complaints(error)
         raise ConfigError(
-            f"{source} gives images a class that cannot be one: {words}. Correct the line, or take it out."
+            f"{source} gives images a class that cannot be one: {reason}. Correct the line, or take it out."
         ) from error
 
 

@@ -80,20 +80,20 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     limits = DownloadConfig(
         image_size=params.image_size, max_bytes=LOCAL.max_bytes, max_pixels=LOCAL.max_pixels
     )
-    said = set(params.said)
+    by_people = set(params.said)
     rows = [
         dataclasses.replace(
-            row, similarity=None, origin="provided" if digest in said else "predicted",
-            caption="said by a person" if digest in said else "labelled by susx",
+            row, similarity=None, origin="provided" if digest in by_people else "predicted",
+            caption="said by a person" if digest in by_people else "labelled by susx",
         )
         for digest, row in zip(digests, fetch_images(candidates, out, out, limits), strict=True)
     ]  # fmt: skip
     write_image_rows(out, rows)
     kept = [digest for digest, row in zip(digests, rows, strict=True) if row.kept]
-    known = ImageRows(store, params.encoder.digest, params.encoder.precision).look(kept)
-    if params.features and kept and known.known.all():
-        keep(out, EncodedImages(torch.from_numpy(known.rows)))
-    return {"images": len(kept), "said": len(said), "encoded before": int(known.known.sum())}
+    encoded = ImageRows(store, params.encoder.digest, params.encoder.precision).look(kept)
+    if params.features and kept and encoded.known.all():
+        keep(out, EncodedImages(torch.from_numpy(encoded.rows)))
+    return {"images": len(kept), "said": len(by_people), "encoded before": int(encoded.known.sum())}
 
 
 STAGE = Stage("labelled", 3, run, "Take images of the labelled folder", jobs)

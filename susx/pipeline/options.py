@@ -73,18 +73,18 @@ class BuildOptions:
 
     def command(self) -> str:
         """Return the command line that asks for the same."""
-        words = ["python", "-m", "susx.flows.build"]
+        command = ["python", "-m", "susx.flows.build"]
         for name, _, option, default in build_options():
             value, flag = getattr(self, name), option.flag or "--" + name.replace("_", "-")
             if name == "data_root" and not self.evaluate:
                 continue  # from the environment; the command refuses it where nothing is measured
             if isinstance(value, bool):
-                words += [] if value == default else [flag if value else "--no-" + flag[2:]]
+                command += [] if value == default else [flag if value else "--no-" + flag[2:]]
             elif isinstance(value, tuple):
-                words += [word for item in value for word in (flag, item)]
+                command += [word for item in value for word in (flag, item)]
             elif value != default or name in ("mode", "profile"):
-                words += [flag, str(value)]
-        return shlex.join(words)
+                command += [flag, str(value)]
+        return shlex.join(command)
 
 
 def build_options() -> list[tuple[str, Any, Option, Any]]:

@@ -42,14 +42,14 @@ def check_unchanged(job: Job, outside: tuple[Outside, ...]) -> None:
         SourceChanged: names it.
     """
     for source in outside:
-        said = source.said(job)
-        if said is None:
+        planned = source.said(job)
+        if planned is None:
             continue
         try:
             now = source.now(job)
         except (OSError, SusxError) as error:
             raise SourceChanged.of(source.what, job.stage, job.subject, str(error)) from error
-        if _plain(said) != _plain(now):
+        if _plain(planned) != _plain(now):
             raise SourceChanged.of(source.what, job.stage, job.subject)
 
 

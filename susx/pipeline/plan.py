@@ -125,10 +125,10 @@ def _examples(dataset: DatasetConfig) -> dict[str, dict[str, str]]:
     if dataset.examples is None:
         return {}
     folder = Path(dataset.examples)
-    found = find_examples(folder, dataset.classes)
+    files_of = find_examples(folder, dataset.classes)
     try:
         examples = {
-            name: {file: _file_digests(folder / file) for file in files} for name, files in found.items()
+            name: {file: _file_digests(folder / file) for file in files} for name, files in files_of.items()
         }
     except OSError as error:
         raise ConfigError(f"A example image cannot be read: {error}.") from error
@@ -162,7 +162,7 @@ def worded(plan: BuildPlan) -> BuildPlan:
         note = "Aliases are left aside: no captions of a pool are at hand to count them in."
         return dataclasses.replace(plan, notes=(*plan.notes, note))
     left = [
-        f"'{alias}' (of '{name}')" for name, words in aliases.items() for alias in words if alias not in plan.aliases.get(name, {})
+        f"'{alias}' (of '{name}')" for name, aliases_of in aliases.items() for alias in aliases_of if alias not in plan.aliases.get(name, {})
     ]  # fmt: skip
     if left:
         note = (

@@ -56,7 +56,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     retrieved = [encoded[images.name] for images in done.all(fetch.STAGE).values()]
     inputs = done.all(pool.STAGE).values() if whole else retrieved
     searched = [hint.search_name for hint in plan.dataset.hints.values() if hint.search_name]
-    aliases = [alias for said in plan.aliases.values() for alias in said]
+    aliases = [alias for by_alias in plan.aliases.values() for alias in by_alias]
     captioned = whole and Delivers.CAPTIONS in plan.retrieval.delivers
     params = _Params(
         encoder=plan.encoder, whole=whole, backend=plan.backend if whole else None,

@@ -30,7 +30,9 @@ class _Params(Params):
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job for all classes."""
     sentences = {name: _listed(of) for name, of in plan.sentences.items()}
-    aliases = {name: {a: _listed(of) for a, of in said.items()} for name, said in plan.aliases.items()}
+    aliases = {
+        name: {a: _listed(of) for a, of in by_alias.items()} for name, by_alias in plan.aliases.items()
+    }
     return [
         STAGE.job(
             plan, done.all(words.STAGE).values(), params=_Params(sentences=sentences, aliases=aliases)
@@ -47,12 +49,12 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     params, inputs = _Params.of(job), Artefacts.of(job)
     sentences = dict(params.sentences)
     for name in sentences:
-        if (said := words.read(store, inputs, name)) is None:
+        if (chosen := words.read(store, inputs, name)) is None:
             continue
-        if said.sentences:
-            sentences[name] = {"images": list(said.sentences), "classify": list(said.sentences)}
-        elif said.name in params.aliases.get(name, {}):
-            sentences[name] = params.aliases[name][said.name]
+        if chosen.sentences:
+            sentences[name] = {"images": list(chosen.sentences), "classify": list(chosen.sentences)}
+        elif chosen.name in params.aliases.get(name, {}):
+            sentences[name] = params.aliases[name][chosen.name]
     (out / "prompts.json").write_text(json.dumps(sentences, indent=1, ensure_ascii=False), encoding="utf-8")
     return {
         "classes": len(sentences),

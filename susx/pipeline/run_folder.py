@@ -32,7 +32,7 @@ def run_name(plan: BuildPlan, result: BuildResult) -> str:
         bool(plan.run.get("evaluate", True)),
     ]
     what = digest_json([*chosen, plan.examples] if plan.examples else chosen)[:8]
-    words = (
+    parts = (
         plan.dataset.name,
         "+".join(plan.sources),
         plan.profile.name,
@@ -40,7 +40,7 @@ def run_name(plan: BuildPlan, result: BuildResult) -> str:
         f"seed{plan.profile.seed}",
         what,
     )
-    return "-".join(words)
+    return "-".join(parts)
 
 
 def finish_run(

@@ -57,11 +57,11 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     profile, execution = plan.profile, retrieving(plan)
     asked = math.ceil(profile.per_class * profile.retrieval.over_fetch)
     shown = done.all(examples.STAGE) if plan.retrieval.takes_features else {}
-    found = []
+    searches = []
     for name, sentences in plan.sentences.items():
         params = _Params(
             queries=_queries(plan, name, sentences), backend=plan.backend, encoder=plan.encoder,
-            aliases={alias: _queries(plan, name, said, alias) for alias, said in plan.aliases.get(name, {}).items()},
+            aliases={alias: _queries(plan, name, by_alias, alias) for alias, by_alias in plan.aliases.get(name, {}).items()},
             by_image=asked if name in shown else 0, licences=plan.retrieval.licence,
         )  # fmt: skip
         inputs = [
@@ -69,8 +69,8 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
             *words.of_class(name, plan, done),
             *([shown[name]] if name in shown else []),
         ]
-        found.append(STAGE.job(plan, inputs, subject=name, params=params, execution=execution))
-    return found
+        searches.append(STAGE.job(plan, inputs, subject=name, params=params, execution=execution))
+    return searches
 
 
 def _queries(plan: BuildPlan, name: str, sentences: Sentences, alias: str | None = None) -> tuple[Query, ...]:
@@ -95,25 +95,25 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
     inputs, params = Artefacts.of(job), _Params.of(job)
     pooled, shown = inputs.find(pool.STAGE), inputs.find(examples.STAGE)
-    queries, said = params.queries, words.read(store, inputs, job.subject)
-    if said is not None:
-        named = params.aliases.get(said.name, queries)
-        queries = reworded(queries, said.sentences) if said.sentences else named
+    queries, chosen = params.queries, words.read(store, inputs, job.subject)
+    if chosen is not None:
+        named = params.aliases.get(chosen.name, queries)
+        queries = reworded(queries, chosen.sentences) if chosen.sentences else named
     backend = open_backend(Retrieving.of(job), store, pooled, params.backend, params.encoder)
-    found = [candidate for results in search(backend, queries, params.licences) for candidate in results]
+    results_of = [candidate for results in search(backend, queries, params.licences) for candidate in results]
     if shown is not None and (vector := examples.features(store, shown).mean) is not None:
         query = dataclasses.replace(queries[0], text=_LIKE, prompt=_LIKE, wanted=params.by_image)
         like = backend.search_vectors([query], vector.numpy())[0]
         like = refuse_other_licences(
             [candidate for candidate in like if query.admits(candidate.caption)], params.licences
         )
-        found += on_scale_of(found, like)
-    candidates = unique_candidates(found)
+        results_of += on_scale_of(results_of, like)
+    candidates = unique_candidates(results_of)
     write_candidates(out / FILE, candidates)
     return {
         "queries": len(queries) + (shown is not None),
         "candidates": len(candidates),
-        "repeated": len(found) - len(candidates),
+        "repeated": len(results_of) - len(candidates),
         **Counter(one.refused for one in candidates if one.refused),
     }
 

@@ -63,14 +63,14 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
         adapters=adapters.path if adapters else "",
     )  # fmt: skip
     patches = Need.PATCHES in needs_of(plan.trials)
-    found = []
+    splits = []
     for split, content in plan.splits.items():
         params = _Params(
             split=split, content=content, encoder=plan.encoder, patches=patches,
             adapters=adapters.digest if adapters else None, views=VIEWS if Need.VIEWS in needs_of(plan.trials) else 0,
         )  # fmt: skip
-        found.append(STAGE.job(plan, subject=split, params=params, execution=execution))
-    return found
+        splits.append(STAGE.job(plan, subject=split, params=params, execution=execution))
+    return splits
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:

@@ -93,9 +93,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         nearest = [] if example is None else backend.search_vectors([query], example.numpy())[0]
         captions = [candidate.caption for candidate in nearest]
         chosen[class_name] = describe(class_name, example, captions, backend.encoder.encode_texts)
-    for class_name, words in chosen.items():
-        write_value(out / part_name(class_name), words)
-    changed = sum(words.name != class_name for class_name, words in chosen.items())
+    for class_name, of_class in chosen.items():
+        write_value(out / part_name(class_name), of_class)
+    changed = sum(of_class.name != class_name for class_name, of_class in chosen.items())
     return {"classes": len(chosen), "called otherwise": changed, "described by captions": len(params.unnamed)}
 
 

@@ -75,19 +75,19 @@ def figures(
         # Fits on parts of the support need no more than features here.
         return result
     # The size of the support set is varied with the hyper-parameters kept, so that the curve shows its effect alone.
-    shown, words = method, "Hyper-parameters as tuned"
+    shown, caption = method, "Hyper-parameters as tuned"
     label = row.label
     fixed = f"{method.name}/fixed"
     if method.gives_zero_shot(fitted.state) and fixed in fits:
         # Tuned to be zero-shot, where no support image counts: both figures would be flat.
         shown = fits[fixed].method
         label = rows[measured.index(fixed)].label
-        words = "The tuning chose 0 for every weight, which is zero-shot; shown with the fixed values"
+        caption = "The tuning chose 0 for every weight, which is zero-shot; shown with the fixed values"
     curve = support_size_curve(lambda part: shown, evidence, query, labels)
     result["curves"] = (support_curve(curve, label), *result["curves"])
     if weights:
         ablation = term_ablation(shown, evidence, query, labels)
-        result["bars"] = (bars(ablation, "What each term is worth", f"{words}; one weight set to 0."),)
+        result["bars"] = (bars(ablation, "What each term is worth", f"{caption}; one weight set to 0."),)
     return result
 
 

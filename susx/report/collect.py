@@ -149,8 +149,8 @@ def _contradicted(made: BuildMade, used: str) -> Iterator[str]:
         return
     nearest = (evidence.support_features[provided] @ evidence.text_classifier.T).argmax(dim=1).tolist()
     votes_of: dict[str, Counter[str]] = {}
-    for at, place in zip(provided, nearest, strict=True):
-        votes_of.setdefault(kept[at].class_name, Counter())[evidence.class_names[place]] += 1
+    for at, column in zip(provided, nearest, strict=True):
+        votes_of.setdefault(kept[at].class_name, Counter())[evidence.class_names[column]] += 1
     for name, votes in votes_of.items():
         rival, count = votes.most_common(1)[0]
         if rival != name and 2 * count > votes.total():

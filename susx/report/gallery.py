@@ -119,9 +119,9 @@ def _tile(image: SupportImage, side: int) -> Tile:
     row = image.row
     picture = thumbnail(image.image, side)
     fate = "kept" if row.kept else f"rejected, {_words(row)}"
-    words = row.caption or row.prompt
+    caption = row.caption or row.prompt
     missing = "" if picture else " (no picture)"
-    return Tile(picture, f"{row.class_name}, {row.origin}, {fate}: {words}{missing}", tuple(_facts(row)))
+    return Tile(picture, f"{row.class_name}, {row.origin}, {fate}: {caption}{missing}", tuple(_facts(row)))
 
 
 def _facts(row: SupportRow) -> list[tuple[str, str]]:

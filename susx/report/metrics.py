@@ -115,7 +115,7 @@ def read_metrics(path: Path) -> dict[str, Json]:
     """
     file = path / "metrics.json" if path.is_dir() else path
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        metrics = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
             f"No report at {path}: expected the folder of a report, or its metrics.json."
@@ -124,12 +124,12 @@ def read_metrics(path: Path) -> dict[str, Json]:
         raise InputError(
             f"{file} is not the metrics.json of a report ({error}). Build the report again."
         ) from None
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        version = found.get("schema") if isinstance(found, dict) else None
+    if not isinstance(metrics, dict) or metrics.get("schema") != SCHEMA:
+        version = metrics.get("schema") if isinstance(metrics, dict) else None
         raise InputError(
             f"{file} has layout {version!r}, this susx reads layout {SCHEMA}. Build the report again."
         )
-    return found
+    return metrics
 
 
 def _shallow(row: MethodRow) -> dict[str, Any]:

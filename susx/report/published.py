@@ -18,8 +18,8 @@ def published_numbers() -> tuple[PublishedNumber, ...]:
     A cell that is not in the file is not known. The same data set can have several zero-shot values: they differ by
     prompts, class names and splits, which is why every number comes with its source.
     """
-    found = json.loads((files("susx.report") / "published.json").read_text(encoding="utf-8"))
-    sources = found["sources"]
+    numbers = json.loads((files("susx.report") / "published.json").read_text(encoding="utf-8"))
+    sources = numbers["sources"]
     return tuple(
         PublishedNumber(
             dataset=block["dataset"],
@@ -29,7 +29,7 @@ def published_numbers() -> tuple[PublishedNumber, ...]:
             source=sources[block["source"]],
             setting=block.get("setting", ""),
         )
-        for block in found["numbers"]
+        for block in numbers["numbers"]
         for method, percent in block["values"].items()
     )
 

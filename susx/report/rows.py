@@ -104,12 +104,12 @@ def confusions(
 
     The confidence is filled in here, at ``temperature``.
     """
-    found = []
+    worst = []
     for pair in confusion_pairs(logits, labels, most, images, temperature):
         shown = [(picture(row), sure) for row, sure in zip(pair.rows, pair.confidence, strict=True)]
         pictures = tuple(QueryImage(image.image, image.name, sure) for image, sure in shown)
-        found.append(Confusion(classes[pair.true], classes[pair.predicted], pair.count, pair.total, pictures))
-    return tuple(found)
+        worst.append(Confusion(classes[pair.true], classes[pair.predicted], pair.count, pair.total, pictures))
+    return tuple(worst)
 
 
 def confusion_cells(
@@ -138,14 +138,14 @@ def confidence(evidence: Evidence, classes: Sequence[str]) -> tuple[Confidence, 
     """Return what the prompts say of the support images of each class that has some."""
     if evidence.support_features is None or evidence.support_labels is None:
         return ()
-    found = class_confidence(
+    confidences = class_confidence(
         evidence.support_features, evidence.support_labels, evidence.text_classifier, evidence.logit_scale
     )
     return tuple(
         Confidence(
             classes[c.label], c.confidence, classes[c.rival] if c.rival >= 0 else "", c.rival_confidence
         )
-        for c in found
+        for c in confidences
     )
 
 
@@ -159,11 +159,13 @@ def reliability_figures(
     scaled = [("before scaling", 1.0)] + (
         [] if temperature is None else [(f"scaled by {temperature:.3g}", temperature)]
     )
-    found = []
-    for words, value in scaled:
+    diagrams = []
+    for title, value in scaled:
         bins = reliability(logits, labels, value)
-        found.append(Reliability(f"{name}, {words}", bins.confidence, bins.accuracy, bins.counts, bins.ece))
-    return tuple(found)
+        diagrams.append(
+            Reliability(f"{name}, {title}", bins.confidence, bins.accuracy, bins.counts, bins.ece)
+        )
+    return tuple(diagrams)
 
 
 def cosine_figures(
@@ -174,10 +176,10 @@ def cosine_figures(
     seed: int = 0,
 ) -> tuple[Histogram, ...]:
     """Return the modality gap as histograms of one figure, empty bins at both ends cut off."""
-    found = cosine_histograms(images, labels, text, seed=seed)
-    held = [i for h in found for i, count in enumerate(h.counts) if count]
-    first, last = max(min(held) - 1, 0), min(max(held) + 1, len(found[0].counts) - 1)
-    gap, shared = centroid_gap(images, text), intra_modal_overlap(found)
+    histograms = cosine_histograms(images, labels, text, seed=seed)
+    held = [i for h in histograms for i, count in enumerate(h.counts) if count]
+    first, last = max(min(held) - 1, 0), min(max(held) + 1, len(histograms[0].counts) - 1)
+    gap, shared = centroid_gap(images, text), intra_modal_overlap(histograms)
     note = f"The mean image and the mean text are {gap:.2f} apart."
     if shared is not None:
         note += (
@@ -186,7 +188,7 @@ def cosine_figures(
         )
     return tuple(
         Histogram(h.name, h.edges[first : last + 2], h.counts[first : last + 1], h.mean, group, note)
-        for h in found
+        for h in histograms
     )
 
 

@@ -91,7 +91,7 @@ def _count(
     """Add the rows of one fold to ``changes``."""
     layout = Layout.of(problem.support_labels[support_rows], problem.classes)
     slots = support_rows[layout.rows]
-    place = np.argsort(layout.classes)
+    order = np.argsort(layout.classes)
     counts = layout.counts[layout.classes]
     weights = problem.class_weights(counts)
     support = problem.support[slots].astype(np.float64)
@@ -110,7 +110,7 @@ def _count(
             divergence,
             layout.classes,
             weights,
-            place[problem.labels[rows]],
+            order[problem.labels[rows]],
             alphas,
             grid.betas,
             runs,

@@ -155,8 +155,8 @@ def count_correct(  # type: ignore[no-untyped-def]
         p, q, slope, order = np.zeros(places), np.zeros(places), np.zeros(places), np.zeros(places, np.int64)
         low, high = np.zeros(alphas.shape[0]), np.zeros(alphas.shape[0])
         for row in range(thread * rows // threads, (thread + 1) * rows // threads):
-            own = right[row]
-            split, end = _rivals(zero_shot[row], divergence[row], classes, own, order, p, q)
+            true_class = right[row]
+            split, end = _rivals(zero_shot[row], divergence[row], classes, true_class, order, p, q)
             for run in range(runs.shape[0]):
                 start, stop = runs[run, 0], runs[run, 1]
                 # The last of a run is the truest measure of its step.
@@ -167,7 +167,7 @@ def count_correct(  # type: ignore[no-untyped-def]
                     step[j] = np.exp(width * distance)
                 for b in range(start, stop):
                     _advance(state, step, widths, sums, b > start)
-                    own_sum = sums[own] * weights[own]
+                    own_sum = sums[true_class] * weights[true_class]
                     for c in range(total):
                         sums[c] = sums[c] * weights[c] - own_sum
                     for k in range(end):

@@ -42,10 +42,10 @@ class Layout:
         """
         counts = np.bincount(support_labels, minlength=class_count)
         classes = np.argsort(-counts, kind="stable")
-        place = np.empty(class_count, dtype=np.int64)
-        place[classes] = np.arange(class_count)
+        column_of = np.empty(class_count, dtype=np.int64)
+        column_of[classes] = np.arange(class_count)
         by_class = np.argsort(support_labels, kind="stable")
         starts = np.cumsum(counts) - counts
         slot = np.arange(len(support_labels)) - np.repeat(starts, counts)
-        rows = by_class[np.lexsort((place[support_labels[by_class]], slot))]
+        rows = by_class[np.lexsort((column_of[support_labels[by_class]], slot))]
         return cls(classes=classes, counts=counts, rows=rows, widths=np.bincount(slot).astype(np.int64))

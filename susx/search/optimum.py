@@ -38,6 +38,6 @@ class Optimum:
     def of(cls, counts: Int[np.ndarray, ...], grid: Mapping[str, tuple[float, ...]], total: int) -> Optimum:
         """Return the best point of ``counts``, whose dimensions are the axes of ``grid`` in its order."""
         # argmax takes the first of equals, so the slowest axis is the one whose smallest value wins first.
-        place = np.unravel_index(int(counts.argmax()), counts.shape)
-        values = {name: float(grid[name][at]) for name, at in zip(grid, place, strict=True)}
-        return cls(values, int(counts[place]), total, grid, counts)
+        indices = np.unravel_index(int(counts.argmax()), counts.shape)
+        values = {name: float(grid[name][at]) for name, at in zip(grid, indices, strict=True)}
+        return cls(values, int(counts[indices]), total, grid, counts)

@@ -97,8 +97,8 @@ class ArtefactStore:
         Raises:
             DamagedArtefact: there is one, but a file of it is missing or altered.
         """
-        found = self.look(job)
-        return Ref(job.stage, job.subject, job.key, found.digest) if found else None
+        manifest = self.look(job)
+        return Ref(job.stage, job.subject, job.key, manifest.digest) if manifest else None
 
     def look(self, job: Job) -> Manifest | None:
         """Return the manifest of a job's verified artefact, or None when there is none.
@@ -175,8 +175,8 @@ class ArtefactStore:
 
     def last_ingredients(self, job: Job) -> Json | None:
         """Return the ingredients this unit of work (data set, stage, subject) was last done with."""
-        known = read_json(self._slot(job))
-        return known if isinstance(known, dict) else None
+        last = read_json(self._slot(job))
+        return last if isinstance(last, dict) else None
 
     def running(self, job: Job | Ref) -> bool:
         """Whether another process is making this artefact now."""

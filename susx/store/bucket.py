@@ -100,10 +100,10 @@ class Bucket:
         """Return size and tag of every object below ``folder``, by its name relative to it."""
         with self.words():
             try:
-                found = self.fs.find(folder, detail=True)
+                entries = self.fs.find(folder, detail=True)
             except FileNotFoundError:
                 return {}
         return {
             path[len(folder) :].lstrip("/"): [info["size"], str(info.get("ETag") or info.get("mtime") or "")]
-            for path, info in found.items()
+            for path, info in entries.items()
         }

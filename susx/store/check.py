@@ -30,8 +30,10 @@ def check_files(folder: Path, manifest: Manifest, *, rehash: bool = False) -> No
     Raises:
         DamagedArtefact: a file is missing or altered; it is named.
     """
-    known = disk.read_json(folder / STAT)
-    boots = {k: v for k, v in known.items() if isinstance(v, dict)} if isinstance(known, dict) else {}
+    remembered = disk.read_json(folder / STAT)
+    boots = (
+        {k: v for k, v in remembered.items() if isinstance(v, dict)} if isinstance(remembered, dict) else {}
+    )
     seen = boots.pop(disk.boot(), {})
     fresh: dict[str, disk.Facts] = {}
     for name, digest in manifest.files.items():

@@ -51,18 +51,18 @@ class FileDigests:
             if large and not self._read:
                 self._known |= self._remembered()
                 self._read = True
-            known = self._known.get(key)
-        if known is None:
+            remembered = self._known.get(key)
+        if remembered is None:
             trusted = settled(facts)
-            known = digest_file(path)
+            remembered = digest_file(path)
             if trusted and facts_of(path) == facts:
-                self._remember(key, known, large)
-        return known
+                self._remember(key, remembered, large)
+        return remembered
 
     def _remembered(self) -> dict[str, Digest]:
-        found = read_json(self.memory)
-        words = found.items() if isinstance(found, dict) else ()
-        return {key: value for key, value in words if isinstance(value, str)}
+        stored = read_json(self.memory)
+        entries = stored.items() if isinstance(stored, dict) else ()
+        return {key: value for key, value in entries if isinstance(value, str)}
 
     def _remember(self, key: str, digest: Digest, large: bool) -> None:
         with self._lock:

@@ -79,12 +79,12 @@ class ImageRows:
         dim = self._rows[0].shape[1] if self._rows else 0
         rows = np.zeros((len(digests), dim), dtype=np.float32)
         hashes = [""] * len(digests)
-        for at, place in enumerate(places):
-            if place is not None:
-                rows[at] = self._rows[place[0]][place[1]]
-                if self._hashed[place[0]][place[1]]:
-                    hashes[at] = f"{int(self._hashes[place[0]][place[1]]):016x}"
-        return KnownRows(rows, np.array([place is not None for place in places], dtype=bool), tuple(hashes))
+        for at, row in enumerate(places):
+            if row is not None:
+                rows[at] = self._rows[row[0]][row[1]]
+                if self._hashed[row[0]][row[1]]:
+                    hashes[at] = f"{int(self._hashes[row[0]][row[1]]):016x}"
+        return KnownRows(rows, np.array([row is not None for row in places], dtype=bool), tuple(hashes))
 
     def add(
         self, digests: Sequence[Digest], rows: Float32[np.ndarray, "query dim"], hashes: Sequence[str] = ()
@@ -101,12 +101,12 @@ class ImageRows:
         """
         if not len(digests):
             return
-        given = list(hashes) or [""] * len(digests)
+        hash_of = list(hashes) or [""] * len(digests)
         self._write(
             np.frombuffer(bytes.fromhex("".join(digests)), dtype=np.uint8).reshape(-1, 32),
             np.ascontiguousarray(rows, dtype=np.float32),
-            np.array([int(word or "0", 16) for word in given], dtype=np.uint64),
-            np.array([bool(word) for word in given], dtype=np.uint8),
+            np.array([int(word or "0", 16) for word in hash_of], dtype=np.uint64),
+            np.array([bool(word) for word in hash_of], dtype=np.uint8),
         )
 
     def merge(self) -> None:

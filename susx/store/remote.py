@@ -142,11 +142,11 @@ class RemoteStore(ArtefactStore):
 
     def last_ingredients(self, job: Job) -> Json | None:
         """Return the ingredients this unit of work was last done with, here or elsewhere."""
-        known = super().last_ingredients(job)
-        if known is None:
+        last = super().last_ingredients(job)
+        if last is None:
             with contextlib.suppress(FileNotFoundError, ValueError):
-                known = json.loads(self.bucket.read(self._remote_slot(job)))
-        return known
+                last = json.loads(self.bucket.read(self._remote_slot(job)))
+        return last
 
     def running(self, job: Job | Ref) -> bool:
         """Whether somebody is making this artefact now: there is a lease, and it was renewed lately."""
@@ -302,9 +302,9 @@ class RemoteStore(ArtefactStore):
         folder = self._folder(stage, key)
         if (folder / MANIFEST).is_file():
             with contextlib.suppress(DamagedArtefact):
-                found = ArtefactStore.manifest(self, stage, key)
-                if found is not None:
-                    return found
+                pulled = ArtefactStore.manifest(self, stage, key)
+                if pulled is not None:
+                    return pulled
         data = self.bucket.read(self._at(stage, key, MANIFEST))
         try:
             files = json.loads(data)["files"]

@@ -71,20 +71,20 @@ def faults(folder: Path) -> list[str]:
     digests = _digests(folder)
     if digests is None:
         return [f"{folder / RUN} is missing or cannot be read"]
-    said = []
+    sentences = []
     for inside, digest in digests.items():
         path = folder / inside
         if not path.is_file():
-            said.append(f"{path} is missing")
+            sentences.append(f"{path} is missing")
         elif digest_file(path) != digest:
-            said.append(f"{path} was altered")
-    return said
+            sentences.append(f"{path} was altered")
+    return sentences
 
 
 def damaged_runs(store: ArtefactStore) -> list[str]:
     """Return a sentence for each damaged file of each run."""
     runs = sorted(path for path in (store.root / "runs").glob("*") if not path.name.startswith("."))
-    return [said for path in runs for said in faults(path)]
+    return [sentence for path in runs for sentence in faults(path)]
 
 
 def _digests(folder: Path) -> dict[str, Digest] | None:

@@ -37,10 +37,10 @@ def user_cache() -> Path:
 
 def shared_store() -> ArtefactStore | None:
     """Return the store that all stores of a user share, or None where it is switched off."""
-    place = os.environ.get(SHARED)
-    if place is None:
+    folder = os.environ.get(SHARED)
+    if folder is None:
         return ArtefactStore(user_cache() / "shared")
-    return None if place.strip().lower() in _OFF else ArtefactStore(place)
+    return None if folder.strip().lower() in _OFF else ArtefactStore(folder)
 
 
 def copy_artefact(store: ArtefactStore, ref: Ref, work: Path) -> None:

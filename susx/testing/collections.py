@@ -29,12 +29,12 @@ class Picture:
 
 def pictures(classes: Sequence[str], per_class: int, *, first: int = 0, side: int = 48) -> list[Picture]:
     """Return JPEGs of textures, class by class; the n-th of each class has the n-th of ``LICENCES`` in turn."""
-    found = []
+    images = []
     for name in classes:
         for at in range(first, first + per_class):
             file = io.BytesIO()
             Image.fromarray(render(name, "web", "pool", at, side)).save(file, "JPEG", quality=92)
-            found.append(
+            images.append(
                 Picture(
                     name,
                     f"a photo of a {name} texture, number {at}",
@@ -44,4 +44,4 @@ def pictures(classes: Sequence[str], per_class: int, *, first: int = 0, side: in
                     f"https://pictures.example/{name}/{at}",
                 )
             )
-    return found
+    return images

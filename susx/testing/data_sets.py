@@ -34,9 +34,9 @@ def write_webdataset(
         (folder / split).mkdir()
         for start in range(0, len(samples), per_shard):
             with tarfile.open(folder / split / f"{start // per_shard}.tar", "w") as tar:
-                for place, (image, label) in enumerate(samples[start : start + per_shard], start):
+                for number, (image, label) in enumerate(samples[start : start + per_shard], start):
                     for kind, content in (("jpg", image), ("cls", str(label).encode())):
-                        member = tarfile.TarInfo(f"s{place:07d}.{kind}")
+                        member = tarfile.TarInfo(f"s{number:07d}.{kind}")
                         member.size = len(content)
                         tar.addfile(member, io.BytesIO(content))
 

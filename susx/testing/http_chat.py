@@ -45,8 +45,8 @@ class _Handler(QuietHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        found = re.search(r"'([^']+)'", body["messages"][-1]["content"])
-        name = found.group(1) if found else ""
+        match = re.search(r"'([^']+)'", body["messages"][-1]["content"])
+        name = match.group(1) if match else ""
         with self.state.lock:
             self.state.requests.append(
                 {"name": name, "path": self.path, "key": self.headers["Authorization"], **body}

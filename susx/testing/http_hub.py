@@ -105,7 +105,7 @@ class _Handler(QuietHandler):
         self.state.requests.append(f"POST {path}")
         data = self._body()
         if path == "/api/validate-yaml":
-            errors = [{"message": words} for words in self.state.card_errors]
+            errors = [{"message": message} for message in self.state.card_errors]
             return self._json(400 if errors else 200, {"warnings": [], "errors": errors})
         if not self.headers.get("Authorization"):
             return self._json(
@@ -115,11 +115,11 @@ class _Handler(QuietHandler):
             return self._create(json.loads(data))
         if _BATCH.match(path):
             return self._batch(json.loads(data))
-        found = _API.match(path)
-        repository = self.state.repositories.get((found[1], found[2])) if found else None
-        if not found or repository is None:
+        match = _API.match(path)
+        repository = self.state.repositories.get((match[1], match[2])) if match else None
+        if not match or repository is None:
             return self._missing("RepoNotFound")
-        if found[3] == "preupload":
+        if match[3] == "preupload":
             names = [file["path"] for file in json.loads(data)["files"]]
             mode = {
                 name: "lfs" if name.endswith((".parquet", ".safetensors")) else "regular" for name in names
@@ -167,17 +167,17 @@ class _Handler(QuietHandler):
     def _get(self, *, body: bool) -> None:
         parts = urlsplit(self.path)
         self.state.requests.append(f"{self.command} {parts.path}")
-        if found := _RESOLVE.match(parts.path):
-            return self._file(found, body=body)
-        found = _API.match(parts.path)
-        repository = self._repository(found[1], found[2]) if found else None
-        if not found or repository is None:
+        if match := _RESOLVE.match(parts.path):
+            return self._file(match, body=body)
+        match = _API.match(parts.path)
+        repository = self._repository(match[1], match[2]) if match else None
+        if not match or repository is None:
             return self._missing("RepoNotFound")
-        entry = repository.at(unquote(found[4] or "main"))
+        entry = repository.at(unquote(match[4] or "main"))
         if entry is None:
             return self._missing("RevisionNotFound")
         sizes = {name: repository.sizes.get(name, len(data)) for name, data in entry[1].items()}
-        if found[3] == "tree":
+        if match[3] == "tree":
             tree = [{"type": "file", "path": n, "size": s, "oid": "0" * 40} for n, s in sizes.items()]
             return self._json(200, tree)
         blobs = "blobs" in parse_qs(parts.query)
@@ -185,7 +185,7 @@ class _Handler(QuietHandler):
             {"rfilename": n, **({"size": s, "blobId": "0" * 40} if blobs else {})} for n, s in sizes.items()
         ]
         return self._json(
-            200, {"id": found[2], "sha": entry[0], "siblings": siblings, "private": repository.private}
+            200, {"id": match[2], "sha": entry[0], "siblings": siblings, "private": repository.private}
         )
 
     def _file(self, found: re.Match[str], *, body: bool) -> None:
@@ -204,8 +204,12 @@ class _Handler(QuietHandler):
         return self._send(200, data, "application/octet-stream", etag, body=body)
 
     def _repository(self, kind: str, name: str) -> HubRepository | None:
-        found = self.state.repositories.get((kind, name))
-        return None if found and found.private and not self.headers.get("Authorization") else found
+        repository = self.state.repositories.get((kind, name))
+        return (
+            None
+            if repository and repository.private and not self.headers.get("Authorization")
+            else repository
+        )
 
     def _missing(self, code: str) -> None:
         self._json(401 if code == "RepoNotFound" else 404, {"error": code}, {"X-Error-Code": code})

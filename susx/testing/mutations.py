@@ -20,25 +20,25 @@ def mutated(data: bytes, random: Random, others: Sequence[bytes] = ()) -> bytes:
     """
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 4))):
-        place, length = random.randrange(len(changed) + 1), random.choice((1, 2, 4, 16, 64))
+        offset, length = random.randrange(len(changed) + 1), random.choice((1, 2, 4, 16, 64))
         kind = random.choice(("flip", "set", "cut", "insert", "remove", "double", "move", "splice"))
-        if kind == "flip" and place < len(changed):
-            changed[place] ^= 1 << random.randrange(8)
+        if kind == "flip" and offset < len(changed):
+            changed[offset] ^= 1 << random.randrange(8)
         elif kind == "set":
-            changed[place : place + length] = random.randbytes(min(length, len(changed) - place))
+            changed[offset : offset + length] = random.randbytes(min(length, len(changed) - offset))
         elif kind == "cut":
-            del changed[place:]
+            del changed[offset:]
         elif kind == "insert":
-            changed[place:place] = random.choice(_PIECES) * random.choice((1, 1, 1, 1000))
+            changed[offset:offset] = random.choice(_PIECES) * random.choice((1, 1, 1, 1000))
         elif kind == "remove":
-            del changed[place : place + length]
+            del changed[offset : offset + length]
         elif kind in ("double", "move"):
-            piece = changed[place : place + length]
+            piece = changed[offset : offset + length]
             if kind == "move":
-                del changed[place : place + length]
+                del changed[offset : offset + length]
             to = random.randrange(len(changed) + 1)
             changed[to:to] = piece
         elif kind == "splice" and others:
             other = random.choice(others)
-            changed[place:] = other[random.randrange(len(other) + 1) :]
+            changed[offset:] = other[random.randrange(len(other) + 1) :]
     return bytes(changed)

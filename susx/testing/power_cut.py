@@ -126,7 +126,7 @@ class Watch:
 
     def _scan(self) -> None:
         """Bring names and data up to date with what programs see."""
-        found: dict[Entry, int] = {}
+        entries: dict[Entry, int] = {}
         inodes = {self.root.stat().st_ino: 0}
         waiting = [(self.root, 0)]
         self._data[0] = None
@@ -135,7 +135,7 @@ class Watch:
             for item in sorted(os.scandir(folder), key=lambda item: item.name):
                 inode = item.inode()
                 number = inodes[inode] = self._known[inode] = self._known.get(inode) or next(self._numbers)
-                found[at, item.name] = number
+                entries[at, item.name] = number
                 if item.is_symlink():
                     self._data[number] = os.readlink(item.path)
                 elif item.is_dir():
@@ -143,12 +143,12 @@ class Watch:
                     waiting.append((Path(item.path), number))
                 else:
                     self._data[number] = Path(item.path).read_bytes()
-        for entry in [entry for entry in self._live if entry not in found]:
+        for entry in [entry for entry in self._live if entry not in entries]:
             self._pending.append(((entry, None),))
-        for entry, number in found.items():
+        for entry, number in entries.items():
             if self._live.get(entry) != number:
                 self._pending.append(((entry, number),))
-        self._live, self._known = found, inodes
+        self._live, self._known = entries, inodes
 
 
 def _apply(names: dict[Entry, int], change: tuple[tuple[Entry, int | None], ...]) -> None:

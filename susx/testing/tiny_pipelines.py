@@ -23,10 +23,10 @@ def tokenizer(**kwargs: Any) -> Any:
     """Whole words; the class that every fast tokenizer of transformers derives from."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    own = Tokenizer(models.WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="<unk>"))
-    own.pre_tokenizer = pre_tokenizers.Whitespace()
+    word_level = Tokenizer(models.WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="<unk>"))
+    word_level.pre_tokenizer = pre_tokenizers.Whitespace()
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=own, pad_token="<pad>", unk_token="<unk>", eos_token="<eos>", **kwargs
+        tokenizer_object=word_level, pad_token="<pad>", unk_token="<unk>", eos_token="<eos>", **kwargs
     )
 
 

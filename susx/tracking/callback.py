@@ -26,12 +26,12 @@ def load_callback(name: str) -> Callback:
             f"--callback is package.module:function, as in susx.tracking:wandb; found '{name}'."
         )
     try:
-        found = getattr(importlib.import_module(module), function)
+        callback = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"The callback '{name}' cannot be imported: {error}.") from error
-    if not callable(found):
-        raise ConfigError(f"The callback '{name}' is no function but {type(found).__name__}.")
-    return found  # type: ignore[no-any-return]
+    if not callable(callback):
+        raise ConfigError(f"The callback '{name}' is no function but {type(callback).__name__}.")
+    return callback  # type: ignore[no-any-return]
 
 
 def notify(callback: Callback, summary: Mapping[str, Any]) -> None:

@@ -34,6 +34,6 @@ def read_datasets(
     tables = open_tables(folder, **columns)
     undivided = set(tables.files) == {"train"}
     rows = tables.rows("train" if undivided else str(reader.options.get(split, split)))
-    found = ((StoredImage(row.file, partial(tables.image, row)), row.label, row.name) for row in rows)
+    items = ((StoredImage(row.file, partial(tables.image, row)), row.label, row.name) for row in rows)
     labels = LabelMap(config.classes, reader.class_map)
-    return assemble(found, labels, reader, folder, cut=split if undivided else "")
+    return assemble(items, labels, reader, folder, cut=split if undivided else "")

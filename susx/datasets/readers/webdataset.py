@@ -101,9 +101,9 @@ def _rows(shards: list[Path], names: list[str], folder: Path) -> Iterator[tuple[
             name = f"{shard.relative_to(folder).as_posix()}/{sample.key}.{sample.images[0]}"
             number = written.removesuffix(".0")  # some writers have whole numbers as floats
             if not (number.isascii() and number.isdigit() and int(number) < len(names)):
-                found = f"'{written}'" if written else "none"
+                written_text = f"'{written}'" if written else "none"
                 raise ConfigError(
-                    f"{shard}: sample {sample.key} has a class (.cls) of {found}; expected a number from 0 to {len(names) - 1}, a line "
+                    f"{shard}: sample {sample.key} has a class (.cls) of {written_text}; expected a number from 0 to {len(names) - 1}, a line "
                     f"of {CLASS_NAMES}. A set of another task (captions, several labels) cannot be measured here."
                 )
             read = partial(_read, shard, sample.image.start, sample.image.size)

@@ -60,8 +60,8 @@ def contact_sheet(
     rows = -(-len(CATEGORIES) // columns)
     sheet = Image.new("RGB", (columns * width, rows * height), "white")
     pen = ImageDraw.Draw(sheet)
-    for place, category in enumerate(CATEGORIES):
-        row, column = divmod(place, columns)
+    for cell, category in enumerate(CATEGORIES):
+        row, column = divmod(cell, columns)
         pen.text((column * width + 2, row * height + 2), category, fill="black")
         for index in range(per_category):
             pixels = render(category, SPLITS[split], split, index, size)

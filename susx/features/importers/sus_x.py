@@ -64,12 +64,12 @@ def read_sus_x(
         MismatchError: files that do not belong together.
     """
     files = sorted(path.name for path in folder.iterdir())
-    found = [m.groupdict() for name in files for m in (_SUPPORT.fullmatch(name) or _split_of(name),) if m]
-    dataset = _choose(folder, "dataset", {f["dataset"] for f in found}, dataset)
-    found = [f for f in found if f["dataset"] == dataset]
-    backbone = _choose(folder, "backbone", {f["backbone"] for f in found}, backbone)
-    found = [f for f in found if f["backbone"] == backbone]
-    supports = {f["support"] for f in found if "support" in f}
+    matches = [m.groupdict() for name in files for m in (_SUPPORT.fullmatch(name) or _split_of(name),) if m]
+    dataset = _choose(folder, "dataset", {f["dataset"] for f in matches}, dataset)
+    matches = [f for f in matches if f["dataset"] == dataset]
+    backbone = _choose(folder, "backbone", {f["backbone"] for f in matches}, backbone)
+    matches = [f for f in matches if f["backbone"] == backbone]
+    supports = {f["support"] for f in matches if "support" in f}
     chosen = _choose(folder, "support", supports, support) if supports or support else None
 
     names = class_names_of(folder)

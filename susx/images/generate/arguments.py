@@ -17,11 +17,11 @@ def call_arguments(pipe: Any, settings: DrawSettings) -> tuple[dict[str, Any], l
     guidance (``true_cfg_scale``), a model without the former takes ``settings.guidance`` as the latter, with an empty negative prompt
     where none is set: without one such pipelines draw unguided (Qwen-Image; Flux without distillation).
     """
-    known = inspect.signature(type(pipe).__call__).parameters
+    parameters = inspect.signature(type(pipe).__call__).parameters
     notes = []
     arguments: dict[str, Any] = {"num_inference_steps": settings.steps}
     distilled = getattr(getattr(getattr(pipe, "transformer", None), "config", None), "guidance_embeds", False)
-    guidance = "true_cfg_scale" if "true_cfg_scale" in known and not distilled else "guidance_scale"
+    guidance = "true_cfg_scale" if "true_cfg_scale" in parameters and not distilled else "guidance_scale"
     arguments[guidance] = settings.guidance
     negative = settings.negative_prompt
     if guidance == "true_cfg_scale" and settings.guidance > 1 and not negative:
@@ -31,6 +31,6 @@ def call_arguments(pipe: Any, settings: DrawSettings) -> tuple[dict[str, Any], l
     for side in ("width", "height"):
         if (pixels := getattr(settings, side)) is not None:
             arguments[side] = pixels
-    for name in [name for name in arguments if name not in known]:
+    for name in [name for name in arguments if name not in parameters]:
         notes.append(f"{type(pipe).__name__} has no {name}; {arguments.pop(name)!r} has no effect.")
     return arguments, notes

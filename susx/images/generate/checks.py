@@ -64,7 +64,7 @@ def too_alike(images: Sequence[Image.Image], names: Sequence[str], rule: Distinc
     Raises:
         GenerationError: a class is unknown to the rule, or the scores have another shape.
     """
-    columns = {name: place for place, name in enumerate(rule.classes)}
+    columns = {name: column for column, name in enumerate(rule.classes)}
     unknown = sorted(set(names) - set(columns))
     scores = np.asarray(rule.score(images), np.float64)
     if unknown or scores.shape != (len(images), len(columns)):
@@ -74,11 +74,11 @@ def too_alike(images: Sequence[Image.Image], names: Sequence[str], rule: Distinc
         )
     verdicts = []
     for name, row in zip(names, scores, strict=True):
-        own = row[columns[name]]
+        own_score = row[columns[name]]
         others = np.where(np.arange(len(row)) == columns[name], -np.inf, row)
         rival = int(others.argmax())
-        if others[rival] - own > rule.margin:
-            text = f"It looks more like '{rule.classes[rival]}' ({others[rival]:.3f}) than like '{name}' ({own:.3f})."
+        if others[rival] - own_score > rule.margin:
+            text = f"It looks more like '{rule.classes[rival]}' ({others[rival]:.3f}) than like '{name}' ({own_score:.3f})."
             verdicts.append(Verdict("indistinct", text))
         else:
             verdicts.append(Verdict())

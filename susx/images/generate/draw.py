@@ -86,13 +86,13 @@ def draw(
     done: dict[str, DrawnImage] = {}
     tasks: deque[_Task] = deque()
     for name, request in dict(zip(names, requests, strict=True)).items():
-        found = _find(out_dir, name, request, _model(loaded), donors)
-        if found is None:
+        drawn_before = _find(out_dir, name, request, _model(loaded), donors)
+        if drawn_before is None:
             tasks.append(_Task(request, name))
             continue
-        done[name] = found
+        done[name] = drawn_before
         if on_image:
-            on_image(found)
+            on_image(drawn_before)
     if tasks:
         for note in call_arguments(loaded.pipe, settings)[1]:
             log.warning("%s: %s", loaded.model, note)
@@ -173,11 +173,11 @@ def _verdicts(
     batch: Sequence[_Task], images: Sequence[Image.Image], flags: Sequence[bool], rule: Distinctness | None
 ) -> list[Verdict]:
     verdicts = [black(image, flag) for image, flag in zip(images, flags, strict=True)]
-    lit = [place for place, verdict in enumerate(verdicts) if not verdict.rule]
+    lit = [row for row, verdict in enumerate(verdicts) if not verdict.rule]
     if rule is not None and lit:
-        names = [batch[place].request.class_name for place in lit]
-        for place, verdict in zip(lit, too_alike([images[p] for p in lit], names, rule), strict=True):
-            verdicts[place] = verdict
+        names = [batch[row].request.class_name for row in lit]
+        for row, verdict in zip(lit, too_alike([images[p] for p in lit], names, rule), strict=True):
+            verdicts[row] = verdict
     return verdicts
 
 
@@ -230,9 +230,9 @@ def _find(
     out_dir: Path, name: str, request: ImageRequest, model: str, donors: Sequence[Path]
 ) -> DrawnImage | None:
     """The finished image of a request, in the folder itself or taken over from a donor."""
-    found = read_drawn(out_dir, name, request, model)
+    drawn = read_drawn(out_dir, name, request, model)
     for donor in donors:
-        if found is not None:
+        if drawn is not None:
             break
         if (taken := read_drawn(donor, name, request, model)) is not None and taken.file:
             partial = out_dir / f".tmp-{os.getpid()}-{name}"
@@ -241,5 +241,5 @@ def _find(
                 os.replace(partial, out_dir / name)
             except OSError as error:
                 raise StoreError.of(error, out_dir) from error
-            found = taken
-    return found
+            drawn = taken
+    return drawn

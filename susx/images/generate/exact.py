@@ -41,9 +41,9 @@ def fixed_tiles(pipe: Any, rows: int = TILE_ROWS) -> Iterator[None]:
             torch.set_num_threads(1)
             stack.callback(torch.set_num_threads, threads)
         for module, method in _calls(pipe):
-            own = vars(module).get(method)
+            original = vars(module).get(method)
             setattr(module, method, tiled(getattr(module, method), rows, pool))
-            stack.callback(_put_back, module, method, own)
+            stack.callback(_put_back, module, method, original)
         yield
 
 
@@ -56,7 +56,7 @@ def tiled(call: Call, rows: int, pool: ThreadPoolExecutor | None = None) -> Call
             return call(*args, **kwargs)
 
         def one(start: int) -> Any:
-            places = [min(start + place, count - 1) for place in range(rows)]
+            places = [min(start + offset, count - 1) for offset in range(rows)]
             with torch.no_grad():  # gradient mode is per thread
                 return call(*_take(args, places, count), **_take(kwargs, places, count))
 

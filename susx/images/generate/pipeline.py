@@ -153,10 +153,10 @@ def check_folder(folder: Path) -> None:
         raise ModelError(f"{index} is not JSON: {error}.") from error
     pipeline = getattr(diffusers, str(listed.get("_class_name")), None)
     if pipeline is None:
-        known = [name for name in dir(diffusers) if name.endswith("Pipeline")]
+        pipelines = [name for name in dir(diffusers) if name.endswith("Pipeline")]
         raise ModelError(
             f"{index} names the pipeline {listed.get('_class_name')!r}, which diffusers "
-            f"{diffusers.__version__} does not have.{did_you_mean(str(listed.get('_class_name')), known)}"
+            f"{diffusers.__version__} does not have.{did_you_mean(str(listed.get('_class_name')), pipelines)}"
         )
     optional = set(pipeline._optional_components)
     needed = [
@@ -180,11 +180,11 @@ def check_folder(folder: Path) -> None:
 def _scheduler(name: str, current: Any) -> Any:
     import diffusers
 
-    known = [word for word in dir(diffusers.schedulers) if word.endswith("Scheduler")]
-    kind = getattr(diffusers, name, None) if name in known else None
+    schedulers = [word for word in dir(diffusers.schedulers) if word.endswith("Scheduler")]
+    kind = getattr(diffusers, name, None) if name in schedulers else None
     if kind is None:
         raise ModelError(
-            f"There is no scheduler '{name}' in diffusers {diffusers.__version__}.{did_you_mean(name, known)}"
+            f"There is no scheduler '{name}' in diffusers {diffusers.__version__}.{did_you_mean(name, schedulers)}"
         )
     compatible = {other.__name__ for other in getattr(current, "compatibles", [])} | {type(current).__name__}
     if name not in compatible:

@@ -125,7 +125,7 @@ def _provenance(
     drawn: DrawnImage, image: Image.Image, loaded: LoadedPipeline, settings: DrawSettings
 ) -> PngInfo:
     request = drawn.request
-    words = {
+    provenance = {
         "Class": request.class_name,
         "Prompt": request.prompt,
         "Negative prompt": settings.negative_prompt or "",
@@ -143,7 +143,7 @@ def _provenance(
         "attempts": drawn.attempts, "model": loaded.identity(), "pixels": _pixels(image),
     }  # fmt: skip
     info = PngInfo()
-    for key, text in words.items():
+    for key, text in provenance.items():
         if text:  # NUL ends a text chunk
             info.add_itxt(key, text.replace("\0", " ").encode("utf-8", "replace").decode())
     info.add_itxt(_CHUNK, json.dumps(facts, ensure_ascii=True, sort_keys=True))

@@ -105,7 +105,7 @@ def _chosen(
 ) -> list[SupportRow]:
     """Mark the rows that ``choose_support`` does not choose, and those that no class may have more of than the poorest."""
     names = sorted(texts)
-    label = {name: place for place, name in enumerate(names)}
+    label = {name: number for number, name in enumerate(names)}
     # Equal scores are taken in the order of the candidates, so that order is made of what the images are.
     order = sorted(range(len(rows)), key=lambda at: (rows[at].digest, rows[at].prompt, rows[at].file))
     candidates = [rows[at] for at in order]
@@ -132,10 +132,10 @@ def _chosen(
         if balance == "truncate" and seats[row.class_name] > quota:
             candidates[at] = row.reject("unbalanced", f"The poorest class has {quota} images.")
     result = list(rows)
-    for place, at in enumerate(order):
-        row, reason = candidates[place], choice.reasons[place]
+    for number, at in enumerate(order):
+        row, reason = candidates[number], choice.reasons[number]
         if row.kept and reason == "duplicate":
-            twin = candidates[int(choice.twins[place])]
+            twin = candidates[int(choice.twins[number])]
             row = row.reject(reason, f"Near-duplicate of {twin.url or twin.file or twin.digest[:12]}.")
         elif row.kept and reason:
             row = row.reject(reason, f"{per_class} images of '{row.class_name}' came first.")
@@ -147,10 +147,10 @@ def _alike(rows: Sequence[SupportRow], likeness: Likeness, rule: NearRule) -> Al
     """Return which pairs are near-duplicates; equal files are, whatever is known of them."""
     numbers: dict[str, int] = {}
     files = torch.tensor([numbers.setdefault(row.digest, len(numbers)) for row in rows], dtype=torch.int64)
-    known = torch.tensor([bool(row.digest) for row in rows], dtype=torch.bool)
+    has_image = torch.tensor([bool(row.digest) for row in rows], dtype=torch.bool)
 
     def near(one: Tensor, other: Tensor) -> Tensor:
-        equal = (files[one][:, None] == files[other][None, :]) & known[one][:, None]
+        equal = (files[one][:, None] == files[other][None, :]) & has_image[one][:, None]
         return likeness.at(one).near(likeness.at(other), rule) | equal
 
     return near
@@ -172,8 +172,8 @@ def _by_facts(row: SupportRow, config: CurationConfig) -> SupportRow:
 def _agreement(rows: Sequence[SupportRow], features: Tensor, texts: Mapping[str, Tensor]) -> list[float]:
     if not rows:
         return []
-    own = torch.stack([texts[row.class_name].float() for row in rows])
-    return [float(value) for value in (features * own).sum(dim=1)]
+    text_of_row = torch.stack([texts[row.class_name].float() for row in rows])
+    return [float(value) for value in (features * text_of_row).sum(dim=1)]
 
 
 def _contamination(
@@ -183,9 +183,9 @@ def _contamination(
         # Without the target's features its hashes decide alone.
         rule = dataclasses.replace(rule, measure="hash")
         features = torch.zeros(len(hashes), images.features.shape[1])
-    alive = [place for place, row in enumerate(rows) if row.kept]
-    found = near_any(images.at(torch.tensor(alive, dtype=torch.long)), Likeness.of(hashes, features), rule)
-    hits = {place: at for place, at in zip(alive, found, strict=True) if at >= 0}
+    alive = [row_number for row_number, row in enumerate(rows) if row.kept]
+    nearest = near_any(images.at(torch.tensor(alive, dtype=torch.long)), Likeness.of(hashes, features), rule)
+    hits = {row_number: at for row_number, at in zip(alive, nearest, strict=True) if at >= 0}
     return _reject(
         rows, "contaminated", lambda at: at in hits, lambda at: f"Near-duplicate of target image {hits[at]}."
     )

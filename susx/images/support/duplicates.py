@@ -50,8 +50,8 @@ class Likeness:
     @classmethod
     def of(cls, hashes: Sequence[str], features: Float[Tensor, "support dim"]) -> Likeness:
         """Build from hexadecimal hashes ("" for none) and features of the same images."""
-        words = np.array([int(h or "0", 16) for h in hashes], dtype=">u8")
-        bits = np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1).astype(np.float32) * 2 - 1
+        hash_words = np.array([int(h or "0", 16) for h in hashes], dtype=">u8")
+        bits = np.unpackbits(hash_words.view(np.uint8).reshape(-1, 8), axis=1).astype(np.float32) * 2 - 1
         bits[[not h for h in hashes]] = 0
         return cls(torch.from_numpy(bits), features.float())
 
@@ -88,15 +88,15 @@ class Likeness:
 
 def near_any(images: Likeness, others: Likeness, rule: NearRule) -> list[int]:
     """Return, for every image, the place of the first near-duplicate among ``others``, or -1."""
-    found = torch.full((len(images),), -1, dtype=torch.long)
+    nearest = torch.full((len(images),), -1, dtype=torch.long)
     for start in range(0, len(images), BLOCK):
         block = images.at(slice(start, start + BLOCK))
         for other in range(0, len(others), BLOCK):
             near = block.near(others.at(slice(other, other + BLOCK)), rule)
-            part = found[start : start + BLOCK]
+            part = nearest[start : start + BLOCK]
             hit = near.any(dim=1) & (part < 0)
             part[hit] = near[hit].float().argmax(dim=1) + other
-    return [int(place) for place in found]
+    return [int(row) for row in nearest]
 
 
 def first_duplicates(images: Likeness, rule: NearRule) -> list[int]:
@@ -116,14 +116,14 @@ def first_duplicates(images: Likeness, rule: NearRule) -> list[int]:
         )
         inner = block.near(block, rule).numpy()
         alive: list[int] = []
-        for place in range(len(block)):
-            if before[place] >= 0:
-                result[start + place] = kept[before[place]]
+        for row in range(len(block)):
+            if before[row] >= 0:
+                result[start + row] = kept[before[row]]
                 continue
-            twins = [other for other in alive if inner[place, other]] if inner[place, :place].any() else []
+            twins = [other for other in alive if inner[row, other]] if inner[row, :row].any() else []
             if twins:
-                result[start + place] = start + twins[0]
+                result[start + row] = start + twins[0]
             else:
-                alive.append(place)
-        kept.extend(start + place for place in alive)
+                alive.append(row)
+        kept.extend(start + row for row in alive)
     return result

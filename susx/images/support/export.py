@@ -71,8 +71,8 @@ def export_webdataset(
         for start in range(0, len(kept), per_shard):
             shard = f"{start // per_shard:05d}.tar"
             with tarfile.open(partial / shard, "w", format=tarfile.PAX_FORMAT) as tar:
-                for place, (label, row) in enumerate(kept[start : start + per_shard], start):
-                    key = f"{place:08d}"
+                for number, (label, row) in enumerate(kept[start : start + per_shard], start):
+                    key = f"{number:08d}"
                     record = {"class_id": label, **{name: getattr(row, name) for name in _COLUMNS[2:]}}
                     parts = {
                         "jpg": found(row, locate).read_bytes(),

@@ -65,14 +65,14 @@ def pull_support(address: str, out: Path) -> HubAddress:
     """
     if out.exists():
         raise StoreError(f"{out} exists; give a new folder to pull to.")
-    found = fetch(HubAddress.parse(address, "dataset"), FILES.__contains__)
-    _check(found.folder / PARQUET, address)
+    fetched = fetch(HubAddress.parse(address, "dataset"), FILES.__contains__)
+    _check(fetched.folder / PARQUET, address)
     try:
         with whole_folder(out) as partial:
-            found.copy(partial)
+            fetched.copy(partial)
     except OSError as error:
         raise StoreError(f"The support set cannot be written to {out}: {error}.") from error
-    return found.address
+    return fetched.address
 
 
 def _check(table: Path, address: str) -> None:

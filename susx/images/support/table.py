@@ -37,7 +37,7 @@ def count_reasons(rows: Iterable[SupportRow], classes: Sequence[str] = ()) -> Ma
     """
     counts: dict[str, dict[str, int]] = {name: {KEPT: 0} for name in classes}
     for row in rows:
-        own = counts.setdefault(row.class_name, {KEPT: 0})
+        of_class = counts.setdefault(row.class_name, {KEPT: 0})
         reason = row.rejected or KEPT
-        own[reason] = own.get(reason, 0) + 1
+        of_class[reason] = of_class.get(reason, 0) + 1
     return counts

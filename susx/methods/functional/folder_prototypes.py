@@ -189,11 +189,11 @@ def label_folder(
         whitening = inductive.mean.float(), inductive.matrix.float()
         return FolderLabels(empty, empty, rows.new_zeros(0), even, answers, *whitening)
     unit = normalize(rows.float())
-    place = _places(unit, groups)
-    images, said = _one_per_place(unit, place, answers)
+    place_of = _places(unit, groups)
+    images, answered = _one_per_place(unit, place_of, answers)
     step = block_rows or max(128, _BLOCK_NUMBERS // len(inductive.text))
-    fit = _Folder(inductive, images, said, step)
-    logits = fit.logits()[place]
+    fit = _Folder(inductive, images, answered, step)
+    logits = fit.logits()[place_of]
     probabilities = torch.empty_like(logits)
     for block in (slice(at, at + step) for at in range(0, len(rows), step)):
         probabilities[block] = (logits[block] / TEMPERATURE).softmax(dim=1)
@@ -201,7 +201,7 @@ def label_folder(
     return FolderLabels(
         logits,
         probabilities,
-        1 - fit.inside[place],
+        1 - fit.inside[place_of],
         counts / counts.sum(),
         answers,
         fit.centre,
@@ -287,16 +287,22 @@ class _Folder:
         residual = torch.nn.functional.one_hot(self.said[self.answered], classes).float() - answered
         asked = self._whitened(self.answered)
         for block in self.blocks:
-            rows, own = self._whitened(block), soft[block]
+            rows, block_shares = self._whitened(block), soft[block]
             value = rows @ sums.T
-            length = torch.sub(own, value, alpha=2).mul_(own).add_(lengths).clamp_(min=1e-12).rsqrt_()
-            value.sub_(own).mul_(length).mul_(self.weight).add_(self.prompts[block])
-            value.add_(shares.logits(self.counts - own))
+            length = (
+                torch.sub(block_shares, value, alpha=2)
+                .mul_(block_shares)
+                .add_(lengths)
+                .clamp_(min=1e-12)
+                .rsqrt_()
+            )
+            value.sub_(block_shares).mul_(length).mul_(self.weight).add_(self.prompts[block])
+            value.add_(shares.logits(self.counts - block_shares))
             if len(self.answered):
                 near = (rows @ asked.T - alike).clamp_(min=0)
                 itself = torch.arange(len(soft))[block, None] == self.answered
                 value += reach * (near.masked_fill_(itself, 0.0) @ residual)
-            own.copy_(value)
+            block_shares.copy_(value)
         return soft
 
 
@@ -331,9 +337,9 @@ def _whitened_for(inductive: InductiveFit, images: Tensor, weight: float) -> Whi
     if kept == 1.0 or inductive.pool_is_folder or len(images) < 2:
         return Whitening(inductive.mean, matrix)
     mixed = (covariance(images) + inductive.pool_covariance) / 2
-    own = whitening(images.double().mean(dim=0), mixed, _SHRINKAGE)
-    mean = kept * inductive.mean.double() + (1 - kept) * own.mean
-    precision = kept * matrix @ matrix + (1 - kept) * own.matrix @ own.matrix
+    folder_whitening = whitening(images.double().mean(dim=0), mixed, _SHRINKAGE)
+    mean = kept * inductive.mean.double() + (1 - kept) * folder_whitening.mean
+    precision = kept * matrix @ matrix + (1 - kept) * folder_whitening.matrix @ folder_whitening.matrix
     values, vectors = torch.linalg.eigh((precision + precision.T) / 2)
     return Whitening(mean, (vectors * values.clamp(min=0).sqrt()) @ vectors.T)
 
@@ -354,8 +360,8 @@ def _places(unit: Tensor, groups: Tensor | None) -> Tensor:
         return equal
     # A group lies where its first row lies; equal rows in two groups join them.
     joined = _joined(equal, torch.unique(groups, return_inverse=True)[1])
-    place: Tensor = torch.unique(joined, return_inverse=True)[1]
-    return place
+    place_of: Tensor = torch.unique(joined, return_inverse=True)[1]
+    return place_of
 
 
 def _joined(one: Tensor, other: Tensor) -> Tensor:
@@ -376,9 +382,9 @@ def _one_per_place(unit: Tensor, place: Tensor, answers: Tensor) -> tuple[Tensor
     sums = torch.zeros(count, unit.shape[1], dtype=torch.float64).index_add_(
         0, place[order], unit[order].double()
     )
-    said = answers != UNSAID
-    low = torch.full((count,), 2**62).scatter_reduce(0, place[said], answers[said], "amin")
-    high = torch.full((count,), -(2**62)).scatter_reduce(0, place[said], answers[said], "amax")
+    answered = answers != UNSAID
+    low = torch.full((count,), 2**62).scatter_reduce(0, place[answered], answers[answered], "amin")
+    high = torch.full((count,), -(2**62)).scatter_reduce(0, place[answered], answers[answered], "amax")
     return normalize(sums).float(), torch.where(low == high, low, torch.full_like(low, UNSAID))
 
 

@@ -48,11 +48,11 @@ def ask_next(
     compared = ranked[places]
     whitened = normalize((rows[compared].float() - labels.mean) @ labels.matrix)
     alike = (whitened @ whitened.T).clamp_(min=0).square_().double()
-    left, own = doubt[compared].clone(), doubt[compared]
+    left, own_doubt = doubt[compared].clone(), doubt[compared]
     free = torch.ones(len(compared), dtype=torch.bool)
     chosen = []
     for _ in range(min(count, len(compared))):
-        worth = own * (alike @ left)
+        worth = own_doubt * (alike @ left)
         best = int(worth.masked_fill(~free, -1.0).argmax())
         chosen.append(best)
         free[best] = False

@@ -53,14 +53,14 @@ def kl_divergence(
     offset = support - middle
     beyond = -(offset @ weight)
     probability = query.exp()
-    own = (probability * (query - middle)).sum(dim=1)
+    entropy = (probability * (query - middle)).sum(dim=1)
     excess = probability.sub_(weight)
     if float(beyond.abs().max()) > _NARROW:
-        return _join(own, beyond, excess, offset)
-    divergence = _join(own.float(), beyond.float(), excess.float(), offset.float())
-    far = own.abs() > _NARROW
+        return _join(entropy, beyond, excess, offset)
+    divergence = _join(entropy.float(), beyond.float(), excess.float(), offset.float())
+    far = entropy.abs() > _NARROW
     if bool(far.any()):
-        divergence[far] = _join(own[far], beyond, excess[far], offset)
+        divergence[far] = _join(entropy[far], beyond, excess[far], offset)
     return divergence
 
 

@@ -92,5 +92,5 @@ def leverages(
     squares = values.square()
     penalty = ridge * float(squares.sum()) / len(rows)
     shares = squares / (squares + penalty) if penalty > 0 else torch.zeros_like(squares)
-    own: Tensor = vectors.square() @ shares
-    return own + 1 / len(rows)
+    leverage: Tensor = vectors.square() @ shares
+    return leverage + 1 / len(rows)

@@ -99,17 +99,17 @@ def fit_labelled(
     """
     if pool is None and bool((labels == labels[0]).all()):
         return None
-    rows, own = support[labelled].double(), labels[labelled]
-    counts = torch.bincount(own, minlength=len(text))
+    rows, row_labels = support[labelled].double(), labels[labelled]
+    counts = torch.bincount(row_labels, minlength=len(text))
     seen = counts > 0
     whiten = _whitening(support.double(), labels, labelled, len(text), pool, shrinkage)
     whitened = whiten(rows)
-    means = class_means(whitened, own, torch.ones(len(rows), dtype=torch.float64), len(text))
+    means = class_means(whitened, row_labels, torch.ones(len(rows), dtype=torch.float64), len(text))
     mapped = text_map(text, means, seen, ridge)
     prototypes = normalize(normalize(mapped) + normalize(means))
-    ratio = noise_ratio(text, rows, own, ridge)
+    ratio = noise_ratio(text, rows, row_labels, ridge)
     trust = trust_in_means(counts, ratio)
-    stranger = _stranger(whitened @ prototypes.T, base.double(), added.double(), own, trust)
+    stranger = _stranger(whitened @ prototypes.T, base.double(), added.double(), row_labels, trust)
     return LabelledPrototypes(
         whiten.mean.float(), whiten.matrix.float(), prototypes.float(), trust.float(), stranger, ratio
     )
@@ -160,14 +160,14 @@ def _whitening(
     """
     ones = torch.ones(len(rows), dtype=torch.float64)
     means = class_means(rows, labels, ones, classes)
-    own, counts = labels[labelled], torch.bincount(labels[labelled], minlength=classes)
+    row_labels, counts = labels[labelled], torch.bincount(labels[labelled], minlength=classes)
     means = torch.where(
-        (counts > 0)[:, None], class_means(rows[labelled], own, ones[labelled], classes), means
+        (counts > 0)[:, None], class_means(rows[labelled], row_labels, ones[labelled], classes), means
     )
     centres = [*means[torch.bincount(labels, minlength=classes) > 0], *([] if pool is None else [pool.mean])]
     of_all = covariance(rows) if pool is None else pool.covariance
-    share = int((counts > 0).sum()) / len(own)
-    apart = within_class_covariance(rows[labelled], own) + share * of_all
+    share = int((counts > 0).sum()) / len(row_labels)
+    apart = within_class_covariance(rows[labelled], row_labels) + share * of_all
     return whitening(torch.stack(centres).mean(dim=0), apart, _SHRINKAGE * shrinkage)
 
 

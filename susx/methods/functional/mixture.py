@@ -46,8 +46,8 @@ def log_densities(
     """
     inverse = 1 / variances.clamp(min=_LEAST_VARIANCE)
     cross = rows @ (means * inverse).T - (means.square() * inverse).sum(dim=-1) / 2
-    own = rows.square() @ (inverse.T if inverse.ndim == 2 else inverse[:, None])
-    return cross - own / 2
+    squares = rows.square() @ (inverse.T if inverse.ndim == 2 else inverse[:, None])
+    return cross - squares / 2
 
 
 def new_shares(
@@ -154,8 +154,8 @@ def stata_shares(
         shares = log_shares.exp()
         chosen = torch.bincount(shares.argmax(dim=1), minlength=len(text)).double()
         trust = (chosen / (anchor + chosen + 1e-12))[:, None]
-        own = normalize(shares.T @ x, eps=1e-300)
-        means = normalize(trust * own + (1 - trust) * prompts)
+        weighted_means = normalize(shares.T @ x, eps=1e-300)
+        means = normalize(trust * weighted_means + (1 - trust) * prompts)
         mass = shares.sum(dim=0)[:, None].clamp(min=1e-300)
         around = _spread(squares, x, shares, means) / mass
         variances = trust * around + (1 - trust) * (first + (prompts - means).square())

@@ -23,8 +23,8 @@ def nearest_others(
     numbers, cosines = [], []
     for start in range(0, len(rows), _BLOCK):
         alike = rows[start : start + _BLOCK] @ rows.T
-        own = torch.arange(start, start + len(alike))
-        alike[own - start, own] = -torch.inf
+        diagonal = torch.arange(start, start + len(alike))
+        alike[diagonal - start, diagonal] = -torch.inf
         best = alike.topk(max(0, count), dim=1)
         numbers.append(best.indices)
         cosines.append(best.values)

@@ -55,13 +55,13 @@ def class_ranks(
     order = scores.argsort(descending=True, stable=True)
     order = order[labels[order].argsort(stable=True)]
     sorted_labels, sorted_scores = labels[order], scores[order]
-    place = torch.arange(len(order), device=labels.device)
-    starts = torch.ones_like(place, dtype=torch.bool)
+    counted = torch.arange(len(order), device=labels.device)
+    starts = torch.ones_like(counted, dtype=torch.bool)
     starts[1:] = sorted_labels[1:] != sorted_labels[:-1]
     fresh = starts.clone()
     fresh[1:] |= sorted_scores[1:] != sorted_scores[:-1]
-    first_of_class = torch.where(starts, place, 0).cummax(0).values
-    first_of_tie = torch.where(fresh, place, 0).cummax(0).values
+    first_of_class = torch.where(starts, counted, 0).cummax(0).values
+    first_of_tie = torch.where(fresh, counted, 0).cummax(0).values
     ranks = torch.empty_like(order)
     ranks[order] = first_of_tie - first_of_class
     return ranks

@@ -50,9 +50,9 @@ def _off_diagonal(
     for start in range(0, count, step):
         stop = min(count, start + step)
         values = block(slice(start, stop))
-        own = torch.arange(stop - start)
+        diagonal = torch.arange(stop - start)
         for extreme in ("low", "high"):
-            values[own, own + start] = float("inf") if extreme == "low" else float("-inf")
+            values[diagonal, diagonal + start] = float("inf") if extreme == "low" else float("-inf")
             if extreme == "low":
                 low = min(low, float(values.min()))
             else:

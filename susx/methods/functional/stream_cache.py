@@ -20,8 +20,8 @@ def entropy(probabilities: Float[np.ndarray, "query classes"]) -> Float[np.ndarr
     [0.6931, 0.0]
     """
     safe = np.where(probabilities > 0, probabilities, 1.0)
-    found: np.ndarray = -(probabilities * np.log(safe)).sum(axis=1) + 0.0
-    return found
+    entropies: np.ndarray = -(probabilities * np.log(safe)).sum(axis=1) + 0.0
+    return entropies
 
 
 class ClassCache:
@@ -38,8 +38,8 @@ class ClassCache:
 
     def offer(self, number: int, label: int, doubt: float) -> int | None:
         """Keep an image where a place of its class is free or holds one of more entropy; return the place, None where it is not kept."""
-        place = int(self.worth[label].argmax())
-        if not doubt < self.worth[label, place]:
+        slot = int(self.worth[label].argmax())
+        if not doubt < self.worth[label, slot]:
             return None
-        self.numbers[label, place], self.worth[label, place] = number, doubt
-        return place
+        self.numbers[label, slot], self.worth[label, slot] = number, doubt
+        return slot

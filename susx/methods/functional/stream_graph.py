@@ -55,7 +55,7 @@ def growing_graph_scores(
     near = np.zeros((count + 1, neighbours), dtype=np.int64)
     alike = np.full((count + 1, neighbours), -np.inf)
     passed = np.zeros((count + 1, classes))
-    found = np.zeros((count, classes))
+    all_scores = np.zeros((count, classes))
     for new in range(count):
         twin = new + 1
         # Between two images the older one's channels are weighed.
@@ -69,11 +69,11 @@ def growing_graph_scores(
         texts = np.append(np.arange(new + 1), new)
         weights = np.where(np.isfinite(with_twin[1]), np.maximum(with_twin[1], 0.0) ** gamma, 0.0)
         scores = _propagate(with_twin[0], weights, to_text[texts], of_text[texts], passed[: twin + 1], rounds)
-        found[new] = scores[twin]
+        all_scores[new] = scores[twin]
         passed[: new + 1] = 0.0
         choice = scores[:twin].argmax(axis=1)
         passed[np.arange(twin), choice] = scores[np.arange(twin), choice] / _KEPT
-    return torch.from_numpy(found)
+    return torch.from_numpy(all_scores)
 
 
 def _put(near: np.ndarray, alike: np.ndarray, node: int, cosines: np.ndarray) -> None:

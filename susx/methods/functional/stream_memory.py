@@ -47,12 +47,12 @@ def memory_cosines(
     for number, row in enumerate(images):
         label = int(labels[number])
         alike = images[: number + 1] @ row
-        place = cache.offer(number, label, float(doubts[number]))
+        slot = cache.offer(number, label, float(doubts[number]))
         near[:, 0] = to_text[number]
         near[:, 1:] = np.where(cache.numbers >= 0, alike[cache.numbers], 0.0)
-        if place is not None:
-            gram[label, place + 1], gram[label, :, place + 1] = near[label], near[label]
-            used = max(used, place + 2)
+        if slot is not None:
+            gram[label, slot + 1], gram[label, :, slot + 1] = near[label], near[label]
+            used = max(used, slot + 2)
         pull, seen = np.exp(beta * (near[:, :used] - 1)), gram[:, :used, :used]
         length = ((pull[:, None] @ seen)[:, 0] * pull).sum(axis=1)
         read[number] = (pull * near[:, :used]).sum(axis=1) / np.sqrt(np.maximum(length, _LEAST))

@@ -114,8 +114,8 @@ def choose_support(
                 unique.append(at)
             else:
                 twins[at], reasons[at] = better, DUPLICATE
-        for place, at in enumerate(_in_turns(unique, first, source)):
-            if place < per_class or first[at]:
+        for turn, at in enumerate(_in_turns(unique, first, source)):
+            if turn < per_class or first[at]:
                 kept.append(at)
             else:
                 reasons[at] = SURPLUS
@@ -175,12 +175,12 @@ def _better_twins(candidates: list[int], near: Alike) -> list[int]:
     if not pairs[~np.eye(len(pairs), dtype=bool)].any():
         return twins
     unique: list[int] = []
-    for place in range(len(candidates)):
-        same = [better for better in unique if pairs[better, place]]
+    for row in range(len(candidates)):
+        same = [better for better in unique if pairs[better, row]]
         if same:
-            twins[place] = candidates[same[0]]
+            twins[row] = candidates[same[0]]
         else:
-            unique.append(place)
+            unique.append(row)
     return twins
 
 
@@ -188,10 +188,10 @@ def _in_turns(candidates: list[int], first: list[bool], source: list[int]) -> li
     """Return the candidates with those of a person first, then each source's best in turn."""
     taken: dict[int, int] = {}
     ranked = []
-    for place, at in enumerate(candidates):
+    for number, at in enumerate(candidates):
         turn = 0
         if not first[at]:
             turn = taken.get(source[at], 0)
             taken[source[at]] = turn + 1
-        ranked.append((not first[at], turn, place, at))
+        ranked.append((not first[at], turn, number, at))
     return [at for *_, at in sorted(ranked)]

@@ -77,9 +77,9 @@ def support_trust(
     # The best of few images are surer than the better half of many: chance is asked for as many.
     typical = int(counts[counts > 0].double().quantile(0.5))
     better = max(1, min(depth // 2, typical))
-    own = labels[:, None]
-    best = class_ranks(selection_scores(z).gather(1, own)[:, 0], labels) < better
-    certain = z.softmax(dim=1).gather(1, own)[:, 0]
+    class_column = labels[:, None]
+    best = class_ranks(selection_scores(z).gather(1, class_column)[:, 0], labels) < better
+    certain = z.softmax(dim=1).gather(1, class_column)[:, 0]
     posterior = float(certain[best].mean())
     chance = chance_posterior(text, logit_scale, pool.mean, pool.covariance, pool.count, better)
     # Chance may come near what is expected of real images, or near 1, which no image exceeds.

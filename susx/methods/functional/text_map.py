@@ -38,10 +38,10 @@ def text_map(
     >>> text_map(t, u, torch.tensor([True, True, False])).round(decimals=3).tolist()
     [[0.667, 1.0], [-0.667, 1.0], [0.667, 1.0]]
     """
-    rows, known = text.double(), means.double()[has_images]
+    rows, seen_means = text.double(), means.double()[has_images]
     centred = rows - rows[has_images].mean(dim=0)
     seen = centred[has_images]
-    centre = known.mean(dim=0)
+    centre = seen_means.mean(dim=0)
     penalty = strength * float(seen.square().sum()) / len(seen)
     if not penalty > 0:
         # One class, or one text row for all: the text cannot tell them apart.
@@ -49,7 +49,7 @@ def text_map(
     identity = torch.eye(min(seen.shape), dtype=torch.float64)
     weights: Tensor
     if len(seen) <= rows.shape[1]:
-        weights = seen.T @ torch.linalg.solve(seen @ seen.T + penalty * identity, known - centre)
+        weights = seen.T @ torch.linalg.solve(seen @ seen.T + penalty * identity, seen_means - centre)
     else:
-        weights = torch.linalg.solve(seen.T @ seen + penalty * identity, seen.T @ (known - centre))
+        weights = torch.linalg.solve(seen.T @ seen + penalty * identity, seen.T @ (seen_means - centre))
     return centre + centred @ weights

@@ -164,9 +164,9 @@ def fit_prototypes(
 
 def _weights(logits: Tensor, labels: Tensor, constants: Constants) -> Tensor:
     """Return the weights of the images when these logits rank them."""
-    own = labels[:, None]
-    scores = selection_scores(logits).gather(1, own)[:, 0]
-    posterior = logits.softmax(dim=1).gather(1, own)[:, 0]
+    class_column = labels[:, None]
+    scores = selection_scores(logits).gather(1, class_column)[:, 0]
+    posterior = logits.softmax(dim=1).gather(1, class_column)[:, 0]
     return rank_weights(scores, posterior, labels, constants.depth, constants.decay, constants.power)
 
 

@@ -37,11 +37,11 @@ def curve_figure(title: str, curves: Sequence[Curve]) -> Figure:
     if first.log_x:
         ticks = sorted({x for c in curves for x in c.x if x > 0})
         xaxis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
-    words = "; ".join(
+    caption = "; ".join(
         f"{c.name}: {said(c.y[0])} at {c.x[0]:g} to {said(c.y[-1])} at {c.x[-1]:g}" for c in curves if c.x
     )
     return make_figure(
-        "ablations", title, f"{first.y_label.capitalize()} over {first.x_label or 'the setting'}{'; bars show the spread' if first.low else ''}.", f"Line chart. {words}.",
+        "ablations", title, f"{first.y_label.capitalize()} over {first.x_label or 'the setting'}{'; bars show the spread' if first.low else ''}.", f"Line chart. {caption}.",
         ("line", first.x_label or "x", first.y_label),
         [(c.name, f"{x:g}", said(y, 2)) for c in curves for x, y in zip(c.x, c.y, strict=True)],
         traces, {"xaxis": xaxis, "yaxis": {"title": {"text": first.y_label}, **({"tickformat": ".0%"} if share else {})}},
@@ -56,7 +56,7 @@ def plane_figure(plane: Plane) -> Figure:
         "hovertemplate": f"{plane.x_label} %{{x}}, {plane.y_label} %{{y}}: %{{z:.2%}}<extra></extra>",
     }]  # fmt: skip
     best = max((v, i, j) for i, r in enumerate(plane.values) for j, v in enumerate(r))
-    words = f"Highest {percent(best[0])} at {plane.x_label} {plane.x[best[2]]:g}, {plane.y_label} {plane.y[best[1]]:g}"
+    caption = f"Highest {percent(best[0])} at {plane.x_label} {plane.x[best[2]]:g}, {plane.y_label} {plane.y[best[1]]:g}"
     if plane.chosen:
         x, y = (f"{v:.4g}" for v in plane.chosen)
         traces.append({
@@ -64,11 +64,11 @@ def plane_figure(plane: Plane) -> Figure:
             "marker": {"symbol": "x", "size": 13, "color": "#ffffff", "line": {"color": "#000000", "width": 1.5}},
             "hovertemplate": "chosen<extra></extra>",
         })  # fmt: skip
-        words += f"; chosen {plane.x_label} {x}, {plane.y_label} {y}"
+        caption += f"; chosen {plane.x_label} {x}, {plane.y_label} {y}"
     return make_figure(
         "ablations", plane.figure,
         f"Top-1 over {plane.x_label} and {plane.y_label}. Seen after the choice was made; it chose nothing.",
-        f"Heat map of {len(plane.y)} by {len(plane.x)} values. {words}.",
+        f"Heat map of {len(plane.y)} by {len(plane.x)} values. {caption}.",
         (f"{plane.y_label} \\ {plane.x_label}", *(f"{v:.4g}" for v in plane.x)),
         [(f"{y:.4g}", *(percent(v) for v in row)) for y, row in zip(plane.y, plane.values, strict=True)],
         traces, {"xaxis": {"title": {"text": plane.x_label}, "type": "category"},
@@ -88,9 +88,9 @@ def bar_figure(bars: Bars) -> Figure:
             "array": [h - v for h, v in zip(bars.high, bars.values, strict=True)],
             "arrayminus": [v - low for low, v in zip(bars.low, bars.values, strict=True)],
         }  # fmt: skip
-    words = "; ".join(f"{n} {percent(v)}" for n, v in zip(bars.names, bars.values, strict=True))
+    caption = "; ".join(f"{n} {percent(v)}" for n, v in zip(bars.names, bars.values, strict=True))
     return make_figure(
         "ablations", bars.figure, bars.note or f"{bars.y_label}, with 95 % intervals where they are known.",
-        f"Bar chart: {words}.", ("", bars.y_label), [(n, percent(v, 2)) for n, v in zip(bars.names, bars.values, strict=True)],
+        f"Bar chart: {caption}.", ("", bars.y_label), [(n, percent(v, 2)) for n, v in zip(bars.names, bars.values, strict=True)],
         [trace], {"yaxis": {"title": {"text": bars.y_label}, "tickformat": ".0%"}, "xaxis": {"type": "category"}},
     )  # fmt: skip

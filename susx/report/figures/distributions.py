@@ -25,11 +25,11 @@ def reliability_figure(diagrams: Sequence[Reliability]) -> Figure | None:
             "customdata": list(d.counts), "line": {"color": colour}, "marker": {"color": colour},
             "hovertemplate": "confidence %{x:.1%}, right %{y:.1%}, %{customdata} images<extra>" + plain(d.name) + "</extra>",
         })  # fmt: skip
-    words = "; ".join(f"{d.name}: ECE {percent(d.ece)}" for d in diagrams)
+    caption = "; ".join(f"{d.name}: ECE {percent(d.ece)}" for d in diagrams)
     axis = {"tickformat": ".0%", "range": [0, 1.02]}
     return make_figure(
         "calibration", "Reliability", "How often an answer of a given confidence is right; on the dotted line it is honest.",
-        f"Line chart of accuracy over confidence. {words}.",
+        f"Line chart of accuracy over confidence. {caption}.",
         ("method", "mean confidence", "accuracy", "images"),
         [(d.name, percent(c), percent(a), str(n)) for d in diagrams
          for c, a, n in zip(d.confidence, d.accuracy, d.counts, strict=True)],
@@ -39,7 +39,7 @@ def reliability_figure(diagrams: Sequence[Reliability]) -> Figure | None:
 
 def cosine_figure(group: str, histograms: Sequence[Histogram]) -> Figure:
     """Draw the cosine histograms of one group over each other."""
-    traces, rows, words = [], [], []
+    traces, rows, captions = [], [], []
     for colour, h in zip(colours(), histograms, strict=False):
         total = max(sum(h.counts), 1)
         centres = [(a + b) / 2 for a, b in zip(h.edges, h.edges[1:], strict=False)]
@@ -50,11 +50,11 @@ def cosine_figure(group: str, histograms: Sequence[Histogram]) -> Figure:
         })  # fmt: skip
         mean = "–" if h.mean is None else f"{h.mean:.3f}"
         rows.append((h.name, str(sum(h.counts)), mean, f"{h.edges[0]:.2f}", f"{h.edges[-1]:.2f}"))
-        words.append(f"{h.name} mean {mean}")
+        captions.append(f"{h.name} mean {mean}")
     return make_figure(
         "gap", group,
         " ".join(["Share of pairs per cosine. A click on a name in the legend hides or shows it.",
                   *dict.fromkeys(h.note for h in histograms if h.note)]),
-        f"Histograms: {'; '.join(words)}.", ("pairs", "number", "mean", "lowest bin", "highest bin"), rows, traces,
+        f"Histograms: {'; '.join(captions)}.", ("pairs", "number", "mean", "lowest bin", "highest bin"), rows, traces,
         {"xaxis": {"title": {"text": "cosine"}}, "yaxis": {"title": {"text": "share of pairs"}, "tickformat": ".0%"}},
     )  # fmt: skip

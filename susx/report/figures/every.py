@@ -17,17 +17,17 @@ __all__ = ["figures"]
 
 def figures(data: ReportData) -> list[Figure]:
     """Return every figure the data has something for, in the order of the page."""
-    found: list[Figure | None] = [
+    every: list[Figure | None] = [
         change_figure(data.changes),
         matrix_figure(data.confusion_matrix, data.classes),
     ]
-    found.append(reliability_figure(data.reliability))
-    found += [cosine_figure(name, group) for name, group in _grouped(data.histograms, "group")]
-    found += [curve_figure(name, group) for name, group in _grouped(data.curves, "figure")]
-    found += [plane_figure(plane) for plane in data.planes]
-    found += [bar_figure(bars) for bars in data.bars]
-    found.append(count_figure(data.counts))
-    drawn = [figure for figure in found if figure is not None]
+    every.append(reliability_figure(data.reliability))
+    every += [cosine_figure(name, group) for name, group in _grouped(data.histograms, "group")]
+    every += [curve_figure(name, group) for name, group in _grouped(data.curves, "figure")]
+    every += [plane_figure(plane) for plane in data.planes]
+    every += [bar_figure(bars) for bars in data.bars]
+    every.append(count_figure(data.counts))
+    drawn = [figure for figure in every if figure is not None]
     return [dataclasses.replace(figure, key=f"figure-{i}") for i, figure in enumerate(drawn, 1)]
 
 
