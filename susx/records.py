@@ -57,6 +57,7 @@ class SupportRow:
         path: of the original, where the image is a copy of a file of one's own (below the folder of the examples, or where the index names it).
         original_digest: sha256 of the bytes that the image was decoded from, as they were in that file or as the server sent them.
         author, page: who made a retrieved image, and the page that shows it, where the source says so.
+        cite: how the collection that it comes from asks to be cited.
         rejected: "" when kept, else the name of the rule that rejected it.
         detail: one sentence on the rejection.
     """
@@ -82,6 +83,7 @@ class SupportRow:
     original_digest: str | None = None
     author: str | None = None
     page: str | None = None
+    cite: str | None = None
 
     def reject(self, rule: str, detail: str = "") -> SupportRow:
         """Return a copy marked as rejected by ``rule``."""

@@ -15,6 +15,8 @@ from susx.classifier.read import read_classifier
 from susx.errors import StoreError
 from susx.hub import Accuracy, HubAddress, choose_licence, fetch, is_hub_address, upload
 from susx.hub.cards import cell, eval_results, table
+from susx.images.support.credits import citations, credits_of
+from susx.records import SupportRow
 from susx.store.disk import whole_folder
 
 __all__ = ["classifier_card", "locate_classifier", "pull_classifier", "push_classifier"]
@@ -131,6 +133,7 @@ def classifier_card(
         "\n".join(f"* {cell(note)}" for note in facts.licences),
         table(["origin", "model", "licence", "images"], [[*key, count] for key, count in sources.most_common(50)])
         if sources else "There are none.",
+        *_credits(stored.rows),
         "## Classes",
         table(["label", "class", "support images", "a sentence"], [
             [label, name, images[name], prompts.get(name, "-")] for label, name in enumerate(facts.class_names)
@@ -138,6 +141,21 @@ def classifier_card(
     ]  # fmt: skip
     body = "\n\n".join(part for part in parts if part)
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}\n"))
+
+
+def _credits(rows: Sequence[SupportRow]) -> list[str]:
+    """Return the section with author, licence and page of each image, where a source names any."""
+    found = credits_of(rows)
+    if not any(one.author or one.licence for one in found):
+        return []
+    return [
+        "## Credits",
+        table(
+            ["class", "image", "author", "licence", "page"],
+            [[one.class_name, one.title, one.author or "-", one.licence or "-", one.page] for one in found],
+        ),
+        "\n".join(f"* {cell(one)}" for one in citations(found)),
+    ]
 
 
 def _accuracy_table(rows: Sequence[Accuracy]) -> str:

@@ -91,6 +91,13 @@ IDLE: tuple[Idle, ...] = (
         _BUILD, "retry_failed", lambda line: "retrieve" not in line["mode"], "nothing is downloaded without --mode retrieve",
         f"{_START} --mode generate --retry-failed",
     ),
+    *(
+        Idle(
+            ("build", "status"), name, lambda line: "retrieve" not in line["mode"], "nothing is retrieved without --mode retrieve",
+            f"{_START} --mode generate {value}",
+        )
+        for name, value in {"source": "--source openverse", "licence": "--licence by"}.items()
+    ),
     Idle(
         ("build", "status"), "data_root", lambda line: not line["evaluate"], "--no-evaluate reads no labelled images",
         f"{_START} --no-evaluate --data-root .",

@@ -1,4 +1,4 @@
-"""``susx support show | export``: what became of every candidate image of a run."""
+"""``susx support show | export | credits``: what became of every candidate image of a run, and whose the kept ones are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from susx.commands.endings import a_folder
+from susx.commands.endings import a_folder, format_of
 
 if TYPE_CHECKING:
     from susx.records import SupportRow
@@ -78,6 +78,35 @@ def export(
     rows, classes, locate = open_support(table, dataset, store)
     number = writers[form](rows, classes, locate, out)
     typer.echo(f"{number} images of {len(classes)} classes written to {out}")
+
+
+@app.command("credits")
+def say_credits(
+    table: Table,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="markdown, csv or html; what the file's ending says when not given."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; the screen when not given.")] = None,
+) -> None:
+    """List author, licence and source page of every kept image that was retrieved."""
+    from susx.errors import ConfigError
+    from susx.images.support import read_support
+    from susx.images.support.credits import FORMATS, credits_of
+    from susx.store.disk import write_atomically
+
+    if form is not None and form not in FORMATS:
+        raise ConfigError(f"--format is one of {', '.join(FORMATS)}; found '{form}'.")
+    chosen = format_of(
+        out, form, {"markdown": (".md",), "csv": (".csv",), "html": (".html", ".htm")}, "markdown"
+    )
+    found = credits_of(read_support(_file(table)))
+    text = FORMATS[chosen](found)
+    if out is None:
+        typer.echo(text, nl=not text.endswith("\n"))
+        return
+    write_atomically(out, text.encode())
+    typer.echo(f"{len(found)} credits written to {out}")
 
 
 def open_support(

@@ -45,6 +45,19 @@ class BuildOptions:
         ),
     ] = "retrieve"
     profile: Annotated[str, Option("Name in configs/profiles/, or the path of a YAML.")] = "demo"
+    source: Annotated[
+        str | None,
+        Option(
+            "Where images are retrieved from (susx sources lists them); of several, joined by commas, the next is asked for what the former could "
+            "not fill; the profile's own when not given."
+        ),
+    ] = None
+    licence: Annotated[
+        str | None,
+        Option(
+            "Licences of retrieved images that are admitted, joined by commas: cc0, pdm, by, by-sa ...; all when not given."
+        ),
+    ] = None
     prompts: Annotated[
         str | None,
         Option(

@@ -14,7 +14,7 @@ from susx.datasets import TargetSplit, read_split
 from susx.errors import ConfigError, did_you_mean
 from susx.features.identity import identify_encoder
 from susx.images.examples import find_examples
-from susx.images.retrieve.backends import Delivers, backend_settings
+from susx.images.retrieve.backends import BACKENDS, Delivers, backend_settings
 from susx.naming import without_sentences
 from susx.pipeline.build_plan import BuildPlan, LabelledImages
 from susx.pipeline.from_labels import LABELS, described, labelled_images
@@ -73,6 +73,7 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         overrides |= PROMPTS[options.prompts]
     for key, value in (("per_class", options.per_class), ("seed", options.seed)):
         overrides |= {key: value} if value is not None else {}
+    overrides |= _retrieval(options)
     dataset = load_dataset(options.dataset) if dataset is None else dataset
     profile = load_profile(options.profile, options.settings, overrides)
     used, note = without_sentences(profile.prompts, dataset)
@@ -118,6 +119,24 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
             f"retrieval.backend is {profile.retrieval.backend}."
         )
     return worded(dataclasses.replace(plan, backend=retrieval.identity(encoder)))
+
+
+def _retrieval(options: BuildOptions) -> dict[str, Any]:
+    """Return what ``--source`` and ``--licence`` set in the profile."""
+    changes: dict[str, Any] = {}
+    if options.source is not None:
+        sources = [part.strip() for part in options.source.split(",") if part.strip()]
+        for source in sources:
+            if source not in BACKENDS:
+                raise ConfigError(f"--source: there is no source '{source}'.{did_you_mean(source, BACKENDS)}")
+        if not sources:
+            raise ConfigError(f"--source names no source; give one of {', '.join(BACKENDS)}.")
+        changes = {"retrieval.backend": sources[0]}
+        if len(sources) > 1:
+            changes = {"retrieval.backend": "chain", "retrieval.sources": sources}
+    if options.licence is not None:
+        changes["retrieval.licence"] = [part.strip() for part in options.licence.split(",") if part.strip()]
+    return changes
 
 
 def _examples(dataset: DatasetConfig) -> dict[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Trying links again that failed for a reason that may pass; an unchanged build would keep its account of them."""
+"""Trying links and sources again that failed for a reason that may pass; an unchanged build would keep its account of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from susx.pipeline.images import read_image_rows
 from susx.pipeline.stage import lookup
 from susx.store import ArtefactStore
 
-__all__ = ["forget_passing_failures"]
+LEFT_OUT = " left out"
+"""Ends the count of a source that could not be used when a class was searched."""
+
+__all__ = ["LEFT_OUT", "forget_passing_failures"]
 
 
 def forget_passing_failures(plan: BuildPlan, store: ArtefactStore) -> int:
@@ -27,6 +30,11 @@ def forget_passing_failures(plan: BuildPlan, store: ArtefactStore) -> int:
     fresh = [entry.job for entry in walk.planned if entry.state == "fresh"]
     links: set[str] = set()
     for job in fresh:
+        if job.stage == "search" and (done := lookup(job, store)) is not None:
+            if any(reason.endswith(LEFT_OUT) for reason in done.counts):
+                with store.lock(job):
+                    store.salvage(job)
+            continue
         if job.stage == "fetch" and (done := lookup(job, store)) is not None:
             lost = {
                 row.url for row in read_image_rows(store, done.ref) if row.url and row.rejected in TRANSIENT

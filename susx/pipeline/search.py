@@ -114,6 +114,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         "queries": len(queries) + (shown is not None),
         "candidates": len(candidates),
         "repeated": len(results_of) - len(candidates),
+        **{f"{name} left out": 1 for name in getattr(backend, "left_out", ())},
         **Counter(one.refused for one in candidates if one.refused),
     }
 

@@ -16,6 +16,7 @@ from susx.evaluation import compare
 from susx.experiment.fit import FitRecord
 from susx.experiment.of_build import labelled_features
 from susx.images.inspect import perceptual_hash
+from susx.images.support.credits import short_classes
 from susx.methods import find_method
 from susx.methods.access import Access, seen_by, sorted_access
 from susx.report.build import BuildMade, BuildSettings
@@ -67,6 +68,7 @@ def report_data(asked: BuildSettings, made: BuildMade) -> ReportData:
         notes=(
             *asked.notes,
             *_contradicted(made, _used(asked, made)),
+            *_short(asked, made),
             *_notes(rows, {name: split.unreadable for name, split in made.splits.items()}),
         ),
         **(figures(asked, made, rows, test_image) if test_image else {}),
@@ -130,6 +132,24 @@ def _words_gain(classes: Sequence[str], made: BuildMade) -> str:
         f"Zero-shot on {len(labels):,} test images: {100 * float(before.float().mean()):.1f} % with the names as given, "
         f"{100 * float(now.float().mean()):.1f} % with these words ({100 * change.gain:+.1f} points, 95 % interval {low} to {high})."
     )
+
+
+_MOST_SHORT = 8
+"""Classes named that a filter of licences leaves short."""
+
+
+def _short(asked: BuildSettings, made: BuildMade) -> Iterator[str]:
+    """Name the classes that have fewer images than were wanted, where a filter of licences was set."""
+    licences = asked.profile["retrieval"].get("licence")
+    if not licences or "retrieve" not in asked.sources:
+        return
+    said = short_classes(made.support, asked.classes, asked.profile["per_class"])
+    if said:
+        more = f" {len(said) - _MOST_SHORT} more classes are short." if len(said) > _MOST_SHORT else ""
+        yield (
+            f"Only images under {', '.join(licences)} were taken, which leaves {len(said)} classes short. "
+            f"{' '.join(said[:_MOST_SHORT])}{more}"
+        )
 
 
 def _used(asked: BuildSettings, made: BuildMade) -> str:

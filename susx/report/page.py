@@ -13,11 +13,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from susx.evaluation.calibration import FEWEST
+from susx.images.support.credits import Credit, citations, credits_of
 from susx.report.figures import figures
 from susx.report.gallery import confusion_views, gallery
 from susx.report.model import MethodRow, ReportData, StageRow
 
 __all__ = ["environment", "render", "toy_words"]
+
+_MOST_CREDITS = 5000
+"""Lines of credits on the page; ``susx support credits`` lists all."""
 
 _LEAST_SURE = 12
 """Classes listed under "Confidence without labels"."""
@@ -46,6 +50,8 @@ def render(data: ReportData) -> str:
             methods=_method_views(data.methods),
             axis=_axis(data.methods),
             gallery=gallery(data),
+            credits=(credited := _credits(data)),
+            citations=citations(credited),
             confidence=_confidence_view(data),
             confusions=confusion_views(data.confusions),
             stages=_stage_views(data.stages),
@@ -111,6 +117,12 @@ def _method_views(rows: Sequence[MethodRow]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _credits(data: ReportData) -> list[Credit]:
+    """Return whose the kept images are, where a source names any."""
+    found = credits_of(image.row for image in data.support)
+    return found[:_MOST_CREDITS] if any(one.author or one.licence for one in found) else []
 
 
 def _confidence_view(data: ReportData) -> dict[str, Any] | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from susx.cli import main
 from susx.config import EncoderConfig
 from susx.errors import LimitReached
 from susx.features.encoder import load_encoder
+from susx.pipeline.plan import plan_build
+from susx.pipeline.retry import forget_passing_failures
 from susx.testing.collections import pictures
 from susx.testing.forks import FORKS
 from susx.testing.http_openverse import OpenverseServer
@@ -59,10 +64,17 @@ def test_a_parquet_data_set(tmp_path: Path) -> None:
         source = by_page[str(row.page)]
         assert (row.class_name, row.author, row.licence) == (source.class_name, source.author, source.licence)
     assert not world.computed()
-    world.change("retrieval.licence=cc0")
+    world.change(licence="cc0", per_class=3)
     world.build()
     table = support(world)
     assert set(table[table["rejected"] == ""]["licence"]) == {"CC0 1.0"}
+    shown_of = world.store.folder(world.result.report)
+    notes = " ".join(json.loads((shown_of / "metrics.json").read_text())["notes"])
+    assert "Only images under cc0 were taken, which leaves 4 classes short." in notes
+    assert "'banded' has 2 of 3 images: " in notes
+    page = (shown_of / "report.html").read_text()
+    assert page.count("https://pictures.example/banded/") >= 2
+    assert "Author 1 of banded" in page
 
 
 @pytest.fixture(autouse=True)
@@ -89,18 +101,33 @@ def unhindered(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
         return support(world).drop(columns="url")
 
 
+def whole_list(world: World, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what ``susx support credits`` says, after checking that a file holds the same images."""
+    table = world.store.path(world.result.support, "support.parquet")
+    capsys.readouterr()
+    main(["support", "credits", str(table)])
+    said = capsys.readouterr().out
+    main(["support", "credits", str(table), "--out", str(world.folder / "credits.csv")])
+    listed = pd.read_csv(world.folder / "credits.csv")
+    assert len(listed) == said.count("\n* ")
+    assert listed["author"].str.startswith("Author").all()
+    return said
+
+
 def openverse_world(folder: Path, server: OpenverseServer, *settings: str) -> World:
     folder.mkdir(exist_ok=True)
     world = new_world(folder)
     world.change(
         "retrieval.backend=openverse", f"retrieval.address={server.address}", "retrieval.over_fetch=4", "curation.min_side=1",
         f"download.allow_hosts=['{server.host}']", *CHEAP, *settings,
-        evaluate=False,
+        evaluate=False, source="openverse",
     )  # fmt: skip
     return world
 
 
-def test_openverse_with_placeholders_and_a_filter(openverse: OpenverseServer, tmp_path: Path) -> None:
+def test_openverse_with_placeholders_and_a_filter(
+    openverse: OpenverseServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Whole build; three links of a class give one and the same file, which is no image of theirs; nothing is fetched of other licences."""
     openverse.placeholders = {1, 2}
     world = openverse_world(tmp_path, openverse)
@@ -119,8 +146,9 @@ def test_openverse_with_placeholders_and_a_filter(openverse: OpenverseServer, tm
     world.build()
     assert [one.parameters["q"] for one in openverse.asked[len(CLASSES) :]] == ["knitted"]
     assert max(openverse.fetched.values()) == 1
+    assert whole_list(world, capsys).count("](<https://pictures.example/") == 2 * 5
     world.write(classes=CLASSES)
-    world.change("retrieval.licence=[cc0]")
+    world.change(licence="cc0")
     before = sum(openverse.fetched.values())
     world.build()
     table = support(world)
@@ -200,3 +228,30 @@ def test_a_lance_data_set(tmp_path: Path, vectors: str) -> None:
     assert sum(right) >= len(right) - (2 if vectors == "ours" else 0)
     assert all(kept["author"].str.startswith("Author"))
     assert not world.computed()
+
+
+def test_a_chain(openverse: OpenverseServer, tmp_path: Path) -> None:
+    """``--source parquet,openverse``: what the table lacks Openverse gives; while it is down the build goes on, and --retry-failed asks again."""
+    shown = pictures(CLASSES[:2], 8)
+    rows = [
+        {"image": one.image, "caption": one.caption, "license": one.licence, "creator": one.author}
+        for one in shown
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet")
+    world = new_world(tmp_path)
+    world.options = replace(world.options, settings=())
+    world.change(
+        f"retrieval.parquet.data={tmp_path / 't.parquet'}", f"retrieval.openverse.address={openverse.address}",
+        "retrieval.openverse.timeout=1", f"download.allow_hosts=['{openverse.host}']", "curation.min_side=1", *CHEAP,
+        evaluate=False, source="parquet,openverse",
+    )  # fmt: skip
+    openverse.always = "503"
+    world.build()
+    assert kept_of(world) == {"banded": 2, "dotted": 2}
+    assert len(openverse.asked) == 3
+    openverse.always = "ok"
+    assert not world.computed()
+    assert forget_passing_failures(plan_build(world.options), world.store) == 0
+    assert {("search", "grid"), ("search", "woven")} <= world.computed()
+    assert kept_of(world) == dict.fromkeys(CLASSES, 2)
+    assert {one.parameters["q"] for one in openverse.asked[3:]} == {"grid", "woven"}

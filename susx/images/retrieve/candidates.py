@@ -40,6 +40,7 @@ class Candidate:
         image: the encoded image where the backend delivers it.
         caption, licence, nsfw: the index's columns, as text.
         author, page: who made the image, and the page that shows it, where the source says so.
+        cite: how the collection that it comes from asks to be cited.
         refused, detail: a reason for which it is not even fetched, and a sentence on it; "" for all others.
         source: backend and index it came from.
     """
@@ -58,6 +59,7 @@ class Candidate:
     source: str = ""
     author: str | None = None
     page: str | None = None
+    cite: str | None = None
     refused: str = ""
     detail: str = ""
 

@@ -167,4 +167,5 @@ def _blank(candidate: Candidate, model: str) -> SupportRow:
         nsfw=candidate.nsfw,
         author=candidate.author,
         page=candidate.page,
+        cite=candidate.cite,
     )

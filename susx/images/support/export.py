@@ -33,7 +33,7 @@ __all__ = [
 
 _COLUMNS = (
     "file", "class_id", "class_name", "digest", "origin", "url", "licence", "caption", "prompt", "seed", "similarity",
-    "model", "nsfw", "path", "original_digest", "author", "page",
+    "model", "nsfw", "path", "original_digest", "author", "page", "cite",
 )  # fmt: skip
 
 Locate = Callable[[SupportRow], Path]

@@ -30,6 +30,7 @@ _STRINGS = (
     "original_digest",
     "author",
     "page",
+    "cite",
 )
 """Columns beside image and label."""
 _GROUP = 100

@@ -114,6 +114,8 @@ class BackendSettings(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     delivers: ClassVar[frozenset[Delivers]] = frozenset()
+    joins: ClassVar[bool] = True
+    """Whether it can be one of several sources in a chain: its candidates are images, and it needs no preparation."""
     public: ClassVar[bool] = False
     """Whether it asks a public source; it is opened anew for each build, which may find it up again."""
 
@@ -129,6 +131,13 @@ class BackendSettings(BaseModel, ABC):
     def takes_features(self) -> bool:
         """Whether images are searched by features too (``Backend.search_vectors``): by image."""
         return False
+
+    def check(self) -> None:
+        """Refuse settings that are right one by one and not together.
+
+        Raises:
+            ConfigError: says which.
+        """
 
     @abstractmethod
     def identity(self, encoder: EncoderIdentity) -> Json:

@@ -19,6 +19,8 @@ class DemoSettings(BackendSettings):
 
     delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.WHOLE, Delivers.CAPTIONS})
 
+    joins: ClassVar[bool] = False
+
     backend: Literal["demo"] = "demo"
     pool_size: PositiveInt = 8000
     """Images in the pool."""

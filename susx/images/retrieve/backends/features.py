@@ -48,6 +48,8 @@ class FeaturesSettings(BackendSettings):
         {Delivers.FEATURES, Delivers.WHOLE, Delivers.CAPTIONS}
     )
 
+    joins: ClassVar[bool] = False
+
     backend: Literal["features"] = "features"
     folder: str | None = None
     """Holds ``features.npy`` and perhaps ``rows.csv`` or ``rows.parquet``."""

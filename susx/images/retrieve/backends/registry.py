@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from susx.config import DownloadConfig, RetrievalConfig
 from susx.errors import ConfigError, did_you_mean
 from susx.images.retrieve.backends.base import Backend, BackendSettings, Opening, TextEncoder
+from susx.images.retrieve.backends.chain import ChainSettings
 from susx.images.retrieve.backends.demo import DemoSettings
 from susx.images.retrieve.backends.features import FeaturesSettings
 from susx.images.retrieve.backends.index import IndexSettings
@@ -22,6 +23,7 @@ from susx.images.retrieve.backends.urls import UrlsSettings
 __all__ = ["BACKENDS", "backend_settings", "open_backend"]
 
 BACKENDS: Mapping[str, type[BackendSettings]] = {
+    "chain": ChainSettings,
     "demo": DemoSettings,
     "features": FeaturesSettings,
     "index": IndexSettings,
@@ -46,9 +48,11 @@ def backend_settings(config: RetrievalConfig) -> BackendSettings:
         )
     kind = BACKENDS[config.backend]
     try:
-        return kind.model_validate(config.model_dump())
+        settings = kind.model_validate(config.model_dump())
     except ValidationError as error:
         raise ConfigError(" ".join(_explain(kind, item) for item in error.errors()[:3])) from error
+    settings.check()
+    return settings
 
 
 def _explain(kind: type[BackendSettings], item: object) -> str:
