@@ -8,9 +8,10 @@ A method is a subclass of ``Method``; what it may look at is ``Evidence``.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from susx.api import Build, Labels, build, evaluate, label, load_classifier
+    from susx.api import Build, build, evaluate, label, load_classifier
     from susx.experiment.estimator import FeatureClassifier
     from susx.features.feature_set import FeatureSet, Split
+    from susx.labelling.labels import Labels
     from susx.methods import Axis, Evidence, ImageFeatures, Method, Need, Run, TextState, known_methods
 
 __version__ = "0.1.0"
@@ -37,9 +38,10 @@ __all__ = [
 ]
 
 _PLACES = {
-    "susx.api": ("Build", "Labels", "build", "evaluate", "label", "load_classifier"),
+    "susx.api": ("Build", "build", "evaluate", "label", "load_classifier"),
     "susx.experiment.estimator": ("FeatureClassifier",),
     "susx.features.feature_set": ("FeatureSet", "Split"),
+    "susx.labelling.labels": ("Labels",),
 }
 
 

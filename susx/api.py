@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from susx.config import DatasetConfig
 from susx.config.complaints import complaints
-from susx.errors import ConfigError, InputError
+from susx.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from susx.classifier import Classifier
     from susx.experiment.features import Experiment
     from susx.features.feature_set import FeatureSet
-    from susx.labelling import LabelResult
+    from susx.labelling.labels import Labels
 
-__all__ = ["Build", "Labels", "build", "evaluate", "label", "load_classifier"]
+__all__ = ["Build", "build", "evaluate", "label", "load_classifier"]
 
 
 @dataclass(frozen=True)
@@ -123,76 +123,6 @@ def build(
     return Build(Path(summary["report"]).parent, summary)
 
 
-@dataclass(frozen=True)
-class Labels:
-    """The labels of a folder of photographs.
-
-    Attributes:
-        result: as it lies on the disk, or would.
-    """
-
-    result: LabelResult
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """One row per image: path, label, probability, second, second_probability, margin, none_of_these, group, said, digest."""
-        return self.result.frame
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names, those that people added last."""
-        return self.result.classes
-
-    @property
-    def left_out(self) -> Mapping[str, str]:
-        """Path -> reason of each file that could not be labelled."""
-        return self.result.left_out
-
-    def corrected(self, labels: Mapping[str, str]) -> Labels:
-        """Return the labels once somebody has said some more: path (or sha256 of the file) -> label, "" for none of these.
-
-        Raises:
-            InputError: an image that is not in the table.
-        """
-        from susx.labelling.corrected import and_said
-
-        digests = dict(zip(self.frame["path"], self.frame["digest"], strict=True))
-        known = set(digests.values())
-        said = {}
-        for image, name in labels.items():
-            digest = digests.get(image, image)
-            if digest not in known:
-                raise InputError(
-                    f"'{image}' is no image of the table; give its path as it stands there, or its digest."
-                )
-            said[digest] = name
-        return Labels(and_said(self.result, said))
-
-    def save(self, folder: str | Path) -> Labels:
-        """Write labels, record and report to a folder, and return the labels that lie there.
-
-        Raises:
-            InputError: the folder holds something else.
-            StoreError: it cannot be written.
-        """
-        from susx.labelling.page import write_page
-
-        written = self.result.write(folder)
-        write_page(written)
-        return Labels(written)
-
-    def export(self, form: str, out: str | Path, *, least: float = 0.0) -> int:
-        """Write the labels for another program (coco, fiftyone, label-studio, datasets, webdataset), and return the number of images.
-
-        Raises:
-            ConfigError: no such format.
-            InputError: ``out`` is not empty, or an image changed.
-        """
-        from susx.labelling.export import export_labels
-
-        return export_labels(self.result, form, Path(out), least=least)
-
-
 def label(
     folder: str | Path,
     names: Sequence[str] | str | Path | DatasetConfig,
@@ -225,6 +155,7 @@ def label(
         InputError: a folder without photographs, or a result's folder that holds something else.
         SusxError: what the command line would refuse, in the same words.
     """
+    from susx.labelling.labels import Labels
     from susx.pipeline.executors import InlineExecutor
     from susx.pipeline.label_graph import label_folder
     from susx.pipeline.label_options import LabelOptions

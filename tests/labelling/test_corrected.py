@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from susx.api import Labels, label
+from susx import Labels, label
 from susx.cli import main
 from susx.labelling.answers import Answer, AnswerFile, now
 from susx.labelling.audit_files import latest_audit
