@@ -1,23 +1,21 @@
 """Methods without training: GDA, ProKeR and APE against their bare linear algebra, TransCLIP and StatA against their released loops.
 
-``PYTHONPATH=. python benchmarks/bench_training_free.py [--quick]`` prints one JSON object.
+``python benchmarks/run.py [--full] training_free``. The bare products are all matrix products that the formula has, a Cholesky factor with its solves
+among ProKeR's; exponentials and votes are not in them. Shares are compared with the loops in float32, which round.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
+from inputs import features
+from mixture_loops import stata_loop, transclip_loop
+from timing import best_of
 from torch import Tensor
 
-from benchmarks.mixture_loops import stata_loop, transclip_loop
-from benchmarks.timing import best_of
 from susx.methods import Ape, Evidence, Gda, ImageFeatures, Method, Proker, StatA, TransClip
 
 DIM = 512
@@ -77,7 +75,7 @@ def fit_and_predict(method: Method[Any], evidence: Evidence, images: ImageFeatur
     return method.logits(method.fit(evidence), images)
 
 
-def few_shot(size: str, repeats: int) -> dict[str, Any]:
+def few_shot(size: str, repeats: int) -> list[dict[str, Any]]:
     """Return seconds of fit and predict of each method, and of its bare products."""
     classes, shots, queries = FEW_SHOT[size]
     text = prompts(classes)
@@ -87,38 +85,36 @@ def few_shot(size: str, repeats: int) -> dict[str, Any]:
     pairs: list[tuple[Method[Any], Callable[[Tensor, Tensor, Tensor], None]]] = [
         (Gda(), gda_products), (Ape(), ape_products), (Proker(), proker_products),
     ]  # fmt: skip
-    found: dict[str, Any] = {"classes x shots x queries x dim": f"{classes} x {shots} x {queries} x {DIM}"}
+    found = []
     for method, products in pairs:
         evidence = Evidence(text, 100.0, support, labels)
 
         bare = best_of(repeats, partial(products, text, support, query))[0]
         ours = best_of(repeats, partial(fit_and_predict, method, evidence, images))[0]
-        found[method.name] = {
-            "s": round(ours, 2),
-            "bare products s": round(bare, 2),
-            "ratio": round(ours / bare, 2),
-        }
+        found.append(
+            {
+                "method": method.title, "classes x shots x queries x dim": f"{classes} x {shots} x {queries} x {DIM}",
+                "s": round(ours, 2), "bare products s": round(bare, 2), "ratio": round(ours / bare, 2),
+            }
+        )  # fmt: skip
     return found
 
 
 def folder(size: str) -> tuple[str, Tensor, Tensor]:
     """Return where a folder is from, its unit rows, and its prompts: SUN397 where ``SUSX_REAL_DATA`` is set."""
-    real = os.environ.get("SUSX_REAL_DATA")
-    if real and size == "full":
-        from benchmarks.name_only import Real
-
-        cell = Real(Path(real)).cells()[-1]
-        return "real CLIP ViT-B/32 features of SUN397", cell.query, cell.text
+    if size == "full":
+        data = features("sun397").of_unit_norm()
+        return data.source, torch.cat([data.query, data.test]), data.text
     images, classes = FOLDER[size]
     text = prompts(classes)
     centres = torch.nn.functional.normalize(text + 0.8 * prompts(2 * classes)[classes:])
     return "synthetic", rows(images, centres, 3)[0], text
 
 
-def folders(size: str, repeats: int) -> dict[str, Any]:
+def folders(size: str, repeats: int) -> list[dict[str, Any]]:
     """Return seconds of both mixtures, of their released loops read directly, and how far their shares are apart."""
     source, query, text = folder(size)
-    found: dict[str, Any] = {"images x classes": f"{len(query)} x {len(text)}, {source}"}
+    found = []
     methods: list[tuple[Method[Any], Callable[[Tensor, Tensor], Tensor]]] = [
         (TransClip(), transclip_loop), (StatA(), stata_loop),
     ]  # fmt: skip
@@ -126,27 +122,23 @@ def folders(size: str, repeats: int) -> dict[str, Any]:
         state = method.fit(Evidence(text))
         ours, _, logits = best_of(repeats, partial(method.logits, state, ImageFeatures(query)))
         theirs, _, shares = best_of(1, partial(loop, query, text))
-        found[method.name] = {
-            "s": round(ours, 2), "released loop s": round(theirs, 1), "times as fast": round(theirs / ours, 1),
-            "largest difference of shares": float((logits.exp() - shares).abs().max()),
-        }  # fmt: skip
+        found.append(
+            {
+                "method": method.title, "images x classes": f"{len(query)} x {len(text)} ({source})", "s": round(ours, 2),
+                "released loop s": round(theirs, 1), "times as fast": round(theirs / ours, 1),
+                "largest difference of shares": float((logits.exp() - shares).abs().max()),
+            }
+        )  # fmt: skip
     return found
 
 
-def main() -> None:
-    """Print the measurements."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=("few-shot", "folders"), default="")
-    arguments = parser.parse_args()
-    size, repeats = ("quick", 1) if arguments.quick else ("full", 2)
-    found: dict[str, Any] = {"threads": torch.get_num_threads()}
-    if arguments.only != "folders":
-        found["few-shot"] = few_shot(size, repeats)
-    if arguments.only != "few-shot":
-        found["folders"] = folders(size, repeats)
-    print(json.dumps(found, indent=1))
-
-
-if __name__ == "__main__":
-    main()
+def run(quick: bool) -> dict[str, Any]:
+    """Measure all of it."""
+    size, repeats = ("quick", 1) if quick else ("full", 2)
+    return {
+        "threads": torch.get_num_threads(),
+        "tables": [
+            {"title": "fit and predict against bare products", "rows": few_shot(size, repeats)},
+            {"title": "a folder against the released loops", "rows": folders(size, repeats)},
+        ],
+    }

@@ -106,6 +106,8 @@ class Ape(Method[ApeState]):
         from susx.methods.functional.weights import support_weights
 
         images, labels = evidence.support(self.name)
+        order = labels.argsort(stable=True)  # sums over a class go through memory once
+        images, labels = images[order], labels[order]
         text = evidence.text_classifier
         scores = channel_scores(text, images, labels, (self.similarity, self.variance))
         channels = chosen_channels(scores, self.share)
@@ -122,12 +124,11 @@ class Ape(Method[ApeState]):
         return state.logit_scale * (pooled @ state.text.T) + self.alpha * self._votes(state, pooled)
 
     def _votes(self, state: ApeState, pooled: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"]:
-        from susx.methods.functional.affinity import affinity
-        from susx.methods.functional.cache_logits import cache_logits
+        from susx.methods.functional.cache_logits import row_votes
 
-        alike = affinity(_on_channels(pooled, state.channels), state.keys)
         weights = state.weights * (self.gamma * state.divergence).exp()
-        return cache_logits(alike, state.labels, weights, self.beta, len(state.text))
+        rows = _on_channels(pooled, state.channels)
+        return row_votes(rows, state.keys, state.labels, weights, self.beta, len(state.text))
 
     def search(
         self,

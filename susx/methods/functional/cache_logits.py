@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-__all__ = ["cache_logits", "class_sums"]
+__all__ = ["cache_logits", "class_sums", "row_votes"]
 
 
 def class_sums(
@@ -42,3 +42,25 @@ def cache_logits(
     [[1.0, 0.367879..., 0.0]]
     """
     return class_sums(torch.exp(beta * affinity - beta) * weights, labels, classes)
+
+
+def row_votes(
+    query: Float[Tensor, "query dim"],
+    keys: Float[Tensor, "support dim"],
+    labels: Int64[Tensor, " support"],
+    weights: Float[Tensor, " support"],
+    beta: float,
+    classes: int,
+) -> Float[Tensor, "query classes"]:
+    """Return ``cache_logits`` of the cosines of two sets of unit rows, in three passes over them instead of seven.
+
+    The weights enter the exponent as their logarithms, and the product is made with a support image a row, as the sums need it. The last
+    digits are others than those of ``cache_logits``. Quickest with labels in order.
+
+    >>> rows = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> row_votes(rows[:1], rows, torch.tensor([0, 1]), torch.tensor([1.0, 0.0]), 2.0, 2).tolist()
+    [[1.0, 0.0]]
+    """
+    exponents = torch.addmm((weights.log() - beta)[:, None], keys, query.T, alpha=beta)
+    sums = query.new_zeros((classes, len(query)))
+    return sums.index_add_(0, labels, exponents.exp_()).T
