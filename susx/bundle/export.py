@@ -21,13 +21,16 @@ from susx.bundle.description import (
     MethodFacts,
     Quantised,
     Rejected,
+    TextFacts,
 )
 from susx.bundle.lost import drawn_to_compare, make_smaller
+from susx.bundle.names import SENTENCE, encode_sentences
 from susx.bundle.pictures import drawn_pictures
 from susx.bundle.pixel_rule import rule_of
 from susx.bundle.read import read_bundle
 from susx.bundle.support_pictures import Shown
-from susx.bundle.towers import ImageTower, plain_model, write_graph
+from susx.bundle.tokens import write_tokenizer
+from susx.bundle.towers import ImageTower, TextTower, plain_model, write_graph
 from susx.classifier.classifier import Classifier
 from susx.classifier.export import export_onnx
 from susx.errors import MismatchError, StoreError
@@ -56,6 +59,7 @@ def export_bundle(
     *,
     shown: Sequence[Shown] = (),
     quantise: str | None = None,
+    text: bool = False,
     force: bool = False,
 ) -> tuple[str, ...]:
     """Write a classifier as a bundle and return what was found when it was checked, in sentences.
@@ -65,6 +69,7 @@ def export_bundle(
         out: new folder; complete or not there at all.
         shown: real pictures to check with, beside those that are drawn.
         quantise: int8 or fp16; None leaves single precision.
+        text: write the text tower and its tokenizer too, so that other names can be classified by.
         force: replace a bundle that is there, and keep a quantised one that changes too many answers.
 
     Raises:
@@ -75,7 +80,7 @@ def export_bundle(
     check_target(out, force)
     try:
         with whole_folder(out) as partial:
-            _write(classifier, partial)
+            told = _write(classifier, partial, text)
             plain = Bundle(read_bundle(partial))
             pictures = [
                 picture for one in shown for picture in one.pictures[:: 1 + len(one.pictures) // _CHECKED]
@@ -85,7 +90,9 @@ def export_bundle(
             lost = None
             if quantise is not None:
                 lost = make_smaller(plain, quantise, shown or (drawn_to_compare(),), force=force)
-            _describe(classifier, partial, agreement.sentence, lost)
+            _describe(classifier, partial, agreement.sentence, lost, told)
+            if told is not None:
+                _require_sentences(classifier, Bundle(read_bundle(partial)))
             read_bundle(partial)
             if out.exists():
                 shutil.rmtree(out)
@@ -108,7 +115,7 @@ def check_target(out: Path, force: bool) -> None:
         raise StoreError(f"{out} holds a bundle already; give another folder, or --force to replace it.")
 
 
-def _write(classifier: Classifier, folder: Path) -> None:
+def _write(classifier: Classifier, folder: Path, text: bool) -> TextFacts | None:
     stored, encoder = classifier.stored, classifier.encoder
     rule = rule_of(encoder.preprocess, encoder.id)
     export_onnx(
@@ -123,14 +130,45 @@ def _write(classifier: Classifier, folder: Path) -> None:
     if stored.support is not None and len(stored.support):
         np.save(folder / "support.npy", _table(stored.support))
         (folder / "support.jsonl").write_bytes(encode_rows(row.shared() for row in stored.rows))
-    _describe(classifier, folder, "")
+    facts = None
+    if text:
+        facts = write_tokenizer(encoder, folder / "tokenizer.json", stored.facts.class_names)
+        tokens = encoder.tokenizer(["a photo", "of a class"]).cpu()
+        what = f"the text tower of {encoder.id}"
+        write_graph(
+            TextTower(plain_model(encoder.model)),
+            [tokens],
+            ["tokens"],
+            ["features"],
+            folder / "text.onnx",
+            what,
+        )
+    _describe(classifier, folder, "", text=facts)
+    return facts
+
+
+def _require_sentences(classifier: Classifier, bundle: Bundle) -> None:
+    sentences = [SENTENCE.replace("{}", name) for name in classifier.class_names]
+    rows, wanted = encode_sentences(bundle, sentences), classifier.encoder.encode_texts(sentences).numpy()
+    least = float((rows * wanted).sum(axis=1).min())
+    if least < COSINE:
+        raise MismatchError(
+            f"The exported text tower and the library differ: smallest cosine of a class's sentence {least:.7f}, at least {COSINE} is asked "
+            "for; nothing was written. Please report this with the versions of torch, onnx and onnxruntime."
+        )
 
 
 def _table(rows: torch.Tensor) -> np.ndarray:
     return np.ascontiguousarray(rows.float().numpy())
 
 
-def _describe(classifier: Classifier, folder: Path, checked: str, quantised: Quantised | None = None) -> None:
+def _describe(
+    classifier: Classifier,
+    folder: Path,
+    checked: str,
+    quantised: Quantised | None = None,
+    text: TextFacts | None = None,
+) -> None:
     stored, encoder = classifier.stored, classifier.encoder
     facts, about = stored.facts, stored.about
     told = Description(
@@ -156,6 +194,7 @@ def _describe(classifier: Classifier, folder: Path, checked: str, quantised: Qua
         warning=about.warning,
         notes=about.notes,
         quantised=quantised,
+        text=text,
         checked=checked,
         files={path.name: digest_file(path) for path in sorted(folder.iterdir()) if path.name != JSON},  # type: ignore[misc]
     )  # fmt: skip

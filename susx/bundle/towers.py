@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from susx.errors import ConfigError
 
-__all__ = ["OPSET", "ImageTower", "plain_model", "write_graph"]
+__all__ = ["OPSET", "ImageTower", "TextTower", "plain_model", "write_graph"]
 
 OPSET = 18
 """Understood by onnxruntime since 1.14."""
@@ -32,6 +32,18 @@ class ImageTower(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Return ``[batch dim]`` unit rows of ``[batch 3 height width]`` pixels."""
         return nn.functional.normalize(self.model.encode_image(pixels).float(), dim=-1)
+
+
+class TextTower(nn.Module):
+    """Tokens to unit rows."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return ``[batch dim]`` unit rows of ``[batch context]`` tokens."""
+        return nn.functional.normalize(self.model.encode_text(tokens).float(), dim=-1)
 
 
 def plain_model(model: Any) -> Any:

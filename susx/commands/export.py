@@ -62,6 +62,10 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file or bundle.")] = False,
     classifier: MaybeClassifier = None,
     bundle: BundleFolder = None,
+    text: Annotated[
+        bool,
+        typer.Option("--text", help="bundle: the text tower and its tokenizer too, for predict --names."),
+    ] = False,
     quantize: Annotated[
         Bits | None,
         typer.Option(
@@ -99,6 +103,8 @@ def export(
         )
     if onnxruntime_web is not None and form is not Format.web:
         raise ConfigError("--onnxruntime-web has no effect: it goes with --format web. Leave it out.")
+    if text and form is not Format.bundle:
+        raise ConfigError("--text has no effect: it goes with --format bundle. Leave it out.")
     for flag, value in (("--quantize", quantize), ("--images", images)):
         if value is not None and (form not in (Format.bundle, Format.web) or bundle is not None):
             raise ConfigError(
@@ -107,11 +113,19 @@ def export(
     if classifier is None and bundle is None:
         raise ConfigError("Give the classifier to export with --classifier.")
     if form is Format.web:
-        _web(classifier, bundle, a_folder(out) or out, onnxruntime_web, quantize, images, force=force)
+        _web(
+            classifier,
+            bundle,
+            a_folder(out) or out,
+            onnxruntime_web,
+            quantize,
+            images,
+            force=force,
+        )
         return
     assert classifier is not None
     if form is Format.bundle:
-        _bundle(classifier, a_folder(out) or out, quantize, images, force=force)
+        _bundle(classifier, a_folder(out) or out, quantize, images, text=text, force=force)
         return
     if out.exists() and not force:
         raise ConfigError(f"{out} exists; give --force to write over it.")
@@ -136,7 +150,15 @@ def export(
         typer.echo(f"note: {note}", err=True)
 
 
-def _bundle(classifier: Path, out: Path, quantize: Bits | None, images: Path | None, *, force: bool) -> None:
+def _bundle(
+    classifier: Path,
+    out: Path,
+    quantize: Bits | None,
+    images: Path | None,
+    *,
+    text: bool = False,
+    force: bool,
+) -> None:
     from susx.bundle.export import check_target, export_bundle
     from susx.classifier import load_classifier
     from susx.printable import for_terminal
@@ -145,7 +167,9 @@ def _bundle(classifier: Path, out: Path, quantize: Bits | None, images: Path | N
     check_target(out, force)
     loaded = load_classifier(classifier, device="cpu")
     shown = _pictures(classifier, images, loaded.class_names)
-    sentences = export_bundle(loaded, out, shown=shown, quantise=quantize and quantize.value, force=force)
+    sentences = export_bundle(
+        loaded, out, shown=shown, quantise=quantize and quantize.value, text=text, force=force
+    )
     size = folder_size(out) / 1e6
     typer.echo(
         f"{out}: {loaded.stored.method.name}, {len(loaded.class_names)} classes, {loaded.facts.encoder.model}; {size:.1f} MB."

@@ -17,7 +17,7 @@ from susx.commands.options import Device, MaybeClassifier, Reject
 from susx.commands.runtime import BundleFolder, RuntimeChoice, load_asked
 
 if TYPE_CHECKING:
-    from susx.classifier.answers import About, Prediction
+    from susx.classifier.answers import About, Answering, Prediction
 
 __all__ = ["predict"]
 
@@ -49,6 +49,15 @@ def predict(
     ] = None,
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="Classes per image.")] = 5,
     explain: Annotated[int, typer.Option("--explain", min=0, help="Nearest support images per image.")] = 3,
+    names: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a bundle with a text tower: other class names, comma-separated or a file with a name a line; zero-shot."
+        ),
+    ] = None,
+    sentence: Annotated[
+        str | None, typer.Option(help="With --names: what is said of each, by default 'a photo of a {}.'.")
+    ] = None,
     batch_size: Annotated[int, typer.Option("--batch-size", min=1)] = 64,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Threads that decode images.")] = 2,
     reject: Reject = None,
@@ -57,7 +66,7 @@ def predict(
     """Classify images with a classifier that was built, or its bundle. Exits 1 when some images could not be read, 3 when none could."""
     from susx.classifier.predict import predict_stream
     from susx.commands.endings import format_of
-    from susx.errors import InputError
+    from susx.errors import ConfigError, InputError
     from susx.printable import for_terminal
 
     if not images:
@@ -77,6 +86,10 @@ def predict(
         workers=workers,
         reject=reject,
     )
+    if names is not None:
+        loaded = _renamed(loaded, names, sentence)
+    elif sentence is not None:
+        raise ConfigError("--sentence has no effect: it goes with --names. Leave it out.")
     stream = predict_stream(loaded, _files(images), top_k=top_k, explain=explain)
     for note in loaded.about.notes:
         typer.echo(f"note: {for_terminal(note)}", err=True)
@@ -99,6 +112,27 @@ def predict(
     if bad:
         typer.echo(f"{bad} of {good + bad} images could not be read; their records say why.", err=True)
         raise SystemExit(1 if good else 3)
+
+
+def _renamed(loaded: Answering, names: str, sentence: str | None) -> Answering:
+    """Return a bundle that classifies by other names.
+
+    Raises:
+        ConfigError: it is no bundle.
+        InputError: it has no text tower, or these are no names.
+    """
+    from susx.bundle import Bundle
+    from susx.bundle.names import SENTENCE, for_names
+    from susx.errors import ConfigError
+    from susx.text_file import read_lines
+
+    if not isinstance(loaded, Bundle):
+        raise ConfigError(
+            "--names goes with --bundle. Build a classifier of those names instead (susx build)."
+        )
+    path = Path(names)
+    words = read_lines(path) if path.suffix == ".txt" or path.is_file() else names.split(",")
+    return for_names(loaded, [word.strip() for word in words if word.strip()], sentence or SENTENCE)
 
 
 def _opened(out: Path) -> IO[str]:

@@ -15,15 +15,18 @@ from transformers import BertTokenizerFast, BlipConfig, BlipForImageTextRetrieva
 from susx.bundle import load_bundle
 from susx.bundle.agreement import compare
 from susx.bundle.export import COSINE, export_bundle
+from susx.bundle.names import encode_sentences
 from susx.bundle.pictures import drawn_pictures
 from susx.classifier import Classifier, ClassifierFacts, StoredClassifier
 from susx.config import EncoderConfig
+from susx.errors import ConfigError
 from susx.features.encoder import load_encoder
 from susx.methods import METHODS, Evidence
 from susx.methods.state import Fitted
 from tests.features import test_blip, test_tcl
 from tests.features.test_current_encoders import SMALL, small_config
 
+SENTENCES = ["a photo of striped cloth", "Dotted, woven!", "woven " * 90, "&amp; ☃"]
 NAMES = ("cloth", "stone", "grass", "water", "sand")
 
 
@@ -91,7 +94,12 @@ def test_every_encoder_gives_the_same_features(kind: str, tmp_path: Path) -> Non
     fitted = Fitted.of(METHODS["zero_shot"](), Evidence(text, encoder.logit_scale))
     facts = ClassifierFacts(NAMES, config, encoder.digest)
     classifier = Classifier(StoredClassifier(facts, fitted, None, ()), device="cpu", batch_size=8)
-    (said,) = export_bundle(classifier, tmp_path / "bundle")
+    has_text = kind not in ("blip", "tcl")
+    if not has_text:
+        with pytest.raises(ConfigError, match=f"text tower of {kind} cannot be part"):
+            export_bundle(classifier, tmp_path / "refused", text=True)
+        assert not (tmp_path / "refused").exists()
+    (said,) = export_bundle(classifier, tmp_path / "bundle", text=has_text)
     assert "Against torch on 32 pictures" in said
     bundle = load_bundle(tmp_path / "bundle", device="cpu")
     agreement = compare(bundle, classifier, drawn_pictures(32, seed=4))
@@ -104,5 +112,8 @@ def test_every_encoder_gives_the_same_features(kind: str, tmp_path: Path) -> Non
     assert float((found * expected).sum(axis=1).min()) >= 0.9999
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
     assert (bundle.stored.description.encoder.logit_bias is not None) is kind.startswith("siglip")
+    if has_text:
+        rows = encode_sentences(bundle, SENTENCES)
+        assert float((rows * encoder.encode_texts(SENTENCES).numpy()).sum(axis=1).min()) >= COSINE
     (alone,) = [bundle.encode(others[2:3]).pooled]
     np.testing.assert_allclose(alone, found[2:3], atol=1e-5)

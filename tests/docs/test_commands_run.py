@@ -44,6 +44,9 @@ ELSEWHERE = {
     "prefect deployment run 'build/demo' -": "tests/flows/test_server.py",
     " hf://": "tests/hub/test_classifier_hub.py",
     "prefect gcl update": "tests/flows/test_limits.py",
+    "pip install susx": "tests/packaging/test_light.py",
+    "--format web": "tests/bundle/test_web.py",
+    "python -m http.server": "tests/bundle/test_web.py",
     "susx label review RESULT": "tests/labelling/test_review_page.py",
     "susx label audit RESULT": "tests/labelling/test_audit_files.py",
 }

@@ -1,0 +1,86 @@
+"""An encoder's own tokenizer, written for a bundle and compared with itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from susx.bundle.description import TextFacts
+from susx.bundle.sentences import Sentences
+from susx.errors import ConfigError
+from susx.features.encoder import Encoder
+
+__all__ = ["TRIED", "write_tokenizer"]
+
+TRIED = (
+    "", "a photo of a cat.", "A PHOTO of a Dog, it's 2024!", "polka-dotted_cloth", "Straße, café & naïve", "東京 タワー", "“quotes” — dash…",
+    "two  spaces\tand\na line", "&amp;lt;b&amp;gt; 100 %", "word " * 200, "😀 ☃", "I'LL don't we're",
+)  # fmt: skip
+"""Texts whose tokens must be the library's, beside the names of the classes."""
+
+_CLEAN = {"_clean_lower": "lower", "_clean_whitespace": "whitespace", "_clean_canonicalize": "canonicalize"}
+
+
+def write_tokenizer(encoder: Encoder, path: Path, names: Sequence[str]) -> TextFacts:
+    """Write an encoder's tokenizer to a file and return how its texts are cleaned, cut and padded.
+
+    Raises:
+        ConfigError: the tokenizer is of a kind that a bundle does not have, or gives other tokens from the file.
+    """
+    own = encoder.tokenizer
+    clean: Any = _CLEAN.get(getattr(getattr(own, "clean_fn", None), "__name__", ""))
+    kind = type(own).__name__
+    if clean is None or kind not in ("SimpleTokenizer", "HFTokenizer"):
+        raise _refused(encoder.id, f"its texts are made tokens by {kind}")
+    if (
+        getattr(own, "reduction_fn", None)
+        or getattr(own, "strip_sep_token", False)
+        or getattr(own, "tokenizer_mode", "")
+    ):
+        raise _refused(encoder.id, "its tokenizer leaves tokens out in a way of its own")
+    context = int(own.context_length)
+    if kind == "SimpleTokenizer":
+        _byte_pairs(own).save(str(path))
+        facts = TextFacts(
+            kind="clip", clean=clean, context=context, start=int(own.sot_token_id), end=int(own.eot_token_id)
+        )  # fmt: skip
+    else:
+        backend = getattr(own.tokenizer, "backend_tokenizer", None)
+        if backend is None or getattr(own.tokenizer, "padding_side", "right") != "right":
+            raise _refused(encoder.id, "its tokenizer is not of the library tokenizers, or pads on the left")
+        backend.save(str(path))
+        facts = TextFacts(
+            kind="tokenizers", clean=clean, context=context, pad=int(own.tokenizer.pad_token_id or 0)
+        )
+    texts = [*TRIED, *names]
+    found, wanted = Sentences(path, facts).tokens(texts), own(texts).numpy()
+    if not np.array_equal(found, wanted):
+        first = next(
+            text for text, a, b in zip(texts, found, wanted, strict=True) if not np.array_equal(a, b)
+        )
+        raise _refused(encoder.id, f"its tokenizer gives other tokens from a file, first for {first[:60]!r}")
+    return facts
+
+
+def _byte_pairs(own: Any) -> Any:
+    """Return CLIP's byte-pair tokenizer as one of ``tokenizers``."""
+    from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(
+        models.BPE(vocab=own.encoder, merges=list(own.bpe_ranks), end_of_word_suffix="</w>")
+    )
+    words = Regex(rf"(?i){own.pat.pattern}")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(words, behavior="removed", invert=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ])  # fmt: skip
+    special = ("<start_of_text>", "<end_of_text>")
+    tokenizer.add_special_tokens([AddedToken(text, normalized=False) for text in special])
+    return tokenizer
+
+
+def _refused(encoder: str, why: str) -> ConfigError:
+    return ConfigError(f"The text tower of {encoder} cannot be part of a bundle: {why}. Leave --text out.")
