@@ -93,7 +93,8 @@ def prepare(real: Real, out: Path) -> None:
         ),
     }  # fmt: skip
     pools = {
-        "dtd-in": torch.cat([real.pool, real.dtd["val"][0]]), "dtd-out": real.pool,
+        # The images that are shots elsewhere, without their labels: none that validates may lie in its own cache.
+        "dtd-in": torch.cat([real.pool, pairs["dtd"][0][0]]), "dtd-out": real.pool,
         "sun397-in": real.pool, "sun397-out": real.without_sun,
     }  # fmt: skip
     for name, held in sets.items():
@@ -107,10 +108,12 @@ def run(name: str, described: dict[str, object], out: Path) -> None:
     """Write one experiment's YAML and run it."""
     pool = "out" if name == "pool-out" else "in"
     others = {"dtd": "sun397", "sun397": "dtd"}
-    datasets = {
-        data: {"features": f"{data}.npz", "pool": f"pools/{data}-{pool}", "outsiders": others[data]}
-        for data in others
+    datasets: dict[str, dict[str, str]] = {
+        data: {"features": f"{data}.npz", "outsiders": stranger} for data, stranger in others.items()
     }
+    if "pool" in str(described["access"]):
+        for data, held in datasets.items():
+            held["pool"] = f"pools/{data}-{pool}"
     file = out / f"{name}.yaml"
     whole = {"name": name, "datasets": datasets, "logits": False, "seeds": [SEED], **described}
     file.write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")
