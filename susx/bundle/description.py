@@ -46,13 +46,14 @@ class EncoderFacts(_Strict):
 
 
 class MethodFacts(_Strict):
-    """For people: the method's name, fields, and one sentence; whether the class prompts decide alone."""
+    """For people: the method's name, fields, and one sentence; whether the class prompts decide alone, and how far each class's images are trusted."""
 
     name: str
     hyper_parameters: dict[str, Any]
     sentence: str
     is_zero_shot: bool
     tuning: str
+    class_trust: tuple[Share, ...] = ()
 
 
 class Calibration(_Strict):

@@ -183,7 +183,7 @@ def _describe(
         prompts=facts.prompts,
         method=MethodFacts(
             name=about.method, hyper_parameters=about.hyper_parameters, sentence=about.sentence, is_zero_shot=about.is_zero_shot,
-            tuning=about.tuning,
+            tuning=about.tuning, class_trust=about.class_trust,
         ),
         calibration=Calibration(
             temperature=facts.temperature, on=facts.calibrated_on, images=facts.calibration_images

@@ -80,6 +80,7 @@ class StoredBundle:
         return About(
             class_names=told.class_names, sentence=told.method.sentence, method=told.method.name,
             hyper_parameters=told.method.hyper_parameters, row_wise=True, is_zero_shot=told.method.is_zero_shot,
+            class_trust=told.method.class_trust,
             tuning=told.method.tuning, calibrated_on=told.calibration.on, calibration_images=told.calibration.images, toy=told.toy,
             warning=told.warning, notes=(*told.notes, *more), encoder=f"{told.encoder.model} {told.encoder.digest[:12]}",
         )  # fmt: skip

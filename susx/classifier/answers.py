@@ -77,6 +77,7 @@ class About:
         warning: why no answer may be believed; "" where there is no such reason.
         notes: what whoever reads an answer should know, a sentence or two each.
         encoder: its name and the start of its digest.
+        class_trust: how far each class's images, chosen from a pool, are trusted, 0 to 1; () where nothing is said of them.
     """
 
     class_names: tuple[str, ...]
@@ -92,6 +93,7 @@ class About:
     warning: str
     notes: tuple[str, ...]
     encoder: str
+    class_trust: tuple[float, ...] = ()
 
 
 class Answering(ABC):

@@ -139,6 +139,7 @@ class StoredClassifier:
         return About(
             class_names=facts.class_names, sentence=packaged_as.sentence, method=self.method.name,
             hyper_parameters=parameters(self.method), row_wise=self.method.row_wise, is_zero_shot=packaged_as.is_zero_shot,
+            class_trust=packaged_as.class_trust,
             tuning=facts.tuning, calibrated_on=facts.calibrated_on, calibration_images=facts.calibration_images, toy=facts.toy,
             warning=self.warning, notes=tuple(self.notes), encoder=f"{facts.encoder.model} {facts.encoder_digest[:12]}",
         )  # fmt: skip

@@ -144,8 +144,15 @@ def as_record(prediction: Prediction, about: About) -> dict[str, Any]:
         ],
         **({} if prediction.none_of_these is None else {"none_of_these": prediction.none_of_these}),
         "is_zero_shot": about.is_zero_shot,
+        **_support_trust(prediction.classes[0].class_name, about),
         "calibrated_on": about.calibrated_on,
         "calibration_images": about.calibration_images,
         "toy": about.toy,
         **({"warning": about.warning} if about.warning else {}),
     }
+
+
+def _support_trust(class_name: str, about: About) -> dict[str, float]:
+    if not about.class_trust:
+        return {}
+    return {"support_trust": round(about.class_trust[about.class_names.index(class_name)], 6)}

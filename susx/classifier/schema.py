@@ -55,6 +55,8 @@ class Answer(BaseModel):
     """Whether the image is none of the classes, at the share of outsiders that the service was started with (``--reject``)."""
     is_zero_shot: bool
     """Whether the support images have no say."""
+    support_trust: float | None = None
+    """How far the images of this class, chosen from a pool, are trusted, 0 to 1; nothing where the method says nothing of them."""
     calibrated_on: str
     """The labelled images that the probabilities are calibrated on; empty where they are not calibrated."""
     calibration_images: int

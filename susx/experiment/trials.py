@@ -10,7 +10,16 @@ from susx.errors import ConfigError
 from susx.methods.base import AdapterFile, Method, Need
 from susx.methods.registry import DEFAULTS, REFERENCE, find_method
 
-__all__ = ["NAME_ONLY", "Trial", "adapters_of", "choose_headline", "method_of", "needs_of", "trials_of"]
+__all__ = [
+    "NAME_ONLY",
+    "Trial",
+    "adapters_of",
+    "asks_pool",
+    "choose_headline",
+    "method_of",
+    "needs_of",
+    "trials_of",
+]
 
 NAME_ONLY = ("fixed", "support")
 """Protocols that use no labelled image of the target, the headline's preference first: ``support`` judges images by labels
@@ -109,6 +118,17 @@ def adapters_of(trials: Iterable[Trial]) -> AdapterFile | None:
             f"The methods of one build name different adapters ({told}), and its images are encoded with one. Name one file for all."
         )
     return next(iter(found.values()), None)
+
+
+def asks_pool(trial: Trial, retrieved: bool) -> bool:
+    """Return whether a fit looks at statistics of the pool: where its method needs them, and where it reads them and there are some.
+
+    Args:
+        retrieved: whether images are chosen from a pool. Images that were drawn came from none, and where validation
+            images judge nobody asks what it says of them.
+    """
+    reads = trial.method.reads if retrieved and trial.tuning != "val" else frozenset()
+    return Need.POOL in trial.method.needs | reads
 
 
 def needs_of(trials: Iterable[Trial]) -> frozenset[Need]:

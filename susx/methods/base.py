@@ -276,6 +276,13 @@ class Method(ABC, Generic[State]):
         """
         return ""
 
+    def class_trust(self, state: State) -> tuple[float, ...]:
+        """Return how far each class's images are trusted, 0 to 1, in label order; () where nothing is said of them.
+
+        The report, ``predict`` and ``serve`` show it beside the class.
+        """
+        return ()
+
     def _check(
         self,
         *,

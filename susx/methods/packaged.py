@@ -22,6 +22,7 @@ class Packaged:
         is_zero_shot: whether the class prompts decide alone.
         why: what leaves the support images without a say, "" where they have one or the method uses none.
         fit_says: a sentence of the fit itself, such as how far it trusts its support; "" where it has none.
+        class_trust: how far each class's support is trusted, in label order; () where nothing is said of it.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Packaged:
     is_zero_shot: bool
     why: str = ""
     fit_says: str = ""
+    class_trust: tuple[float, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -39,8 +41,10 @@ class Packaged:
         return f"{name}{here}." + (f" {self.fit_says}" if self.fit_says else "")
 
     def as_json(self) -> dict[str, Json]:
-        """Return the fields and the sentence."""
-        return {**dataclasses.asdict(self), "sentence": self.sentence}
+        """Return the fields and the sentence; the trust in each class stands with the classes."""
+        fields = dataclasses.asdict(self)
+        del fields["class_trust"]
+        return {**fields, "sentence": self.sentence}
 
 
 def packaged(method: Method[Any], state: Any, tuning: str) -> Packaged:
@@ -48,5 +52,5 @@ def packaged(method: Method[Any], state: Any, tuning: str) -> Packaged:
     why = method.why_zero_shot(state)
     return Packaged(
         method.name, method.title, tuning if method.axes else "", bool(why) or method.name == REFERENCE, why,
-        method.fit_says(state),
+        method.fit_says(state), method.class_trust(state),
     )  # fmt: skip

@@ -97,6 +97,13 @@ class CacheRows:
         """Return the rows of queries."""
         return query.pooled
 
+    def class_trust(self, state: CacheState) -> tuple[float, ...]:
+        """Return the one trust in all images, 0 for a class without; () where they are believed whole."""
+        if state.pool_trust == 1.0:
+            return ()
+        has_images = set(state.labels.tolist())
+        return tuple(state.pool_trust * (label in has_images) for label in range(len(state.text)))
+
     def trust(self, evidence: Evidence) -> float:
         """Return how far the support images are believed to be of their classes: rho of ``functional.support_trust``.
 

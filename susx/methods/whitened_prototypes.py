@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["WhitenedPrototypes", "WhitenedPrototypesState"]
 
 
-_WEIGHT = 4.0
+_WEIGHT = 4.5
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     Weight and bias act on the logits; the second fit inside ``fit`` ranks images by the defaults of both.
 
     Attributes:
-        weight: of the prototypes; g = weight sigma (1 + 1.7 rho), and labelled images count weight / 4 times.
+        weight: of the prototypes; g = weight k sigma (1 + 1.7 rho), and labelled images count weight / 4.5 times.
         bias: multiplies what is taken off for hubs.
         ridge: penalty of the text map.
         shrinkage: of the covariance.
@@ -89,7 +89,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     depth: int = 16
 
     name = "whitened_prototypes"
-    version = 3
+    version = 4
     title = "Whitened prototypes"
     needs = frozenset({Need.SUPPORT, Need.POOL})
     access = frozenset({"names", "pool", "shots"})
@@ -97,7 +97,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     axes = (
         Axis(
             "weight",
-            {"val": (0.0, 2.0, 4.0, 8.0, 16.0), "support": (0.0, 2.0, 4.0, 8.0, 16.0)},
+            {"val": (0.0, 2.0, 4.5, 8.0, 16.0), "support": (0.0, 2.0, 4.5, 8.0, 16.0)},
             term="the whitened prototypes",
         ),
         Axis("bias", {"val": (0.0, 0.5, 1.0), "support": (0.0, 1.0)}, term="the hubness bias"),
@@ -204,5 +204,14 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
 
     def fit_says(self, state: WhitenedPrototypesState) -> str:
         """Return how far images chosen from a pool are trusted; nothing of images that came from none, or all from a person."""
-        from_pool = state.share != 1.0 or state.evidence != 1.0
-        return state.trust_sentence if from_pool and (state.sigma > 0 or state.trust is None) else ""
+        said = _from_pool(state) and (state.sigma > 0 or state.trust is None)
+        return state.trust_sentence if said else ""
+
+    def class_trust(self, state: WhitenedPrototypesState) -> tuple[float, ...]:
+        """Return it of images chosen from a pool; of a person's images nothing, as they are believed otherwise."""
+        return tuple(state.pool_trust.tolist()) if _from_pool(state) and state.trust is None else ()
+
+
+def _from_pool(state: WhitenedPrototypesState) -> bool:
+    """Whether the images were chosen from a pool: those that came from none are believed whole."""
+    return state.share != 1.0 or state.evidence != 1.0

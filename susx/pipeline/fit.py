@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from susx.config import EncoderConfig
 from susx.device import find_device
-from susx.experiment import Trial
+from susx.experiment import Trial, asks_pool
 from susx.methods import Need, Run, find_method, parameters
 from susx.pipeline import curate, pool_statistics, target, text_classifier
 from susx.pipeline.build_plan import BuildPlan
@@ -63,9 +63,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
             encoder=plan.encoder if Need.TEXT_TOWER in trial.method.needs else None,
         )  # fmt: skip
         inputs = [*evidence, *([done.all(target.STAGE)["val"]] if tuned else [])]
-        # Images that were drawn came from no pool, and where validation images judge nobody asks what it says of them.
-        reads = trial.method.reads if "retrieve" in plan.sources and not tuned else frozenset()
-        if Need.POOL in trial.method.needs | reads:
+        if asks_pool(trial, "retrieve" in plan.sources):
             inputs += done.all(pool_statistics.STAGE).values()
         fits.append(STAGE.job(plan, inputs, subject=trial.name, params=params, execution=fitting))
     return fits
@@ -115,4 +113,4 @@ def read_record(store: ArtefactStore, ref: Ref) -> FitRecord:
     return load(store, ref, FitRecord)
 
 
-STAGE = Stage("fit", 4, run, "Fit classifiers", jobs, resumable=True, outside=(ENCODER,))
+STAGE = Stage("fit", 5, run, "Fit classifiers", jobs, resumable=True, outside=(ENCODER,))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from susx.experiment import needs_of
+from susx.experiment import asks_pool, needs_of
 from susx.images.retrieve.backends import Delivers
 from susx.methods import Need
 from susx.pipeline import encode_images, fetch, pool, text_classifier
@@ -48,10 +48,16 @@ class _Params(Params):
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
-    """One job, where a method asks for it and there is a pool: of the retrieved images, or the reference of generated ones."""
-    if not plan.reads_pool or Need.POOL not in needs_of(plan.trials):
+    """One job, where a method asks for it and there is a pool: of the retrieved images, or the reference of generated ones.
+
+    An index that came without its features is refused where a method cannot do without them; where methods only read the
+    statistics the candidates stand for it.
+    """
+    if not plan.reads_pool or not any(asks_pool(trial, "retrieve" in plan.sources) for trial in plan.trials):
         return []
     whole = Delivers.WHOLE in plan.retrieval.delivers
+    if Need.POOL not in needs_of(plan.trials):
+        whole = whole and plan.retrieval.holds_features
     encoded = done.all(encode_images.STAGE)
     retrieved = [encoded[images.name] for images in done.all(fetch.STAGE).values()]
     inputs = done.all(pool.STAGE).values() if whole else retrieved

@@ -58,7 +58,7 @@ def report_data(asked: BuildSettings, made: BuildMade) -> ReportData:
             StageRow(s["stage"], s["computed"], s["cached"], s["seconds"], s["start"])
             for s in run.get("stages", ())
         ),
-        confidence=confidence(made.evidence, asked.classes),
+        confidence=confidence(made.evidence, asked.classes, made.fits[asked.headline].packaged.class_trust),
         support=tuple(
             SupportImage(row, made.files[row.digest] if row.file else None) for row in made.support
         ),

@@ -147,12 +147,17 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class Confidence:
-    """What the prompts say of the support images of a class: mean probability of its name, of its strongest rival's."""
+    """What the prompts say of the support images of a class: mean probability of its name, of its strongest rival's.
+
+    Attributes:
+        trust: how far the packaged method trusts these images, 0 to 1; None where it says nothing of them.
+    """
 
     class_name: str
     confidence: float
     rival: str = ""
     rival_confidence: float = 0.0
+    trust: float | None = None
 
 
 @dataclass(frozen=True)

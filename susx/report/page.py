@@ -126,12 +126,14 @@ def _credits(data: ReportData) -> list[Credit]:
 
 
 def _confidence_view(data: ReportData) -> dict[str, Any] | None:
-    """Return the mean over the classes and those with the least, the least first."""
+    """Return the means over the classes and those with the least, the least first."""
     if not data.confidence:
         return None
     lowest = sorted(data.confidence, key=lambda c: c.confidence)[:_LEAST_SURE]
     mean = sum(c.confidence for c in data.confidence) / len(data.confidence)
-    return {"mean": mean, "lowest": lowest, "others": len(data.confidence) - len(lowest)}
+    trusts = [c.trust for c in data.confidence if c.trust is not None]
+    trust = sum(trusts) / len(trusts) if trusts else None
+    return {"mean": mean, "trust": trust, "lowest": lowest, "others": len(data.confidence) - len(lowest)}
 
 
 def _stage_views(stages: Sequence[StageRow]) -> list[dict[str, Any]]:

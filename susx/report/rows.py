@@ -134,8 +134,10 @@ def class_changes(
     )
 
 
-def confidence(evidence: Evidence, classes: Sequence[str]) -> tuple[Confidence, ...]:
-    """Return what the prompts say of the support images of each class that has some."""
+def confidence(
+    evidence: Evidence, classes: Sequence[str], trust: Sequence[float] = ()
+) -> tuple[Confidence, ...]:
+    """Return what the prompts say of the support images of each class that has some, and how far the packaged method trusts them."""
     if evidence.support_features is None or evidence.support_labels is None:
         return ()
     confidences = class_confidence(
@@ -143,7 +145,11 @@ def confidence(evidence: Evidence, classes: Sequence[str]) -> tuple[Confidence, 
     )
     return tuple(
         Confidence(
-            classes[c.label], c.confidence, classes[c.rival] if c.rival >= 0 else "", c.rival_confidence
+            classes[c.label],
+            c.confidence,
+            classes[c.rival] if c.rival >= 0 else "",
+            c.rival_confidence,
+            trust[c.label] if trust else None,
         )
         for c in confidences
     )

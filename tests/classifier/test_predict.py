@@ -296,7 +296,7 @@ def test_importing_susx_does_not_import_torch():
 def test_predict_and_serve_name_the_same_things_alike(classifier, draw):
     """A record is an answer of the service as it stands: no key of one is unknown to the other."""
     record = as_record(classifier.predict([draw("grid", 0)])[0], classifier.about)
-    optional = {"url", "path", "original_digest", "match", "none_of_these", "warning"}
+    optional = {"url", "path", "original_digest", "match", "none_of_these", "warning", "support_trust"}
     for model, value in (
         (Answer, record),
         (ScoredClass, record["top"][0]),
@@ -304,6 +304,17 @@ def test_predict_and_serve_name_the_same_things_alike(classifier, draw):
     ):
         assert set(value) <= set(model.model_fields)
         assert set(model.model_fields) - set(value) <= optional
+
+
+def test_an_answer_says_how_far_the_images_of_its_class_are_trusted(classifier, draw):
+    """The number is that of the class that is answered; nothing where the method says nothing of its images."""
+    prediction = classifier.predict([draw("grid", 0)])[0]
+    names = classifier.about.class_names
+    told = dataclasses.replace(classifier.about, class_trust=tuple(n / len(names) for n in range(len(names))))
+    record = as_record(prediction, told)
+    assert record["support_trust"] == pytest.approx(names.index(record["class_name"]) / len(names), abs=1e-6)
+    assert Answer(**record).support_trust == record["support_trust"]
+    assert "support_trust" not in as_record(prediction, dataclasses.replace(told, class_trust=()))
 
 
 def test_a_run_is_a_classifier(classifier_folder, folder, tmp_path):

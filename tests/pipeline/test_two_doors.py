@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,9 @@ import torch
 from PIL import Image
 
 from susx.config import EncoderConfig
+from susx.demo.pool_index import write_pool_index
 from susx.demo.textures import render
+from susx.errors import RetrievalError
 from susx.experiment.estimator import FeatureClassifier
 from susx.experiment.features import evaluate_features
 from susx.experiment.of_build import labelled_features
@@ -19,18 +25,19 @@ from susx.features.feature_set import FeatureSet, Split
 from susx.images.support import count_reasons, read_support
 from susx.methods import ImageFeatures
 from susx.methods.state import load_fitted
-from susx.pipeline import classify, curate, fit, target, text_classifier
+from susx.pipeline import classify, curate, fit, pool_statistics, target, text_classifier
 from susx.store import Ref
 from susx.testing.world import CLASSES, World, new_world
 
 PER_CLASS = 4
+OTHERS = ["swirly", "bubbly", "striped", "knitted"]
 
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Features of 160 pictures of eight textures, four of them the classes, and some pictures twice."""
     folder = tmp_path_factory.mktemp("pool")
-    names = [*CLASSES, "swirly", "bubbly", "striped", "knitted"]
+    names = [*CLASSES, *OTHERS]
     pictures = [Image.fromarray(render(names[n % 8], "web", "pool", n // 8)) for n in range(160)]
     rows = load_encoder(EncoderConfig(model="susx-tiny")).encode_images([*pictures, *pictures[:8]])
     np.save(folder / "features.npy", rows.numpy())
@@ -124,3 +131,56 @@ def test_the_support_is_not_empty_and_duplicates_are_named(built: World) -> None
     counts = count_reasons(rows, CLASSES)
     assert all(counts[name]["kept"] == PER_CLASS for name in CLASSES)
     assert any(row.rejected == "duplicate" for row in rows)
+
+
+@pytest.mark.parametrize("method", ["tip_x", "tip_adapter"])
+def test_a_method_that_only_reads_the_pool_is_gated_alike(
+    method: str, built: World, features: FeatureSet, tmp_path: Path
+) -> None:
+    """A profile of such a method alone gathers statistics too: the trust and the top-1 of ``evaluate --pool``."""
+    world, pool = new_world(tmp_path), tmp_path / "pool"
+    pool.mkdir()
+    pictures = [Image.fromarray(render(OTHERS[n % 4], "web", "pool", n // 4)) for n in range(160)]
+    rows_of_pool = load_encoder(EncoderConfig(model="susx-tiny")).encode_images(pictures)
+    np.save(pool / "features.npy", rows_of_pool.numpy())
+    world.options = replace(built.options, store=str(tmp_path / "store"))
+    world.change(f"retrieval.folder={pool}", f"methods={{{method}: {{}}}}", f"headline={method}/fixed")
+    world.build()
+    fitted = load_fitted(world.store.path(world.result.classifiers[f"{method}/fixed"], fit.FILE))
+    other = FeatureClassifier(
+        features.text.numpy(), method=method, class_names=CLASSES, logit_scale=features.logit_scale
+    ).fit(pool=np.load(pool / "features.npy"), per_class=PER_CLASS)
+    assert fitted.state.pool_trust == pytest.approx(other.fitted.state.pool_trust, abs=1e-6)
+    assert fitted.state.pool_trust < 1, "where all is trusted this test tells nothing"
+    rows = evaluate_features(features, pool=pool, per_class=PER_CLASS, tuning=("fixed",)).rows
+    scores = classify.read(world.store, world.result.logits[f"{method}/fixed"])
+    top1 = next(row.top1 for row in rows if row.method == method)
+    assert top1 == pytest.approx(scores.correct / len(scores.test_labels))
+
+
+def _copy_of_the_index(folder: Path) -> Path:
+    """Return an index as it is often handed on: without the features that it was made of."""
+    index = folder / "index"
+    write_pool_index(index, _encode_jpegs, n=240)
+    shutil.rmtree(index / "img_emb")
+    return index
+
+
+def _encode_jpegs(images: Sequence[bytes]) -> np.ndarray:
+    pictures = [Image.open(io.BytesIO(image)) for image in images]
+    return load_encoder(EncoderConfig(model="susx-tiny")).encode_images(pictures).numpy()
+
+
+def test_an_index_without_its_features_is_judged_by_the_candidates(tmp_path: Path) -> None:
+    """Methods that only read statistics are fitted with those of what was retrieved; one that needs the whole says what to copy."""
+    world, index = new_world(tmp_path), _copy_of_the_index(tmp_path)
+    world.change(
+        "retrieval.backend=index", f"retrieval.folder={index}", "methods={tip_x: {}}", "headline=tip_x/fixed", evaluate=False
+    )  # fmt: skip
+    world.build()
+    assert (pool_statistics.STAGE.name, "") in {(e.job.stage, e.job.subject) for e in world.plan()}
+    fitted = load_fitted(world.store.path(world.result.classifiers["tip_x/fixed"], fit.FILE))
+    assert 0 <= fitted.state.pool_trust <= 1
+    world.change("methods={whitened_prototypes: {}}", "headline=whitened_prototypes/fixed")
+    with pytest.raises(RetrievalError, match="has no img_emb"):
+        world.build()

@@ -218,3 +218,19 @@ def test_what_was_packaged_is_said_without_labelled_images(tmp_path: Path) -> No
         tmp_path / "b/report.html"
     ).read_text(encoding="utf-8")
     assert json.loads((tmp_path / "b/metrics.json").read_text())["labelled_images"] == counts
+
+
+def test_how_far_each_classs_images_are_trusted_is_a_column(tmp_path: Path) -> None:
+    """In the table of confidence and in metrics.json; without a word from the method there is no such column."""
+    full = sample_report(classes=2, per_class=1)
+    write_report(full, tmp_path / "a")
+    assert "images trusted" not in (tmp_path / "a/report.html").read_text(encoding="utf-8")
+    trusted = tuple(
+        dataclasses.replace(c, trust=t) for c, t in zip(full.confidence, (0.25, 0.75), strict=True)
+    )
+    write_report(dataclasses.replace(full, confidence=trusted), tmp_path / "b")
+    page = (tmp_path / "b/report.html").read_text(encoding="utf-8")
+    assert "trusts the images of a class by <b>50 %</b> on average" in page
+    assert ">25</td></tr>" in page
+    told = json.loads((tmp_path / "b/metrics.json").read_text())["confidence"]
+    assert [c["trust"] for c in told] == [0.25, 0.75]

@@ -14,6 +14,7 @@ in the directions of the prompts and its size, but hold no classes. As for Cohen
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float, Float64
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from susx.methods.functional.pool_selection import selection_scores
 
-__all__ = ["chance_posterior", "domain_evidence", "ramp"]
+__all__ = ["chance_posterior", "domain_evidence", "normal_spread", "ramp", "surrogate_rows"]
 
 _SURROGATES = 32_768
 _BLOCK = 4096
@@ -53,6 +54,8 @@ def chance_posterior(
     count: int,
     per_class: int,
     seed: int = 0,
+    surrogates: Float[Tensor, "rows classes"] | None = None,
+    spread: Float[Tensor, "dim dim"] | None = None,
 ) -> float:
     """Return the mean zero-shot posterior of the ``per_class`` best of ``count`` surrogate images of each class.
 
@@ -66,9 +69,15 @@ def chance_posterior(
         count: rows of the pool.
         per_class: images whose posterior counts.
         seed: of the surrogates; they do not depend on the classes.
+        surrogates: their scaled cosines with these prompts, where they were worked out before (``surrogate_rows``).
+        spread: of the pool (``normal_spread``), where it was worked out before.
     """
-    drawn = min(max(count, per_class), _SURROGATES)
-    z = _surrogates(text, logit_scale, mean, covariance, drawn, seed)
+    z = surrogates
+    if z is None:
+        spread = normal_spread(covariance) if spread is None else spread
+        drawn_rows = surrogate_rows(mean, spread, max(count, per_class), seed)
+        z = torch.cat([logit_scale * (rows @ text.float().T) for rows in drawn_rows])
+    drawn = len(z)
     q = _best(z, per_class)
     part = drawn // 16
     if count <= drawn or part <= per_class:
@@ -80,19 +89,21 @@ def chance_posterior(
     return 1 / (1 + math.exp(-further))
 
 
-def _surrogates(
-    text: Tensor, logit_scale: float, mean: Tensor, covariance: Tensor, count: int, seed: int
-) -> Tensor:
-    """Return scaled cosines, rows x classes."""
+def normal_spread(covariance: Float64[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
+    """Return what turns rows of independent normal numbers into rows of this covariance."""
     values, vectors = torch.linalg.eigh(covariance.double())
-    spread = (vectors * values.clamp(min=0).sqrt()).T.float()
+    return (vectors * values.clamp(min=0).sqrt()).T.float()
+
+
+def surrogate_rows(
+    mean: Float64[Tensor, " dim"], spread: Float[Tensor, "dim dim"], count: int, seed: int = 0
+) -> Iterator[Float[Tensor, "rows dim"]]:
+    """Yield unit rows of the normal distribution of a mean and a spread, ``count`` of them but at most 32,768, in blocks."""
+    drawn = min(count, _SURROGATES)
     generator = torch.Generator().manual_seed(seed)
-    parts = []
-    for start in range(0, count, _BLOCK):
-        normal = torch.randn(min(_BLOCK, count - start), len(mean), generator=generator)
-        rows = torch.nn.functional.normalize(normal @ spread + mean.float())
-        parts.append(logit_scale * (rows @ text.float().T))
-    return torch.cat(parts)
+    for start in range(0, drawn, _BLOCK):
+        normal = torch.randn(min(_BLOCK, drawn - start), len(mean), generator=generator)
+        yield torch.nn.functional.normalize(normal @ spread + mean.float())
 
 
 def _best(z: Tensor, per_class: int) -> float:

@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from susx.methods.functional.domain import normal_spread
+
 __all__ = ["expected_certainty"]
 
 ALIGNMENT, SCATTER = 0.3, 0.5
@@ -32,6 +34,7 @@ def expected_certainty(
     logit_scale: float,
     covariance: Float64[Tensor, "dim dim"],
     seed: int = 0,
+    spread: Float[Tensor, "dim dim"] | None = None,
 ) -> float:
     """Return the mean of the largest zero-shot probability over imagined images of all classes, each class the same scatter.
 
@@ -40,14 +43,14 @@ def expected_certainty(
         logit_scale: of the cosines.
         covariance: of the pool.
         seed: of the scatter; it does not depend on the classes.
+        spread: of the pool (``normal_spread``), where it was worked out before.
 
     >>> expected_certainty(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), 100.0, torch.zeros(2, 2).double())
     0.5
     """
     prompts = text.float()
     classes = len(prompts)
-    values, vectors = torch.linalg.eigh(covariance.double())
-    spread = (vectors * values.clamp(min=0).sqrt()).T.float()
+    spread = normal_spread(covariance) if spread is None else spread
     count = min(128, max(4, math.ceil(_IMAGES / classes)))
     normal = torch.randn(count, len(spread), generator=torch.Generator().manual_seed(seed))
     scatter = SCATTER * logit_scale * (normal @ spread @ prompts.T)

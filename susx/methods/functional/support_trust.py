@@ -3,35 +3,43 @@
 The prompts' posterior q of the chosen images is set between what chance would choose (``domain``) and what real images of
 the classes would reach (``expected_certainty``):
 
-    share = (q - q_chance) / (q_expected - q_chance)
+    share = (q - q_chance) / max(q_expected - q_chance, 0.15) - 1.2 / sqrt(images)
 
 Pets shows why both ends matter. Of 16 breeds with strong prompts any dog is sure, so that a pool of other dogs has q of
 0.76 and, set between chance and 1, more evidence than textures in a pool of textures; real images would have 0.96.
 
-    sigma = ramp(share, 0.3, 0.3) ramp(evidence, 0.05, 0.1)     of everything that the images add
-    rho   = ramp(share, 0.6, 0.3) ramp(evidence, 0.05, 0.1)     of what rests on the images being of their class
+    sigma = ramp(share, 0.12 + 0.80 e, 0.25) ramp(evidence, 0.05, 0.1)     of everything that the images add
+    rho   = ramp(share, 0.60 + 0.35 e, 0.40) ramp(evidence, 0.05, 0.1)     of what rests on the images being of their class
+
+with e = max(0, q_expected - 1/2). Where the prompts are sure of themselves there is little to gain and as much to lose, so
+that more proof is asked for. Few images prove little: their certainty is one draw, and the few best of a pool are surer than its images are.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from susx.methods.functional.domain import chance_posterior, domain_evidence, ramp
+from susx.methods.functional.domain import chance_posterior, domain_evidence, normal_spread, ramp
 from susx.methods.functional.expected_certainty import expected_certainty
 from susx.methods.functional.pool_selection import class_ranks, selection_scores
 from susx.methods.pool_statistics import PoolStatistics
 
 __all__ = ["SupportTrust", "support_trust", "trust_sentence"]
 
-# Chosen on the swapped half of the bed (docs/methods/when-support-images-hurt.md); Pets' swapped half is the even half of its test images.
-_SIGMA = (0.3, 0.3)
-_RHO = (0.6, 0.3)
+# Chosen on the bed's choosing half (docs/methods/when-support-images-hurt.md).
+_SIGMA = (0.12, 0.8, 0.25)
+_RHO = (0.6, 0.35, 0.4)
+"""Where a ramp starts, how much later for each unit of e, and its width."""
 _EVIDENCE = (0.05, 0.1)
-_LEAST_RANGE = 0.05
+_FEW_IMAGES = 1.2
+_LEAST_RANGE = 0.15
+"""With few classes chance and what is expected lie so near each other that their difference is noise."""
+_UNSURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,9 @@ class SupportTrust:
 
     Attributes:
         evidence: certainty above chance, where 1 is every image certain.
-        share: certainty above chance, where 1 is what real images would have; it may be more.
+        share: certainty above chance, where 1 is what real images would have, less what so few images may have by chance; it may
+            be below 0, and above 1.
+        expected: the certainty that real images would have.
         sigma: of everything that the images add, in [0, 1].
         rho: of what rests on the images being of their class, in [0, 1].
         classes: how far each class's own images look like real ones, times sigma; 0 for a class without images.
@@ -48,6 +58,7 @@ class SupportTrust:
 
     evidence: float
     share: float
+    expected: float
     sigma: float
     rho: float
     classes: Float[Tensor, " classes"]
@@ -60,6 +71,8 @@ def support_trust(
     labels: Int64[Tensor, " support"],
     pool: PoolStatistics | None,
     depth: int = 16,
+    surrogates: Float[Tensor, "rows classes"] | None = None,
+    spread: Float[Tensor, "dim dim"] | None = None,
 ) -> SupportTrust:
     """Return the trust in images chosen from a pool. Images that came from no pool (generated) are believed.
 
@@ -69,10 +82,12 @@ def support_trust(
         support, labels: unit rows and their classes, at least one.
         pool: what they were chosen from.
         depth: images of a class that count; the best depth / 2 of them are looked at, all of a class that has no more.
+        surrogates: of the pool, with these prompts, where they were worked out before (``chance_posterior``).
+        spread: of the pool (``normal_spread``), likewise.
     """
     counts = torch.bincount(labels, minlength=len(text))
     if pool is None:
-        return SupportTrust(1.0, 1.0, 1.0, 1.0, (counts > 0).float())
+        return SupportTrust(1.0, 1.0, 1.0, 1.0, 1.0, (counts > 0).float())
     z = logit_scale * (support.double() @ text.double().T)
     # The best of few images are surer than the better half of many: chance is asked for as many.
     typical = int(counts[counts > 0].double().quantile(0.5))
@@ -81,17 +96,28 @@ def support_trust(
     best = class_ranks(selection_scores(z).gather(1, class_column)[:, 0], labels) < better
     certain = z.softmax(dim=1).gather(1, class_column)[:, 0]
     posterior = float(certain[best].mean())
-    chance = chance_posterior(text, logit_scale, pool.mean, pool.covariance, pool.count, better)
+    spread = normal_spread(pool.covariance) if spread is None else spread
+    chance = chance_posterior(
+        text,
+        logit_scale,
+        pool.mean,
+        pool.covariance,
+        pool.count,
+        better,
+        surrogates=surrogates,
+        spread=spread,
+    )
+    expected = expected_certainty(text, logit_scale, pool.covariance, spread=spread)
     # Chance may come near what is expected of real images, or near 1, which no image exceeds.
-    span = max(expected_certainty(text, logit_scale, pool.covariance) - chance, _LEAST_RANGE)
-    span = max(min(span, 1 - chance), 1e-6)
-    share, evidence = (posterior - chance) / span, domain_evidence(posterior, chance)
-    held = ramp(evidence, *_EVIDENCE)
-    sigma, rho = ramp(share, *_SIGMA) * held, ramp(share, *_RHO) * held
+    span = max(min(max(expected - chance, _LEAST_RANGE), 1 - chance), 1e-6)
+    share = (posterior - chance) / span - _FEW_IMAGES / math.sqrt(len(labels))
+    evidence = domain_evidence(posterior, chance)
+    held, sure = ramp(evidence, *_EVIDENCE), max(0.0, expected - _UNSURE)
+    sigma, rho = (held * ramp(share, start + later * sure, width) for start, later, width in (_SIGMA, _RHO))
     sums = torch.zeros(len(text), dtype=torch.float64).index_add_(0, labels[best], certain[best])
     seen = torch.bincount(labels[best], minlength=len(text))
     shares = ((sums / seen.clamp(min=1) - chance) / span).clamp(0, 1) * (seen > 0)
-    return SupportTrust(evidence, share, sigma, rho, (sigma * shares).float())
+    return SupportTrust(evidence, share, expected, sigma, rho, (sigma * shares).float())
 
 
 def trust_sentence(sigma: float, share: float) -> str:

@@ -1,14 +1,15 @@
 """Whitened prototypes: class means of whitened support images, shared along the prompts, corrected for hubs.
 
     logits = z - b + g x~.p          z = s f.T,  x~ = whitened image (``whitening``)
-    b = rho b_prior + 3/4 (sigma - rho) A b_near             (``prompt_prior``, ``hubness``)
+    b = k rho b_prior + 3/4 d (sigma - rho) A b_near         (``prompt_prior``, ``hubness``)
     p_c = normalise(normalise(h_c) + rho_c normalise(u_c))   u class means (``class_means``), h their ``text_map``
-    g = weight sigma (1 + trust rho)                         rho the mean of rho_c over the classes with images
+    g = weight k sigma (1 + trust rho_mean)                  rho_mean the mean of rho_c over the classes with images
 
 sigma and rho_c rest on one name-only number, ``support_trust``: how sure the prompts are of the chosen images, between
 chance and real images of the classes. sigma switches everything beyond zero-shot off where the images look
 little like real ones, rho_c says how far a class's own images are trusted beside the map, less so the fewer there are: it grows with
-their number up to ``depth``.
+their number up to ``depth``. k = n / (n + 2) of a class's n images, 1 at ``depth``, is how far their mean is settled, averaged over the classes.
+d = min(1, 4 (1 - q_expected)) is 0 where prompts are sure of real images: there a class's near images tell that it is well drawn, not a hub.
 
 Fitted twice: images are first weighted by their rank under the prompts, then by their rank and posterior under the
 classifier so fitted (self-training, Scudder 1965), its new term multiplied by rho.
@@ -54,7 +55,7 @@ class Constants:
         decay, power: of the weights of images.
     """
 
-    weight: float = 4.0
+    weight: float = 4.5
     trust: float = 1.7
     bias: float = 1.0
     ridge: float = 1.0
@@ -66,6 +67,8 @@ class Constants:
 
 # Of the level of the pool's nearest images where the posteriors of the chosen ones are not to be relied on.
 _NEAR = 0.75
+_DOUBT = 0.25
+_SETTLED = 2.0
 
 
 @dataclass(frozen=True)
@@ -141,17 +144,19 @@ def fit_prototypes(
         trust = support_trust(text, logit_scale, support, labels, pool, constants.depth)
     sigma, trusted = trust.sigma, trust.rho * (counts / constants.depth).clamp(max=1)
     rho = float(trusted[has_images].mean())
+    settled = _settled(counts[has_images], constants.depth)
     offset = torch.zeros(len(text), dtype=torch.float64)
     if pool is not None:
-        near = _NEAR * max(0.0, sigma - rho) * hubness_bias(pool.nearest, pool.own)
-        offset = constants.bias * (rho * prompt_prior(z, labels) + near)
+        doubt = min(1.0, (1 - trust.expected) / _DOUBT)
+        near = _NEAR * doubt * max(0.0, sigma - trust.rho) * hubness_bias(pool.nearest, pool.own)
+        offset = constants.bias * (settled * trust.rho * prompt_prior(z, labels) + near)
     whiten = _whitening(rows, labels, has_images, pool, constants)
     whitened = whiten(rows)
 
     def prototypes(weights: Tensor) -> Tensor:
         means = class_means(whitened, labels, weights, len(text))
         mapped = normalize(text_map(text64, means, has_images, constants.ridge))
-        gain = constants.weight * sigma * (1 + constants.trust * rho)
+        gain = constants.weight * settled * sigma * (1 + constants.trust * rho)
         return gain * normalize(mapped + trusted[:, None] * normalize(means))
 
     first = prototypes(_weights(z, labels, constants))
@@ -160,6 +165,11 @@ def fit_prototypes(
         whiten.mean.float(), whiten.matrix.float(), fitted.float(), offset.float(), trust.evidence, trust.share,
         sigma, rho, trust.classes,
     )  # fmt: skip
+
+
+def _settled(counts: Int64[Tensor, " classes"], depth: int) -> float:
+    """Return k: how far means of so many images are settled, 1 from ``depth`` images a class."""
+    return float((counts / (counts + _SETTLED) * (depth + _SETTLED) / depth).clamp(max=1).mean())
 
 
 def _weights(logits: Tensor, labels: Tensor, constants: Constants) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from susx.methods.functional.expected_certainty import expected_certainty
 from susx.methods.functional.prompt_prior import prompt_prior
 from susx.methods.functional.support_choice import candidate_rows, choose_support
 from susx.methods.functional.support_trust import support_trust, trust_sentence
+from susx.methods.packaged import packaged
 
 SCALE = 100.0
 METHODS: list[Method] = [WhitenedPrototypes(), TipX(1.0, 5.5, 1.0), TipAdapter()]
@@ -163,3 +166,49 @@ def test_a_fit_says_its_trust_where_there_was_a_pool() -> None:
     assert "real images would" in method.fit_says(method.fit(chosen))
     drawn = Evidence(text, SCALE, support_features=support.features, support_labels=support.labels)
     assert method.fit_says(method.fit(drawn)) == ""
+
+
+def believable(classes: int, width: int = 32) -> Evidence:
+    """Evidence whose pool holds images near the prompts among others, and none for the last class."""
+    text = unit(classes, width, seed=0)
+    near = text[:-1].repeat(40, 1) + 0.15 * unit(40 * (classes - 1), width, seed=1, common=0.0)
+    pool = torch.nn.functional.normalize(torch.cat([near, unit(200, width, seed=2)]), dim=1)
+    made = evidence(text, pool)
+    assert made.support_labels is not None
+    assert made.support_features is not None
+    kept = made.support_labels < classes - 1
+    return replace(
+        made, support_features=made.support_features[kept], support_labels=made.support_labels[kept]
+    )
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_each_class_says_how_far_its_images_are_trusted(method: Method) -> None:
+    """One number a class between 0 and 1, 0 for a class without images; nothing where no pool was asked."""
+    made = believable(6)
+    state = method.fit(made)
+    trust = method.class_trust(state)
+    if trust:
+        assert len(trust) == 6
+        assert all(0 <= value <= 1 for value in trust)
+        assert trust[-1] == 0
+    assert trust or state.pool_trust == 1.0
+    assert packaged(method, state, "fixed").class_trust == trust
+    assert method.class_trust(method.fit(replace(made, pool=None))) == ()
+
+
+def test_few_images_prove_less() -> None:
+    """Two images that are certain, of a pool that is not, are no proof of two classes; sixteen a class, as certain, are."""
+    text = torch.eye(2, 16)
+    middle = torch.nn.functional.normalize(
+        text.sum(dim=0, keepdim=True) + 1e-3 * unit(400, 16, seed=2), dim=1
+    )
+    pool = gather_pool_statistics(text, 20.0, [middle.numpy()], "encoder")
+    few, many = (
+        support_trust(text, 20.0, text.repeat(times, 1), torch.tensor([0, 1]).repeat(times), pool)
+        for times in (1, 16)
+    )
+    assert min(few.evidence, many.evidence) > 0.9
+    assert few.sigma == 0
+    assert many.sigma == 1
+    assert many.share - few.share == pytest.approx(1.2 / 2**0.5 - 1.2 / 32**0.5, abs=0.02)

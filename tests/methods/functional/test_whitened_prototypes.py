@@ -19,6 +19,7 @@ from susx.methods.functional.class_means import class_means, rank_weights
 from susx.methods.functional.domain import chance_posterior, domain_evidence, ramp
 from susx.methods.functional.hubness import hubness_bias
 from susx.methods.functional.pool_selection import class_ranks, highest_rows, selection_scores
+from susx.methods.functional.support_trust import SupportTrust
 from susx.methods.functional.text_map import text_map
 from susx.methods.functional.whitened_prototypes import (
     Constants,
@@ -44,13 +45,22 @@ def pool_of_classes(text: torch.Tensor, count: int, seed: int, near: float = 2.0
     return rows / rows.norm(dim=-1, keepdim=True)
 
 
+def believed(classes: int) -> SupportTrust:
+    """Return the trust in images that are known to be of their classes, which is not what the test is about."""
+    return SupportTrust(1.0, 1.0, 0.5, 1.0, 1.0, torch.ones(classes))
+
+
 def fitted(
-    text: torch.Tensor, pool: torch.Tensor, per_class: int = 8, constants: Constants = Constants(depth=8)
+    text: torch.Tensor,
+    pool: torch.Tensor,
+    per_class: int = 8,
+    constants: Constants = Constants(depth=8),
+    trust: SupportTrust | None = None,
 ) -> tuple[Prototypes, Any, torch.Tensor, torch.Tensor]:
     """Return a fit, the statistics, and the support rows with their labels."""
     statistics = gather_pool_statistics(text, SCALE, [pool.numpy()], "encoder")
     support = support_from_pool(text, SCALE, pool, per_class)
-    fit = fit_prototypes(text, SCALE, support.features, support.labels, statistics, constants)
+    fit = fit_prototypes(text, SCALE, support.features, support.labels, statistics, constants, trust)
     return fit, statistics, support.features, support.labels
 
 
@@ -251,7 +261,9 @@ def test_a_class_without_images_is_predicted_from_its_prompt() -> None:
     pool = pool_of_classes(text[:5], 400, seed=1, near=4.0)
     _, statistics, support, labels = fitted(text, pool)
     chosen = labels != 5
-    fit = fit_prototypes(text, SCALE, support[chosen], labels[chosen], statistics, Constants(depth=8))
+    fit = fit_prototypes(
+        text, SCALE, support[chosen], labels[chosen], statistics, Constants(depth=8), believed(6)
+    )
     assert torch.isfinite(fit.prototypes).all()
     assert fit.prototypes.norm(dim=1)[5] > 0
     assert int((fit.prototypes[:5] @ fit.prototypes[5]).argmax()) == 0
@@ -261,13 +273,13 @@ def test_trust_in_own_images_grows_with_their_number() -> None:
     """With few of ``depth`` images a class is told by the map for the greater part; labelled shots are trusted whole."""
     text = unit(6, 16, seed=0)
     pool = pool_of_classes(text, 400, seed=1, near=4.0)
-    trusts = [fitted(text, pool, per_class=n, constants=Constants(depth=8))[0].rho for n in (1, 2, 4, 8, 16)]
+    trusts = [fitted(text, pool, per_class=n, trust=believed(6))[0].rho for n in (1, 2, 4, 8, 16)]
     assert trusts == sorted(trusts)
     assert trusts[0] == pytest.approx(trusts[3] / 8)
     assert trusts[3] == trusts[4] == 1.0
     _, statistics, support, labels = fitted(text, pool)
     few = (labels != 0) | (torch.arange(len(labels)) == 0)
-    fit = fit_prototypes(text, SCALE, support[few], labels[few], statistics, Constants(depth=8))
+    fit = fit_prototypes(text, SCALE, support[few], labels[few], statistics, Constants(depth=8), believed(6))
     assert fit.rho == pytest.approx((5 + 1 / 8) / 6)
 
 
@@ -311,7 +323,7 @@ def test_a_pool_that_holds_the_classes_helps(constants: Constants) -> None:
         return torch.nn.functional.normalize(0.7 * text[torch.arange(count) % 10] + 0.6 * noise)
 
     queries, labels = images(1000, 2), torch.arange(1000) % 10
-    fit = fitted(text, images(2000, 1), constants=constants)[0]
+    fit = fitted(text, images(2000, 1), constants=constants, trust=believed(10))[0]
     zero_shot = SCALE * queries @ text.T
     before = (zero_shot.argmax(1) == labels).float().mean()
     after = ((zero_shot + scores(fit, queries)).argmax(1) == labels).float().mean()

@@ -132,6 +132,11 @@ class BackendSettings(BaseModel, ABC):
         """Whether images are searched by features too (``Backend.search_vectors``): by image."""
         return False
 
+    @property
+    def holds_features(self) -> bool:
+        """Whether the features of the whole source lie there, where its kind delivers them."""
+        return Delivers.WHOLE in self.delivers
+
     def check(self) -> None:
         """Refuse settings that are right one by one and not together.
 

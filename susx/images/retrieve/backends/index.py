@@ -56,6 +56,11 @@ class IndexSettings(BackendSettings):
         """Features are what it searches."""
         return True
 
+    @property
+    def holds_features(self) -> bool:
+        """Whether ``img_emb/`` came with the index."""
+        return bool(feature_files(existing_path(self.backend, "folder", self.folder)))
+
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return the content that the index says it has; of a foreign index, a digest of its files."""
         folder = existing_path(self.backend, "folder", self.folder)
