@@ -92,7 +92,8 @@ def chance_posterior(
 def normal_spread(covariance: Float64[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
     """Return what turns rows of independent normal numbers into rows of this covariance."""
     values, vectors = torch.linalg.eigh(covariance.double())
-    return (vectors * values.clamp(min=0).sqrt()).T.float()
+    spread: Tensor = (vectors * values.clamp(min=0).sqrt()).T.float()
+    return spread
 
 
 def surrogate_rows(
