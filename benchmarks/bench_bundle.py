@@ -180,9 +180,13 @@ def _memory(places: dict[str, Path]) -> list[dict[str, Any]]:
 
 
 def _installed() -> list[dict[str, Any]]:
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    light = project["dependencies"]
     sizes = {
-        "light": _closure(lambda marker: "extra" not in marker),
-        "build": _closure(lambda marker: "extra" not in marker or "build" in marker),
+        "light": _closure(light),
+        "build": _closure([*light, *project["optional-dependencies"]["build"]]),
     }
     return [
         {"what": name, "MB": round(size / 1e6), "of all": round(size / sizes["build"], 3)}
@@ -190,32 +194,22 @@ def _installed() -> list[dict[str, Any]]:
     ]
 
 
-def _closure(wanted: Callable[[str], bool]) -> int:
-    """Return the bytes of susx and all that it depends on, as installed here."""
+def _closure(wanted: list[str]) -> int:
+    """Return the bytes of distributions and all that they depend on, as installed here."""
     from packaging.requirements import Requirement
 
-    waiting, seen, size = [("susx", wanted)], set(), 0
+    waiting, seen, size = list(wanted), set(), 0
     while waiting:
-        name, take = waiting.pop()
-        if name in seen:
+        one = Requirement(waiting.pop())
+        name = re.sub(r"[-_.]+", "-", one.name).lower()
+        if name in seen or (one.marker is not None and not one.marker.evaluate({"extra": ""})):
             continue
         seen.add(name)
         try:
             there = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-        size += sum(
-            path.stat().st_size
-            for file in there.files or ()
-            if (path := Path(str(there.locate_file(file)))).is_file()
-        )
-        for text in there.requires or ():
-            one = Requirement(text)
-            marker = str(one.marker or "")
-            if take(marker) and (
-                "extra" in marker or one.marker is None or one.marker.evaluate({"extra": ""})
-            ):
-                waiting.append(
-                    (re.sub(r"[-_.]+", "-", one.name).lower(), lambda marker: "extra" not in marker)
-                )
+        places = [Path(str(there.locate_file(file))) for file in there.files or ()]
+        size += sum(path.stat().st_size for path in places if path.is_file())
+        waiting += there.requires or ()
     return size

@@ -119,6 +119,8 @@ def classifier_card(
         f"# {cell(dataset)}: {stored.method.title}",
         f"An image classifier of {len(facts.class_names)} classes made from their names by susx {_version()}.",
         f"```python\nimport susx\n\nclassifier = susx.load_classifier({str(address)!r})\n```",
+        "As a bundle it runs without torch:\n\n"
+        f"```console\n$ susx export --classifier {address} --format bundle --out bundle\n$ susx predict --bundle bundle photos/\n```",
         table(["", ""], [
             ["encoder", f"{facts.encoder.model} {facts.encoder.pretrained} (sha256 {facts.encoder_digest[:12]})"],
             ["prompts", f"{facts.prompts or 'not stated'} (sha256 {facts.prompts_digest[:12]})"],

@@ -74,6 +74,11 @@ def _within(key: str, section: str) -> bool:
     return key == section or key.startswith(f"{section}.")
 
 
+def _exported(line: Line) -> str:
+    """Return the form that ``export`` was asked for; "" where the ending of the file says it."""
+    return str(getattr(line["form"], "value", line["form"]) or "")
+
+
 _BUILD, _DRY = ("build",), "--dry-run runs nothing"
 _START = "--dataset textures"
 _INDEX = {"index build": "folder --images i", "index add": "folder --from e.npy", "index serve": "folder"}
@@ -172,6 +177,32 @@ IDLE: tuple[Idle, ...] = (
         )
         for name, value in {"dataset": "--dataset textures", "store": "--store s"}.items()
     ),
+    Idle(("export",), "text", lambda line: _exported(line) != "bundle", "it goes with --format bundle", "--classifier c --out x.onnx --text"),
+    *(
+        Idle(
+            ("export",), name, lambda line: _exported(line) not in ("bundle", "web") or line["bundle"] is not None,
+            "it goes with --classifier and --format bundle or web", f"--classifier c --out x.onnx {value}",
+        )
+        for name, value in {"quantize": "--quantize int8", "images": "--images photos"}.items()
+    ),
+    Idle(
+        ("export",), "onnxruntime_web", lambda line: _exported(line) != "web", "it goes with --format web",
+        "--classifier c --out x.onnx --onnxruntime-web p.tgz",
+    ),
+    Idle(
+        ("export",), "bundle", lambda line: _exported(line) != "web", "it goes with --format web; give the classifier",
+        "--bundle b --out x.onnx",
+    ),
+    *(
+        Idle(
+            ("export",), name, lambda line: _exported(line) in ("bundle", "web"), why,
+            f"--classifier c --format bundle --out x {value}",
+        )
+        for name, value, why in (
+            ("reject", "--reject 0.1", "of a bundle predict and serve take it"), ("text_only", "--text-only", "it goes with --format open_clip_head"),
+        )
+    ),
+    Idle(("predict",), "sentence", lambda line: line["names"] is None, "it goes with --names", "a.png --bundle b --sentence x"),
     Idle(
         ("serve",), "max_bytes", lambda line: line["max_bytes"] > line["max_bytes_in_flight"],
         "--max-bytes-in-flight allows fewer", "--classifier c --max-bytes 300000000",

@@ -97,19 +97,8 @@ def export(
     from susx.printable import for_terminal
 
     form = Format(format_of(out, form and form.value, _ENDINGS))
-    if bundle is not None and (form is not Format.web or classifier is not None):
-        raise ConfigError(
-            "--bundle goes with --format web, instead of --classifier. Leave it out, or give the classifier."
-        )
-    if onnxruntime_web is not None and form is not Format.web:
-        raise ConfigError("--onnxruntime-web has no effect: it goes with --format web. Leave it out.")
-    if text and form is not Format.bundle:
-        raise ConfigError("--text has no effect: it goes with --format bundle. Leave it out.")
-    for flag, value in (("--quantize", quantize), ("--images", images)):
-        if value is not None and (form not in (Format.bundle, Format.web) or bundle is not None):
-            raise ConfigError(
-                f"{flag} has no effect: it goes with --classifier and --format bundle or web. Leave it out."
-            )
+    if bundle is not None and classifier is not None:
+        raise ConfigError("Give one of --classifier and --bundle; found both.")
     if classifier is None and bundle is None:
         raise ConfigError("Give the classifier to export with --classifier.")
     if form is Format.web:

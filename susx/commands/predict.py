@@ -66,7 +66,7 @@ def predict(
     """Classify images with a classifier that was built, or its bundle. Exits 1 when some images could not be read, 3 when none could."""
     from susx.classifier.predict import predict_stream
     from susx.commands.endings import format_of
-    from susx.errors import ConfigError, InputError
+    from susx.errors import InputError
     from susx.printable import for_terminal
 
     if not images:
@@ -88,8 +88,6 @@ def predict(
     )
     if names is not None:
         loaded = _renamed(loaded, names, sentence)
-    elif sentence is not None:
-        raise ConfigError("--sentence has no effect: it goes with --names. Leave it out.")
     stream = predict_stream(loaded, _files(images), top_k=top_k, explain=explain)
     for note in loaded.about.notes:
         typer.echo(f"note: {for_terminal(note)}", err=True)

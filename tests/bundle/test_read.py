@@ -18,6 +18,7 @@ from onnx import TensorProto, helper
 from susx.bundle import load_bundle, read_bundle
 from susx.bundle.description import JSON
 from susx.bundle.graph_check import check_graph, read_graph
+from susx.bundle.pictures import drawn_pictures
 from susx.cli import main
 from susx.errors import DamagedArtefact, InputError
 
@@ -240,3 +241,25 @@ def test_a_folder_of_nothing_readable_and_a_picture_of_one_pixel(bundle_folder, 
         main(["predict", str(tmp_path / "empty"), "--bundle", str(bundle_folder), "--out", str(out)])
     assert ended.value.code == 3
     assert json.loads(out.read_text())["error"]
+
+
+def test_five_thousand_classes(copied, seal):
+    """Read, and asked for all of them."""
+    rows = (
+        np.random.default_rng(0)
+        .normal(size=(5000, np.load(copied / "classes.npy").shape[1]))
+        .astype(np.float32)
+    )
+    np.save(copied / "classes.npy", rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    weight = helper.make_tensor("w", TensorProto.FLOAT, rows.T.shape, rows.T.tobytes(), raw=True)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["features", "w"], ["logits"])], "g",
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["q", rows.shape[1]])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["q", 5000])], [weight],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    (copied / "head.onnx").write_bytes(model.SerializeToString())
+    seal(copied, class_names=[f"class {n}" for n in range(5000)])
+    (prediction,) = load_bundle(copied).predict(drawn_pictures(1), top_k=6000)
+    assert len(prediction.classes) == 5000
+    assert sum(scored.probability for scored in prediction.classes) == pytest.approx(1, abs=1e-4)

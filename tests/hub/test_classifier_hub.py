@@ -46,6 +46,7 @@ def test_there_and_back(hub, folder, tmp_path):
     assert card.data.license == "cc-by-4.0"
     assert card.data.eval_results[0].metric_args["low"] == 0.4
     assert "<script>" not in card.text
+    assert "--format bundle" in card.text
 
 
 def test_a_pin_stays_and_stale_files_go(hub, folder):
