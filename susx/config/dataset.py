@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from susx.config.readers import known_readers
 from susx.config.spelling import plain
+from susx.errors import did_you_mean
 from susx.printable import for_terminal
 
 __all__ = ["ClassHints", "DatasetConfig", "ReaderConfig", "check_identifier"]
@@ -63,7 +64,8 @@ class ReaderConfig(BaseModel):
 
     model_config = _STRICT
 
-    kind: Literal["demo", "torchvision", "coop", "imagefolder", "csv", "datasets", "webdataset"]
+    kind: str
+    """Name of a reader (``susx.config.readers``)."""
     folder: str = ""
     """Folder below ``--data-root``."""
     options: dict[str, str | int | float | bool] = Field(default_factory=dict)
@@ -72,6 +74,13 @@ class ReaderConfig(BaseModel):
     """Folder or file label -> class name, where they differ. Never inferred from a sort order."""
     counts: dict[str, int] = Field(default_factory=dict)
     """Published number of images per split, for checking a local copy."""
+
+    @field_validator("kind")
+    @classmethod
+    def _check_kind(cls, kind: str) -> str:
+        if kind not in known_readers():
+            raise ValueError(f"there is no reader '{kind}'.{did_you_mean(kind, known_readers())}".rstrip("."))
+        return kind
 
 
 class DatasetConfig(BaseModel):

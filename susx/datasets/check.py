@@ -11,7 +11,7 @@ from pathlib import Path
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.labels import LabelMap
-from susx.datasets.read import READERS
+from susx.datasets.read import find_reader
 from susx.datasets.split import MOST_UNREADABLE, TargetSplit
 from susx.errors import ConfigError, SusxError
 from susx.text_file import read_text
@@ -94,7 +94,7 @@ def check_dataset(config: DatasetConfig, root: Path | None) -> DatasetCheck:
     for split in ("val", "test"):
         for reader in config.readers:
             try:
-                read = READERS[reader.kind](config, reader, root, split)
+                read = find_reader(reader.kind)(config, reader, root, split)
             except SusxError as error:
                 problems.append(f"{split}: {error}")
                 break

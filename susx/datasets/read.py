@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeAlias
+from pkgutil import resolve_name
+from typing import Literal, TypeAlias, cast
 
 from susx.config import DatasetConfig, ReaderConfig
-from susx.datasets.readers.coop import read_coop
-from susx.datasets.readers.datasets_tables import read_datasets
-from susx.datasets.readers.demo import read_demo
-from susx.datasets.readers.imagefolder import read_imagefolder
-from susx.datasets.readers.table import read_table
-from susx.datasets.readers.torchvision_sets import read_torchvision
-from susx.datasets.readers.webdataset import read_webdataset
+from susx.config.readers import READERS, known_readers
 from susx.datasets.split import TargetSplit
 from susx.errors import ConfigError
+from susx.offered import load_offered
 
-__all__ = ["READERS", "Split", "read_split"]
+__all__ = ["Reader", "Split", "find_reader", "read_split"]
 
 Split: TypeAlias = Literal["val", "test"]
 Reader: TypeAlias = Callable[[DatasetConfig, ReaderConfig, "Path | None", str], "TargetSplit | None"]
+"""(data set, its ``reader`` section, data root, split) -> the split; None where there is no copy in this layout."""
 
-READERS: dict[str, Reader] = {
-    "coop": read_coop,
-    "csv": read_table,
-    "datasets": read_datasets,
-    "demo": read_demo,
-    "imagefolder": read_imagefolder,
-    "torchvision": read_torchvision,
-    "webdataset": read_webdataset,
-}
+
+def find_reader(kind: str) -> Reader:
+    """Return the function of a reader; its module is imported now.
+
+    Raises:
+        ConfigError: another package offers it, and it cannot be loaded or is no function.
+    """
+    if kind in READERS:
+        return cast("Reader", resolve_name(READERS[kind]))
+    entry = known_readers()[kind]
+    reader = load_offered(entry)
+    if not callable(reader):
+        raise ConfigError(
+            f"The entry point '{kind}' of {entry.group} ({entry.value}) is no function that reads a split. "
+            "Correct or uninstall the package that offers it."
+        )
+    return cast("Reader", reader)
 
 
 def read_split(config: DatasetConfig, data_root: Path | None, split: Split) -> TargetSplit | None:
@@ -46,7 +51,7 @@ def read_split(config: DatasetConfig, data_root: Path | None, split: Split) -> T
             f"The data root {data_root} is not a folder; give the folder that holds the data sets."
         )
     for reader in config.readers:
-        read = READERS[reader.kind](config, reader, data_root, split)
+        read = find_reader(reader.kind)(config, reader, data_root, split)
         if read is not None:
             return read
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any
 
 from susx.errors import ConfigError, did_you_mean
@@ -35,6 +34,7 @@ from susx.methods.transclip import TransClip
 from susx.methods.whitened_prototypes import WhitenedPrototypes
 from susx.methods.zero_shot import ZeroShot
 from susx.methods.zlap import Zlap
+from susx.offered import load_offered, offered
 
 __all__ = ["DEFAULTS", "ENTRY_POINTS", "METHODS", "REFERENCE", "find_method", "known_methods"]
 
@@ -87,18 +87,14 @@ def known_methods() -> Mapping[str, type[Method[Any]]]:
             taken.
     """
     methods = dict(METHODS)
-    for entry in entry_points(group=ENTRY_POINTS):
-        offered = entry.load()
-        if not (isinstance(offered, type) and issubclass(offered, Method) and offered.name == entry.name):
+    for name, entry in offered(ENTRY_POINTS, METHODS, "method").items():
+        method = load_offered(entry)
+        if not (isinstance(method, type) and issubclass(method, Method) and method.name == name):
             raise ConfigError(
-                f"The entry point '{entry.name}' of {ENTRY_POINTS} ({entry.value}) is no susx.methods.Method of that name. "
+                f"The entry point '{name}' of {ENTRY_POINTS} ({entry.value}) is no susx.methods.Method of that name. "
                 "Correct or uninstall the package that offers it."
             )
-        if entry.name in methods:
-            raise ConfigError(
-                f"The entry point '{entry.name}' of {ENTRY_POINTS} ({entry.value}) has the name of a known method; rename it."
-            )
-        methods[entry.name] = offered
+        methods[name] = method
     return methods
 
 

@@ -110,7 +110,7 @@ def test_it_is_measured_on_features(plugin: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("tip_x = class_means:ClassMeans", "no susx.methods.Method of that name"),
+        ("tip_x = class_means:ClassMeans", "has the name of a known method"),
         ("class_means = class_means:MeansState", "no susx.methods.Method of that name"),
     ],
 )
