@@ -107,8 +107,9 @@ def build(
     else:
         given, config = name, dataset if isinstance(dataset, DatasetConfig) else _named(name, dataset)
     options = BuildOptions(
-        given, mode, profile, prompts, per_class, str(store), str(data_root) if data_root else None, seed,
-        tuple(f"{key}={_yaml(value)}" for key, value in (settings or {}).items()), evaluate,
+        given, mode, profile, prompts=prompts, per_class=per_class, store=str(store),
+        data_root=str(data_root) if data_root else None, seed=seed,
+        settings=tuple(f"{key}={_yaml(value)}" for key, value in (settings or {}).items()), evaluate=evaluate,
     )  # fmt: skip
     opened = open_store(str(store))
     opened.check_writable()

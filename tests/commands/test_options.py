@@ -44,12 +44,14 @@ def test_a_command_line_asks_for_the_same(tmp_path, monkeypatch):
         "textures",
         "generate",
         "demo",
-        "photo",
-        3,
-        str(tmp_path),
-        str(tmp_path),
-        7,
-        ("per_class=2", "a.b=[1, 2]"),
+        source="index",
+        licence="cc0,by",
+        prompts="photo",
+        per_class=3,
+        store=str(tmp_path),
+        data_root=str(tmp_path),
+        seed=7,
+        settings=("per_class=2", "a.b=[1, 2]"),
     )
     parsed = []
     monkeypatch.setattr(command, "say_what_is_stale", lambda options, file: parsed.append(options))
