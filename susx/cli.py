@@ -75,6 +75,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "profiles": ("susx.commands.profiles", "app", "List profiles: encoder, image source, methods."),
     "prompts": ("susx.commands.prompts", "app", "Write and review sentences about classes."),
     "index": ("susx.commands.index", "app", "Build, serve and inspect retrieval indices."),
+    "sources": (
+        "susx.commands.sources",
+        "sources",
+        "List the sources of images, and whether each can be reached.",
+    ),
     "support": ("susx.commands.support", "app", "Show and export support sets."),
     "report": ("susx.commands.report", "app", "Compare runs and print tables."),
     "store": ("susx.commands.store", "app", "List, verify and clean the artefact store."),

@@ -42,6 +42,8 @@ class OpenverseServer(SourceServer):
             )
         if "authorization" in headers and not self.keyed(headers):
             return 401, {"detail": "Invalid token."}, {}
+        if not path.endswith("/images/"):
+            return 200, {"images": f"{self.address}images/"}, {}
         page, size = int(parameters.get("page", 1)), int(parameters.get("page_size", 20))
         if not self.keyed(headers) and (size > 20 or page * size > 240):
             return 401, {"detail": "Anonymous requests are limited to 20 results a page and 240 in all."}, {}

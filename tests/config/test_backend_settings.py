@@ -14,7 +14,7 @@ from susx.images.retrieve.backends import BACKENDS, backend_settings
 ENCODER = EncoderIdentity("words", Path("weights"), "d" * 64, "fp32")
 OWN = {
     "chain": "sources",
-    "demo": "pool_size", "features": "folder", "index": "folder", "lance": "vectors", "openverse": "mature", "parquet": "data", "service": "rate_limit",
+    "demo": "pool_size", "features": "folder", "gbif": "basis", "inaturalist": "size", "index": "folder", "lance": "vectors", "openverse": "mature", "parquet": "data", "service": "rate_limit",
     "urls": "rank",
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ from susx.pipeline.retry import forget_passing_failures
 from susx.testing.collections import pictures
 from susx.testing.forks import FORKS
 from susx.testing.http_openverse import OpenverseServer
+from susx.testing.http_organisms import GbifServer, InaturalistServer
 from susx.testing.world import CLASSES, World, build_world, new_world
 
 CHEAP = ("tuning=[fixed]", "methods={tip_adapter: {}}", "headline=tip_adapter/fixed")
@@ -255,3 +256,25 @@ def test_a_chain(openverse: OpenverseServer, tmp_path: Path) -> None:
     assert {("search", "grid"), ("search", "woven")} <= world.computed()
     assert kept_of(world) == dict.fromkeys(CLASSES, 2)
     assert {one.parameters["q"] for one in openverse.asked[3:]} == {"grid", "woven"}
+
+
+@pytest.mark.parametrize("kind", ["inaturalist", "gbif"])
+def test_photographs_of_organisms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """From names to a report with credits; a class that is no taxon says so; GBIF's data sets are cited."""
+    monkeypatch.setenv("SUSX_CONTACT", "ada@example.org")
+    shown = pictures(CLASSES[:3], 9)
+    taxa = {name: f"{name.title()}us vulgaris" for name in CLASSES[:3]}
+    with {"inaturalist": InaturalistServer, "gbif": GbifServer}[kind](shown, taxa) as server:
+        world = new_world(tmp_path)
+        world.change(
+            f"retrieval.backend={kind}", f"retrieval.address={server.address}", f"download.allow_hosts=['{server.host}']",
+            "curation.min_side=1", "retrieval.over_fetch=4", *CHEAP, evaluate=False, source=kind, licence="by,cc0",
+        )  # fmt: skip
+        world.build()
+    assert kept_of(world) == dict.fromkeys(CLASSES[:3], 2)
+    table = support(world)
+    assert table[table["class_name"] == "woven"]["rejected"].tolist() == ["no-taxon"]
+    assert set(table[table["rejected"] == ""]["licence"]) <= {"CC BY 2.0", "CC0 1.0", "CC BY 4.0"}
+    page = (world.store.folder(world.result.report) / "report.html").read_text()
+    assert "of banded" in page
+    assert ("doi.org/10.15468/set-0" in page) == (kind == "gbif")

@@ -96,7 +96,7 @@ def test_when_all_are_down(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ({}, "needs retrieval.sources, some of index, lance"),
+        ({}, "needs retrieval.sources, some of gbif, inaturalist"),
         ({"sources": "lance,openvers"}, "'openvers' cannot be one of several.*openverse"),
         ({"sources": ["demo", "openverse"]}, "'demo' cannot be one of several"),
         ({"sources": "openverse", "data": "x"}, "unknown key 'retrieval.data' of the backend 'chain'"),

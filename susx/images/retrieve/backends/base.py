@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the processes that fetch import this package and need no to
     from torch import Tensor
 
 __all__ = [
+    "About",
     "Backend",
     "BackendSettings",
     "Delivers",
@@ -108,12 +109,29 @@ def _listed_codes(value: object) -> tuple[str, ...]:
         raise ValueError(str(error)) from error
 
 
+@dataclass(frozen=True)
+class About:
+    """What people are told of a source before they use it.
+
+    Attributes:
+        gives: what it delivers.
+        licence: of the images.
+        key: the variable of the environment that holds one, and whether it is needed.
+    """
+
+    gives: str
+    licence: str = "as its rows say"
+    key: str = "none"
+
+
 class BackendSettings(BaseModel, ABC):
     """The ``retrieval`` section of a profile as one backend reads it; each backend's file has its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     delivers: ClassVar[frozenset[Delivers]] = frozenset()
+    about: ClassVar[About | None] = None
+    """What ``susx sources`` says of it; None leaves it out."""
     joins: ClassVar[bool] = True
     """Whether it can be one of several sources in a chain: its candidates are images, and it needs no preparation."""
     public: ClassVar[bool] = False
@@ -136,6 +154,18 @@ class BackendSettings(BaseModel, ABC):
     def holds_features(self) -> bool:
         """Whether the features of the whole source lie there, where its kind delivers them."""
         return Delivers.WHOLE in self.delivers
+
+    def reach(self) -> str:
+        """Return "" where the source can be reached now, else what is missing or wrong; no question is asked that counts.
+
+        Raises:
+            ConfigError, RetrievalError: say the same.
+        """
+        return ""
+
+    def left(self) -> str:
+        """Return how many requests it takes today, "" where it sets no limit."""
+        return ""
 
     def check(self) -> None:
         """Refuse settings that are right one by one and not together.

@@ -16,6 +16,7 @@ import numpy as np
 from susx.errors import MismatchError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.base import (
+    About,
     Backend,
     BackendSettings,
     Delivers,
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 class FeaturesSettings(BackendSettings):
     """A folder with ``features.npy``."""
 
+    about: ClassVar[About | None] = About("features in place of images", "none stated")
     delivers: ClassVar[frozenset[Delivers]] = frozenset(
         {Delivers.FEATURES, Delivers.WHOLE, Delivers.CAPTIONS}
     )
@@ -58,6 +60,11 @@ class FeaturesSettings(BackendSettings):
     def takes_features(self) -> bool:
         """Features are what it searches."""
         return True
+
+    def reach(self) -> str:
+        """See :meth:`BackendSettings.reach`."""
+        existing_path(self.backend, "folder", self.folder)
+        return ""
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return a digest of the folder's files."""

@@ -15,6 +15,7 @@ import numpy as np
 from susx.errors import MismatchError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.base import (
+    About,
     Backend,
     BackendSettings,
     Delivers,
@@ -45,6 +46,7 @@ _file_digests = FileDigests()
 class IndexSettings(BackendSettings):
     """A clip-retrieval index folder."""
 
+    about: ClassVar[About | None] = About("images or links, by our encoder")
     delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS, Delivers.WHOLE, Delivers.CAPTIONS})
 
     backend: Literal["index"] = "index"
@@ -60,6 +62,11 @@ class IndexSettings(BackendSettings):
     def holds_features(self) -> bool:
         """Whether ``img_emb/`` came with the index."""
         return bool(feature_files(existing_path(self.backend, "folder", self.folder)))
+
+    def reach(self) -> str:
+        """See :meth:`BackendSettings.reach`."""
+        existing_path(self.backend, "folder", self.folder)
+        return ""
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return the content that the index says it has; of a foreign index, a digest of its files."""

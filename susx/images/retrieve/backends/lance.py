@@ -17,6 +17,7 @@ import numpy as np
 from susx.errors import ConfigError, MismatchError, RetrievalError, did_you_mean
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.base import (
+    About,
     Backend,
     BackendSettings,
     Delivers,
@@ -59,6 +60,7 @@ _VALUES = 20_000
 class LanceSettings(BackendSettings):
     """A Lance data set."""
 
+    about: ClassVar[About | None] = About("images with the row, by vector or words")
     delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS, Delivers.CAPTIONS})
 
     backend: Literal["lance"] = "lance"
@@ -82,6 +84,11 @@ class LanceSettings(BackendSettings):
     def takes_features(self) -> bool:
         """Vectors can be searched where they are our encoder's for sure."""
         return self.vectors == "ours"
+
+    def reach(self) -> str:
+        """See :meth:`BackendSettings.reach`."""
+        _opened(self.data, self.table)
+        return ""
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return version and time of the data set, and what is searched of it."""

@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import requests
@@ -19,7 +20,7 @@ from pydantic import PositiveFloat, PositiveInt
 from susx.config.ingredients import NotInKey
 from susx.errors import ConfigError
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.base import Backend, BackendSettings, Delivers, Opening
+from susx.images.retrieve.backends.base import About, Backend, BackendSettings, Delivers, Opening
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.keyword import search_by_subject
 from susx.images.retrieve.licences import read_licence
@@ -46,6 +47,9 @@ _CONCURRENCY = 4
 class OpenverseSettings(BackendSettings):
     """Openverse: openly licensed images by name."""
 
+    about: ClassVar[About | None] = About(
+        "photographs by name, as links", "CC, of each image", "SUSX_OPENVERSE_TOKEN, optional"
+    )
     delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS})
     public: ClassVar[bool] = True
 
@@ -65,6 +69,14 @@ class OpenverseSettings(BackendSettings):
     patience: Annotated[PositiveFloat, NotInKey()] = 90.0
     """Longest wait for a limit, in seconds; a longer one ends the search and says when to go on."""
 
+    def reach(self) -> str:
+        """See :meth:`BackendSettings.reach`."""
+        return self.client().reach()
+
+    def left(self) -> str:
+        """See :meth:`BackendSettings.left`."""
+        return self.client().left()
+
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return address and what is asked for: a service does not tell when its content changes."""
         return {
@@ -73,16 +85,18 @@ class OpenverseSettings(BackendSettings):
 
     def open(self, opening: Opening) -> Backend:
         """Name the service; nothing is sent yet."""
-        return OpenverseBackend(self.client(opening), self.licence, size=self.size, mature=self.mature)
+        return OpenverseBackend(
+            self.client(opening.work, opening.build), self.licence, size=self.size, mature=self.mature
+        )
 
-    def client(self, opening: Opening) -> WebClient:
+    def client(self, work: Path | None = None, build: str = "") -> WebClient:
         """Return what asks the API."""
         registered = has_key()
         minute, day = (limit.requests for limit in (REGISTERED if registered else ANONYMOUS))
         limits = (Limit(self.per_minute or minute, 60), Limit(self.per_day or day, 86400))
         base = self.address.rstrip("/") + "/"
         return WebClient(
-            "openverse", base, limits, work=opening.work, build=opening.build, timeout=self.timeout, patience=self.patience,
+            "openverse", base, limits, work=work, build=build, timeout=self.timeout, patience=self.patience,
             key=functools.partial(authorization, base), registered=registered,
         )  # fmt: skip
 

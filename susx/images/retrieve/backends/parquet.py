@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from susx.errors import RetrievalError
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.base import Backend, BackendSettings, Delivers, Opening, even_places
+from susx.images.retrieve.backends.base import About, Backend, BackendSettings, Delivers, Opening, even_places
 from susx.images.retrieve.backends.columns import (
     Columns,
     label_names,
@@ -42,6 +42,7 @@ _IMAGES = 64
 class ParquetSettings(BackendSettings):
     """A parquet data set with captions or labels."""
 
+    about: ClassVar[About | None] = About("images or links, by words")
     delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS, Delivers.CAPTIONS})
 
     backend: Literal["parquet"] = "parquet"
@@ -58,6 +59,11 @@ class ParquetSettings(BackendSettings):
 
     def _chosen(self) -> dict[str, str | None]:
         return {"caption": self.caption, "label": self.label, "image": self.image, "link": self.link}
+
+    def reach(self) -> str:
+        """See :meth:`BackendSettings.reach`."""
+        parquet_files(self.data)
+        return ""
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return a digest of the files, and the columns that were chosen."""

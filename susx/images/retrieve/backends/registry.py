@@ -13,6 +13,8 @@ from susx.images.retrieve.backends.base import Backend, BackendSettings, Opening
 from susx.images.retrieve.backends.chain import ChainSettings
 from susx.images.retrieve.backends.demo import DemoSettings
 from susx.images.retrieve.backends.features import FeaturesSettings
+from susx.images.retrieve.backends.gbif import GbifSettings
+from susx.images.retrieve.backends.inaturalist import InaturalistSettings
 from susx.images.retrieve.backends.index import IndexSettings
 from susx.images.retrieve.backends.lance import LanceSettings
 from susx.images.retrieve.backends.openverse import OpenverseSettings
@@ -26,6 +28,8 @@ BACKENDS: Mapping[str, type[BackendSettings]] = {
     "chain": ChainSettings,
     "demo": DemoSettings,
     "features": FeaturesSettings,
+    "gbif": GbifSettings,
+    "inaturalist": InaturalistSettings,
     "index": IndexSettings,
     "lance": LanceSettings,
     "openverse": OpenverseSettings,

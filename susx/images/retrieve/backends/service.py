@@ -27,7 +27,7 @@ from susx.config.ingredients import NotInKey
 from susx.errors import ConfigError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.answer_rows import usable_rows
-from susx.images.retrieve.backends.base import Backend, BackendSettings, Delivers, Opening, TextEncoder
+from susx.images.retrieve.backends.base import About, Backend, BackendSettings, Delivers, Opening, TextEncoder
 from susx.images.retrieve.backends.client import read_answer, timed_client
 from susx.images.retrieve.backends.outages import KNOWN_OUTAGE, PUBLIC_SERVICE, ServiceFault
 from susx.images.retrieve.backends.pacing import Breaker, RateLimit
@@ -56,6 +56,7 @@ _registry_lock = threading.Lock()
 class ServiceSettings(BackendSettings):
     """A clip-retrieval service."""
 
+    about: ClassVar[About | None] = About("links, by a clip-retrieval service")
     delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS})
 
     backend: Literal["service"] = "service"
@@ -77,6 +78,12 @@ class ServiceSettings(BackendSettings):
     """Tries per query."""
     rate_limit: Annotated[PositiveFloat, NotInKey()] = 10.0
     """Queries a second, over all workers of a process."""
+
+    def reach(self) -> str:
+        """See :meth:`BackendSettings.reach`."""
+        from susx.images.retrieve.web.reach import answers
+
+        return answers(_endpoints(self._url())[0])
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return URL, index and kind of query: a service does not tell when its content changes."""

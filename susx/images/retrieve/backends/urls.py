@@ -17,6 +17,7 @@ from susx.config import DownloadConfig
 from susx.errors import ConfigError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.base import (
+    About,
     Backend,
     BackendSettings,
     Delivers,
@@ -42,6 +43,7 @@ _file_digests = FileDigests()
 class UrlsSettings(BackendSettings):
     """A list of links and captions."""
 
+    about: ClassVar[About | None] = About("links, by caption or by our encoder")
     delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS, Delivers.CAPTIONS})
 
     backend: Literal["urls"] = "urls"
@@ -54,6 +56,11 @@ class UrlsSettings(BackendSettings):
     def takes_features(self) -> bool:
         """Features are searched where they rank."""
         return self.rank == "embedding"
+
+    def reach(self) -> str:
+        """See :meth:`BackendSettings.reach`."""
+        existing_path(self.backend, "urls", self.urls)
+        return ""
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return the digest of the file."""

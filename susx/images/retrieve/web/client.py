@@ -28,6 +28,7 @@ from susx.images.retrieve.web.answers import Answers
 from susx.images.retrieve.web.contact import user_agent
 from susx.images.retrieve.web.faults import Fault, fault_of, read_json
 from susx.images.retrieve.web.quota import Limit, Quota
+from susx.images.retrieve.web.reach import answers
 from susx.store.user_cache import user_cache
 
 __all__ = ["TRIES", "WebClient"]
@@ -113,6 +114,15 @@ class WebClient:
             self._answered = True
         self.answers.put(address, parameters, answer)
         return answer
+
+    def reach(self) -> str:
+        """Return "" where anything answers at the base, else what is wrong; it is no question that counts."""
+        return answers(self.base)
+
+    def left(self) -> str:
+        """Return how many requests the longest limit has left, "" without one."""
+        left = sorted(self.quota.left(), key=lambda pair: -pair[0].seconds)
+        return f"{left[0][1]:,} of {left[0][0].requests:,} in {_span(left[0][0].seconds)}" if left else ""
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:

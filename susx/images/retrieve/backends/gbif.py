@@ -1,0 +1,210 @@
+"""GBIF's public API (version 1): photographs of occurrence records, by scientific or common name, with the citation of their data sets.
+
+GBIF asks that every data set whose records are used is cited; each photograph carries the citation of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import PositiveFloat, PositiveInt
+
+from susx.config.ingredients import NotInKey
+from susx.features.identity import EncoderIdentity
+from susx.images.retrieve.backends.base import About, Backend, BackendSettings, Delivers, Opening
+from susx.images.retrieve.backends.taxa import Taxon, meant, no_taxon, stem
+from susx.images.retrieve.candidates import Candidate
+from susx.images.retrieve.keyword import search_by_subject
+from susx.images.retrieve.licences import read_licence
+from susx.images.retrieve.queries import Query
+from susx.images.retrieve.web import Limit, WebClient, require_contact
+from susx.images.retrieve.web.fields import is_link, text
+from susx.types import Json
+
+__all__ = ["ADDRESS", "GbifBackend", "GbifSettings"]
+
+ADDRESS = "https://api.gbif.org/v1/"
+BACKBONE = "d7dddbf4-2cf0-4f39-9b2a-bb099caae36c"
+"""GBIF's backbone taxonomy, in whose keys occurrences are indexed."""
+PAGE = 100
+_PAGES = 10
+
+
+class GbifSettings(BackendSettings):
+    """GBIF: photographs of occurrence records."""
+
+    about: ClassVar[About | None] = About(
+        "photographs of organisms by name, as links; citations",
+        "CC, of each photograph",
+        "none; SUSX_CONTACT",
+    )
+    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS})
+    public: ClassVar[bool] = True
+
+    backend: Literal["gbif"] = "gbif"
+    address: str = ADDRESS
+    """Of the API."""
+    basis: Literal["HUMAN_OBSERVATION", "PRESERVED_SPECIMEN", "any"] = "HUMAN_OBSERVATION"
+    """Basis of the record: photographs of the living, of specimens, or both."""
+    per_minute: Annotated[PositiveInt, NotInKey()] = 60
+    timeout: Annotated[PositiveFloat, NotInKey()] = 10.0
+    """Seconds for the three tries of one request together."""
+    patience: Annotated[PositiveFloat, NotInKey()] = 90.0
+    """Longest wait for a limit, in seconds."""
+
+    def reach(self) -> str:
+        """See :meth:`BackendSettings.reach`."""
+        return self.client().reach()
+
+    def left(self) -> str:
+        """See :meth:`BackendSettings.left`."""
+        return self.client().left()
+
+    def identity(self, encoder: EncoderIdentity) -> Json:
+        """Return address and basis: a service does not tell when its content changes."""
+        return {"backend": self.backend, "address": self.address, "basis": self.basis}
+
+    def open(self, opening: Opening) -> Backend:
+        """Name the service; nothing is sent yet.
+
+        Raises:
+            ConfigError: ``SUSX_CONTACT`` is not set.
+        """
+        require_contact("GBIF")
+        return GbifBackend(self.client(opening.work, opening.build), self.licence, self.basis)
+
+    def client(self, work: Path | None = None, build: str = "") -> WebClient:
+        """Return what asks the API."""
+        return WebClient(
+            "gbif", self.address.rstrip("/") + "/", (Limit(self.per_minute, 60),), work=work, build=build,
+            timeout=self.timeout, patience=self.patience,
+        )  # fmt: skip
+
+
+class GbifBackend:
+    """GBIF, asked by taxon."""
+
+    def __init__(
+        self, client: WebClient, licences: Sequence[str] = (), basis: str = "HUMAN_OBSERVATION"
+    ) -> None:
+        self.client, self.licences, self.basis = client, tuple(licences), basis
+
+    def search(self, queries: Sequence[Query]) -> list[list[Candidate]]:
+        """See :class:`susx.images.retrieve.backends.Backend`; a class that is no taxon has one refused candidate, which says so.
+
+        Raises:
+            SourceDown, LimitReached: see :class:`susx.images.retrieve.web.WebClient`.
+        """
+        return search_by_subject(queries, self._find)
+
+    def _find(self, query: Query) -> list[Candidate]:
+        name = query.subject or query.class_name
+        offered = self._taxa(name)
+        taxon = meant(name, query.context, offered)
+        if taxon is None:  # sources search by beginnings: a plural is the beginning of no singular
+            offered = [*offered, *self._taxa(stem(name))]
+            taxon = meant(name, query.context, offered)
+        if taxon is None:
+            return [no_taxon(query, "gbif", offered)]
+        found: dict[str, Candidate] = {}
+        for row in self._occurrences(taxon):
+            if (one := self._photograph(query, taxon, row)) is not None:
+                found.setdefault(one.item, one)
+            if len(found) >= query.wanted:
+                break
+        return list(found.values())
+
+    def _taxa(self, name: str) -> list[Taxon]:
+        answer = self.client.get(
+            "species/search", {"q": name, "datasetKey": BACKBONE, "status": "ACCEPTED", "limit": "30"}, _lacks
+        )
+        found = []
+        for row in answer["results"]:
+            if not isinstance(row, dict) or text(row.get("key")) is None:
+                continue
+            names = row.get("vernacularNames")
+            common = [
+                said for one in (names if isinstance(names, list) else ())
+                if isinstance(one, dict) and (said := text(one.get("vernacularName")))
+            ]  # fmt: skip
+            scientific = text(row.get("canonicalName")) or text(row.get("scientificName")) or ""
+            number = row.get("numOccurrences")
+            found.append(
+                Taxon(
+                    str(text(row["key"])),
+                    scientific,
+                    str(row.get("rank", "")).lower(),
+                    tuple(dict.fromkeys(common)),
+                    text(row.get("class")) or text(row.get("kingdom")) or "",
+                    number if isinstance(number, int) else 0,
+                )
+            )
+        return found
+
+    def _occurrences(self, taxon: Taxon) -> Iterator[dict[str, Any]]:
+        seen: set[str] = set()
+        for page in range(_PAGES):
+            parameters = {
+                "taxonKey": taxon.number, "mediaType": "StillImage", "limit": str(PAGE), "offset": str(page * PAGE),
+            }  # fmt: skip
+            if self.basis != "any":
+                parameters["basisOfRecord"] = self.basis
+            answer = self.client.get("occurrence/search", parameters, _lacks)
+            rows = [
+                row for row in answer["results"] if isinstance(row, dict) and text(row.get("key")) not in seen
+            ]
+            seen |= {str(text(row.get("key"))) for row in rows}
+            yield from rows
+            if not rows or answer.get("endOfRecords") is True:
+                return
+
+    def _photograph(self, query: Query, taxon: Taxon, row: dict[str, Any]) -> Candidate | None:
+        """Return the first photograph of a record that is admitted: others show the same organism again."""
+        media = row.get("media")
+        for one in media if isinstance(media, list) else ():
+            if not isinstance(one, dict) or not is_link(one.get("identifier")):
+                continue
+            known = read_licence(text(one.get("license"))) or read_licence(text(row.get("license")))
+            if self.licences and (known is None or known.code not in self.licences):
+                continue
+            link, key = str(one["identifier"]), text(row.get("key"))
+            page = one.get("references")
+            called = f"{taxon.common[0]} ({taxon.name})" if taxon.common else taxon.name
+            place = ", ".join(filter(None, (text(row.get("locality")), text(row.get("country")))))
+            return Candidate(
+                class_name=query.class_name, prompt=query.prompt, query=query.text, item=f"gbif:{link}", similarity=0.0, url=link,
+                caption=", ".join(filter(None, (called, f"taxon {taxon.number}", place))),
+                licence=known.name if known else text(one.get("license")),
+                source="gbif", author=text(one.get("rightsHolder")) or text(one.get("creator")) or text(row.get("recordedBy")),
+                page=page if is_link(page) else f"https://www.gbif.org/occurrence/{key}",
+                cite=self._citation(text(row.get("datasetKey"))),
+            )  # fmt: skip
+        return None
+
+    def _citation(self, key: str | None) -> str | None:
+        """Return how a data set asks to be cited."""
+        if key is None:
+            return None
+        answer = self.client.get(
+            f"dataset/{key}", {}, lambda found: "" if isinstance(found, dict) else "an object is expected"
+        )
+        citation = answer.get("citation")
+        said = text(citation.get("text")) if isinstance(citation, dict) else None
+        doi = text(answer.get("doi"))
+        return said or " ".join(
+            filter(
+                None,
+                (text(answer.get("title")) or key, f"https://doi.org/{doi}" if doi else None, "via GBIF.org"),
+            )
+        )
+
+
+def _lacks(answer: Any) -> str:
+    if isinstance(answer, dict) and isinstance(answer.get("results"), list):
+        return ""
+    fields = (
+        f", found the fields {', '.join(sorted(map(str, answer))[:8])}" if isinstance(answer, dict) else ""
+    )
+    return "a list 'results' is expected" + fields
