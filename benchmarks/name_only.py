@@ -195,7 +195,10 @@ def scored(cell: Cell, evidence: Evidence, constants: Constants, rho: float | No
     """Return the accuracy with other constants."""
     assert evidence.pool is not None
     features, labels = evidence.support("study")
-    trust = support_trust(cell.text, SCALE, features, labels, evidence.pool, constants.depth)
+    trust = evidence.derived(
+        ("support trust", constants.depth),
+        lambda: support_trust(cell.text, SCALE, features, labels, evidence.pool, constants.depth),
+    )
     if rho is not None:
         trust = replace(trust, rho=rho)
     fit = fit_prototypes(cell.text, SCALE, features, labels, evidence.pool, constants, trust)
@@ -214,7 +217,7 @@ def ablations() -> Iterator[tuple[str, Constants, float | None]]:
     yield "class means alone never trusted (rho = 0)", base, 0.0
     yield "always trusted (rho = 1)", base, 1.0
     for name, values in {
-        "weight": (3.0, 6.0), "ridge": (0.5, 2.0), "shrinkage": (0.03, 0.3), "decay": (2.0, 8.0), "bias": (0.75, 1.25),
+        "weight": (3.0, 4.0, 6.0), "ridge": (0.5, 2.0), "shrinkage": (0.03, 0.3), "decay": (2.0, 8.0), "bias": (0.75, 1.25),
     }.items():  # fmt: skip
         for value in values:
             yield f"{name} {value:g}", replace(base, **{name: value}), None
