@@ -48,7 +48,7 @@ def declared() -> set[str]:
         *project["dependencies"],
         *(one for extra in optional if extra != "dev" for one in optional[extra]),
     ]
-    return {canonical(re.match(r"[\w.-]+", one)[0]) for one in listed}
+    return {canonical(re.match(r"[\w.-]+", one)[0]) for one in listed} - {"susx"}  # an extra may hold another
 
 
 def imported() -> set[str]:
