@@ -51,10 +51,11 @@ def _trains(line: Line) -> bool:
     )
 
 
-def _of_results(line: Line) -> bool:
+def _of_reports(line: Line) -> bool:
+    """Whether something that is there and no result is to be shown."""
     from susx.results.format import is_result
 
-    return any(is_result(path) for path in line["runs"])
+    return any(path.exists() and not is_result(path) for path in line["runs"])
 
 
 def _outside(line: Line, *sections: str) -> bool:
@@ -120,7 +121,7 @@ IDLE: tuple[Idle, ...] = (
         ("report table",), "interval", lambda line: line["form"] == "csv", "a CSV has both ends in any case", "result --format csv --interval pm",
     ),
     *(
-        Idle(("report table",), name, lambda line: not _of_results(line), "it is of results of susx experiment and susx evaluate", f"report {flag}")
+        Idle(("report table",), name, _of_reports, "it is of results of susx experiment and susx evaluate", f". {flag}")
         for name, flag in {
             "rows": "--rows method", "columns": "--columns shots", "group": "--group access", "where": "--where regime=all",
             "value": "--value ece", "gains": "--gains", "against": "--against tip_x", "interval": "--interval none", "marks": "--no-marks",

@@ -45,6 +45,11 @@ class Entry:
     rows: tuple[Row, ...] = ()
     reason: str = ""
 
+    @property
+    def failed(self) -> bool:
+        """Whether a cell of it has no number; without one it may lack a data set."""
+        return any(row.reason for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Measures:

@@ -17,7 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,6 +25,9 @@ from susx.config.complaints import complaints
 from susx.errors import InputError
 from susx.experiment.rows import Row
 from susx.types import Json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["FORMAT", "RESULT", "VERSION", "Result", "as_json", "is_result", "read_result"]
 
@@ -49,8 +52,44 @@ class Result:
     means: tuple[Row, ...] = ()
 
     def images_of(self, row: Row) -> Path | None:
-        """Return the file of what was said of each image of a row; None where it was not kept."""
-        return self.folder / row.images if self.folder is not None and row.images else None
+        """Return the file of what was said of each image of a row; None where it was not kept.
+
+        Raises:
+            InputError: the row names a file outside the result.
+        """
+        if self.folder is None or not row.images:
+            return None
+        file = self.folder / row.images
+        if not file.resolve().is_relative_to(self.folder.resolve()):
+            raise InputError(
+                f"{self.folder}: the result names a file outside itself ({row.images}). It was altered; make it again."
+            )
+        return file
+
+    def predictions(self, row: Row) -> pd.DataFrame:
+        """Return what was said of every image of a row: image, label, predicted, confidence, zero_shot_right, logits.
+
+        Raises:
+            InputError: the cell failed, or nothing was kept of its images.
+        """
+        import pandas as pd
+
+        name = f"{row.method} on {row.dataset or 'the features'}"
+        if row.reason:
+            raise InputError(
+                f"There are no predictions of {name}: the cell failed ({row.reason.rstrip('.')}). Mend what it says and run again."
+            )
+        file = self.images_of(row)
+        if file is None:
+            raise InputError(
+                f"There are no predictions of {name} in this result. Write a folder: susx evaluate --out, susx experiment."
+            )
+        try:
+            return pd.read_parquet(file)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{file}: the predictions of {name} cannot be read ({error}). Run the experiment again."
+            ) from error
 
 
 def as_json(result: Result) -> Json:

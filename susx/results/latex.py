@@ -72,7 +72,7 @@ def _line(cells: Sequence[str]) -> str:
 def _cell(cell: Cell, layout: Layout) -> str:
     entry = cell.entry
     if entry.value is None:
-        return "failed" if entry.reason else "--"
+        return "failed" if entry.failed else "--"
     text = value_text(entry.value, layout.value, layout.digits)
     text = rf"\textbf{{{text}}}" if cell.rank == 1 else rf"\underline{{{text}}}" if cell.rank == 2 else text
     interval = interval_text(entry.value, entry.low, entry.high, layout.interval, layout.digits)

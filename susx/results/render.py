@@ -34,7 +34,7 @@ def _text(cell: Cell, layout: Layout, strong: Callable[[str, int], str], escape:
     """Return an entry on one line: value, mark, interval, gain."""
     entry = cell.entry
     if entry.value is None:
-        return "failed" if entry.reason else "–"
+        return "failed" if entry.failed else "–"
     text = strong(value_text(entry.value, layout.value, layout.digits), cell.rank) + escape(_MARKS[cell.mark])
     text += escape(interval_text(entry.value, entry.low, entry.high, layout.interval, layout.digits))
     if layout.gains and entry.gain is not None:

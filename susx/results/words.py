@@ -74,11 +74,12 @@ def notes_of(
             f"* better, † worse than {against} at p < 0.05: McNemar's exact test of one run, of a mean a paired test by the bootstrap's standard error over images; "
             f"corrected by Holm over the {compared} comparisons of this table."
         )
-    reasons: dict[str, int] = {}
+    reasons: dict[tuple[str, str], int] = {}
     for entry in entries:
         if entry.reason:
-            reasons[entry.reason] = reasons.get(entry.reason, 0) + 1
-    notes += [f"Failed ({count}): {reason.rstrip('.')}." for reason, count in reasons.items()]
+            key = ("Failed" if entry.failed else "No mean", entry.reason.rstrip("."))
+            reasons[key] = reasons.get(key, 0) + 1
+    notes += [f"{what} ({count}): {reason}." for (what, reason), count in reasons.items()]
     return tuple(notes)
 
 

@@ -198,8 +198,12 @@ def as_script(page_steps: list[Step], folder: Path, ports: dict[str, int]) -> tu
             else:
                 lines.append(f"{{ {text}\n}} >log/{number}.out 2>&1 </dev/null\necho $? >log/{number}.code")
         elif step.kind == "yaml":
-            name = yaml.safe_load(text)["name"]
-            below = "configs/datasets/" if (folder / "configs").is_dir() else ""
+            described = yaml.safe_load(text)
+            name = described["name"]
+            # An experiment is given by its path, a data set by its name.
+            below = (
+                "configs/datasets/" if (folder / "configs").is_dir() and "datasets" not in described else ""
+            )
             lines.append(f"cat >{below}{name}.yaml <<'FILE'\n{text}FILE")
         elif step.kind == "python":
             number = len(commands)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -114,6 +115,22 @@ def test_a_failed_cell_is_a_row_with_its_reason(world: Path) -> None:
     outsiders = next(row for row in measured if row.regime == "outsiders")
     assert (outsiders.n, outsiders.outsiders) == (150, 64)
     assert run(world, shots=[2, 100], regimes=["all", "outsiders"], access=["shots"])[1] == 0
+
+
+def test_predictions_of_a_cell_that_failed_are_refused(world: Path) -> None:
+    """With its reason; of others they are a table. A result that names a file elsewhere was altered."""
+    result, _ = run(world, shots=[2, 100], access=["shots"])
+    good = next(row for row in result.rows if not row.reason)
+    bad = next(row for row in result.rows if row.reason)
+    assert len(result.predictions(good)) == good.n
+    with pytest.raises(
+        InputError, match=r"no predictions of tip_adapter on one: the cell failed \(one: 100 shots"
+    ):
+        result.predictions(bad)
+    with pytest.raises(InputError, match="outside itself"):
+        result.predictions(dataclasses.replace(good, images="../../pool/features.npy"))
+    with pytest.raises(InputError, match="Write a folder"):
+        dataclasses.replace(result, folder=None).predictions(good)
 
 
 def test_a_failed_cell_can_be_tried_again(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:

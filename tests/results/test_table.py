@@ -205,6 +205,18 @@ def test_failed_cells_stay_in_the_table(made: Path) -> None:
     assert "failed" in render(shown, "markdown")
 
 
+def test_without_a_data_set_there_is_no_mean(result: Result) -> None:
+    """A mean over fewer data sets than its neighbours would not be comparable: a dash, and why."""
+    fewer = dataclasses.replace(
+        result, rows=tuple(row for row in result.rows if (row.method, row.dataset) != ("gda", "one"))
+    )
+    shown = table(fewer)
+    entry = cells(shown)["names + shots", "GDA", "2"].entry
+    assert (entry.value, entry.failed) == (None, False)
+    assert any(note == "No mean (3): not measured on one." for note in shown.notes)
+    assert "failed" not in render(shown, "markdown")
+
+
 def test_every_format_holds_the_same_numbers(result: Result) -> None:
     """No name of a run; the unit once; gains beside accuracies."""
     shown = table(result, gains=True)
