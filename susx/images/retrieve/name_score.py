@@ -16,8 +16,8 @@ class NameScore:
     """Judges rows for one name.
 
     >>> score = NameScore("hot dog")
-    >>> score.of(["Hot_Dog"], []), score.of(["dog"], ["two hot dogs on a plate"]), score.of([], ["a hot, tired dog"])
-    (2.0, 0.4, 0.0)
+    >>> score.of(["Hot_Dog"], []), score.of(["dog"], ["a big hot dog"]), score.of([], ["a hot, tired dog"])
+    (2.0, 0.5, 0.0)
     """
 
     def __init__(self, name: str) -> None:
