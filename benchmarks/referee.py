@@ -61,7 +61,7 @@ def experiments(quick: bool) -> dict[str, dict[str, object]]:
         "folders": {"methods": FOLDERS, "access": ["folder"], "tuning": BOTH, "regimes": regimes, "draws": draws},
         "folders-pool": {"methods": ["folder_prototypes"], "access": ["pool+folder"], "regimes": regimes, "draws": draws},
         "streams": {
-            "methods": ["tda", "dmn"], "access": ["stream"], "tuning": BOTH, "regimes": ["stream", "stream-by-class"],
+            "methods": ["tda", "dmn"], "access": ["stream"], "tuning": BOTH, "regimes": ["stream"],
             "draws": 1 if quick else 5,
         },
         "stream-graph": {"methods": ["ecalp"], "access": ["stream"], "regimes": ["stream"], "draws": 1 if quick else 5},
@@ -220,7 +220,7 @@ def tables(out: Path) -> str:
 
 def _order(entry: tuple[tuple[str, int | None, str], object]) -> tuple[int, int, str]:
     regime, shots, method = entry[0]
-    places = [*REGIMES, "stream", "stream-by-class"]
+    places = [*REGIMES, "stream"]
     return places.index(regime), shots or 0, "" if method == "zero_shot" else method
 
 

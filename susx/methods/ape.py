@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from susx.methods.base import Method, Need, Run, TextState
 from susx.methods.tip_adapter import steps
 
 if TYPE_CHECKING:
+    import numpy as np
     from jaxtyping import Float, Int64
     from torch import Tensor
 
@@ -27,6 +27,7 @@ _GAMMAS = steps(0.0, 1.0, 5)
 """The released search for most data sets: alpha in 20 steps, beta at every tenth of its 200, gamma at every fourth of its 20."""
 
 _EPSILON = 1e-6  # of the released code, within its logarithm
+_BLOCK_NUMBERS = 16_000_000  # query x support numbers that a search holds at once
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Ape(Method[ApeState]):
         fold: Int64[Tensor, " support"] | None = None,
         run: Run = Run(),
     ) -> Optimum:
-        """Return the optimum over the grid: votes are gathered once for each beta and gamma, and weighed by every alpha."""
+        """Return the optimum over the grid: affinities are made once, votes once for each beta and gamma, and weighed by every alpha."""
         import numpy as np
 
         from susx.methods.cache_search import pinned_nominal
@@ -150,15 +151,36 @@ class Ape(Method[ApeState]):
         axes = [axis.name for axis in self.axes]
         counts = np.zeros([len(grid[name]) for name in axes], dtype=np.int64)
         for part, rows in folds_of(evidence, fold, len(labels)):
-            state, asked, truth = pinned.fit(part, run), query.take(rows).pooled, labels[rows]
-            prompts = state.logit_scale * (asked @ state.text.T)
-            for at_beta, beta in enumerate(grid["beta"]):
-                for at_gamma, gamma in enumerate(grid["gamma"]):
-                    votes = dataclasses.replace(pinned, beta=beta, gamma=gamma)._votes(state, asked)
-                    for at_alpha, alpha in enumerate(grid["alpha"]):
-                        right = (prompts + alpha * votes).argmax(dim=1) == truth
-                        counts[at_alpha, at_beta, at_gamma] += int(right.sum())
+            state = pinned.fit(part, run)
+            step = max(1, _BLOCK_NUMBERS // len(state.labels))
+            for start in range(0, len(rows), step):
+                block = rows[start : start + step]
+                counts += _counts(state, query.take(block).pooled, labels[block], grid)
         return Optimum.of(counts, {name: grid[name] for name in axes}, len(labels))
+
+
+def _counts(
+    state: ApeState,
+    pooled: Float[Tensor, "query dim"],
+    truth: Int64[Tensor, " query"],
+    grid: Mapping[str, tuple[float, ...]],
+) -> np.ndarray:
+    """Return how many of some rows every point of the grid gets right: alphas x betas x gammas."""
+    import numpy as np
+
+    prompts = state.logit_scale * (pooled @ state.text.T)
+    alike = state.keys @ _on_channels(pooled, state.channels).T
+    weights = [state.weights * (gamma * state.divergence).exp() for gamma in grid["gamma"]]
+    counts = np.zeros([len(grid[name]) for name in ("alpha", "beta", "gamma")], dtype=np.int64)
+    for at_beta, beta in enumerate(grid["beta"]):
+        near = (beta * alike - beta).exp_()
+        for at_gamma, weight in enumerate(weights):
+            sums = near.new_zeros((len(state.text), len(pooled)))
+            votes = sums.index_add_(0, state.labels, near * weight[:, None]).T
+            for at_alpha, alpha in enumerate(grid["alpha"]):
+                right = (prompts + alpha * votes).argmax(dim=1) == truth
+                counts[at_alpha, at_beta, at_gamma] = int(right.sum())
+    return counts
 
 
 def _on_channels(

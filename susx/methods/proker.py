@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,11 @@ from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int64
     from torch import Tensor
 
-    from susx.methods.evidence import Evidence
+    from susx.methods.evidence import Evidence, ImageFeatures
+    from susx.search import Optimum
 
 __all__ = ["Proker", "ProkerState"]
 
@@ -83,3 +85,34 @@ class Proker(Method[ProkerState]):
 
         correction = kernel(pooled, state.keys, self.beta) @ state.coefficients
         return state.logit_scale * (pooled @ state.text.T) + (state.logit_scale * self.alpha) * correction
+
+    def search(
+        self,
+        evidence: Evidence,
+        query: ImageFeatures,
+        labels: Int64[Tensor, " query"],
+        grid: Mapping[str, tuple[float, ...]],
+        fold: Int64[Tensor, " support"] | None = None,
+        run: Run = Run(),
+    ) -> Optimum:
+        """Return the optimum over the grid: one fit for each beta and lambda, whose correction is weighed by every alpha."""
+        import numpy as np
+
+        from susx.methods.exhaustive import folds_of
+        from susx.methods.functional.kernel_ridge import kernel, ridge_coefficients
+        from susx.search import Optimum
+
+        axes = [axis.name for axis in self.axes]
+        counts = np.zeros([len(grid[name]) for name in axes], dtype=np.int64)
+        for part, rows in folds_of(evidence, fold, len(labels)):
+            images, classes = part.support(self.name)
+            text, asked, truth = part.text_classifier, query.take(rows).pooled, labels[rows]
+            prompts = asked @ text.T
+            for at_beta, beta in enumerate(grid["beta"]):
+                near = kernel(asked, images, beta)
+                for at_lam, lam in enumerate(grid["lam"]):
+                    correction = near @ ridge_coefficients(images, classes, text, beta, lam)
+                    for at_alpha, alpha in enumerate(grid["alpha"]):
+                        right = (prompts + alpha * correction).argmax(dim=1) == truth
+                        counts[at_alpha, at_beta, at_lam] += int(right.sum())
+        return Optimum.of(counts, {name: grid[name] for name in axes}, len(labels))

@@ -47,9 +47,6 @@ class Tda(Method[ZeroShotState]):
             "alpha", dict.fromkeys(("val", "support"), (0.0, 0.5, 1.0, 2.0, 4.0)), term="the positive cache"
         ),
         Axis(
-            "negative_alpha", dict.fromkeys(("val", "support"), (0.0, 0.117, 0.5)), term="the negative cache"
-        ),
-        Axis(
             "beta", dict.fromkeys(("val", "support"), (3.0, 5.0, 8.0)), shrinks="logarithms", weight="alpha"
         ),
     )

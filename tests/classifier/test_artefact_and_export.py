@@ -67,6 +67,9 @@ METHODS_EXPORTED = [
     METHODS["tip_x"](alpha=1.5, beta=3.0, gamma=2.0),
     METHODS["tip_x"](gamma=10.0, temperature=0.05, weighting="sum"),
     METHODS["whitened_prototypes"](),
+    METHODS["ape"](alpha=2.0),
+    METHODS["gda"](),
+    METHODS["proker"](),
 ]
 
 
