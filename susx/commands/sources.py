@@ -47,10 +47,10 @@ def sources(
 
 
 def _rows(settings: list[str], ask: bool) -> list[dict[str, str]]:
-    from susx.images.retrieve.backends import BACKENDS, backend_settings
+    from susx.images.retrieve.backends import backend_settings, known_backends
 
     chosen = _chosen(settings)
-    kinds = {name: kind.about for name, kind in BACKENDS.items() if kind.about is not None}
+    kinds = {name: kind.about for name, kind in known_backends().items() if kind.about is not None}
     configured = {name: backend_settings(chosen[name]) for name in kinds}
     with ThreadPoolExecutor(len(kinds)) as pool:
         reached = dict(
@@ -74,9 +74,9 @@ def _chosen(settings: list[str]) -> dict[str, RetrievalConfig]:
     from susx.config import RetrievalConfig
     from susx.config.yaml_text import parse_yaml
     from susx.errors import ConfigError, did_you_mean
-    from susx.images.retrieve.backends import BACKENDS
+    from susx.images.retrieve.backends import known_backends
 
-    sections: dict[str, dict[str, object]] = {name: {} for name in BACKENDS}
+    sections: dict[str, dict[str, object]] = {name: {} for name in known_backends()}
     for setting in settings:
         key, sign, value = setting.partition("=")
         source, dot, inner = key.strip().partition(".")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from susx.images.retrieve.backends.capabilities import GivesParts
 from susx.methods import WhitenedPrototypes, parameters
 from susx.pipeline import encode_folder, pool, pool_statistics, text_classifier
 from susx.pipeline.build_plan import BuildPlan
@@ -82,6 +83,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         backend = open_backend(
             Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder
         )
+        assert isinstance(backend, GivesParts)
         model = fit_on_pool(
             WhitenedPrototypes(**params.hyper_parameters), ordered.rows, text.logit_scale,
             statistics.of_classes(torch.tensor([row_of[name] for name in params.classes])), backend.feature_parts(),

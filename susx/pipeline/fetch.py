@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.images.retrieve.backends import Delivers, backend_settings
+from susx.images.retrieve.backends.capabilities import GivesFeatures
 from susx.pipeline import pool, search
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.images import write_image_rows
@@ -53,8 +54,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         from susx.features.encoded import EncodedImages
 
         kept = [candidate for candidate, row in zip(candidates, rows, strict=True) if row.kept]
-        features = open_backend(settings, store, pooled, params.backend, params.encoder).features(kept)
-        keep(out, EncodedImages(features))
+        pool_of = open_backend(settings, store, pooled, params.backend, params.encoder)
+        assert isinstance(pool_of, GivesFeatures)
+        keep(out, EncodedImages(pool_of.features(kept)))
     reasons = Counter(row.rejected for row in rows if not row.kept)
     return {"candidates": len(rows), "images": sum(row.kept for row in rows), **reasons}
 

@@ -14,7 +14,7 @@ from susx.datasets import TargetSplit, read_split
 from susx.errors import ConfigError, did_you_mean
 from susx.features.identity import identify_encoder
 from susx.images.examples import find_examples
-from susx.images.retrieve.backends import BACKENDS, Delivers, backend_settings
+from susx.images.retrieve.backends import Delivers, backend_settings, known_backends
 from susx.naming import without_sentences
 from susx.pipeline.build_plan import BuildPlan, LabelledImages
 from susx.pipeline.from_labels import LABELS, described, labelled_images
@@ -127,10 +127,12 @@ def _retrieval(options: BuildOptions) -> dict[str, Any]:
     if options.source is not None:
         sources = [part.strip() for part in options.source.split(",") if part.strip()]
         for source in sources:
-            if source not in BACKENDS:
-                raise ConfigError(f"--source: there is no source '{source}'.{did_you_mean(source, BACKENDS)}")
+            if source not in known_backends():
+                raise ConfigError(
+                    f"--source: there is no source '{source}'.{did_you_mean(source, known_backends())}"
+                )
         if not sources:
-            raise ConfigError(f"--source names no source; give one of {', '.join(BACKENDS)}.")
+            raise ConfigError(f"--source names no source; give one of {', '.join(known_backends())}.")
         changes = {"retrieval.backend": sources[0]}
         if len(sources) > 1:
             changes = {"retrieval.backend": "chain", "retrieval.sources": sources}

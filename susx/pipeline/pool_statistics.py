@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from susx.experiment import asks_pool, needs_of
 from susx.images.retrieve.backends import Delivers
+from susx.images.retrieve.backends.capabilities import GivesCaptionedSample, GivesParts
 from susx.methods import Need
 from susx.pipeline import encode_images, fetch, pool, text_classifier
 from susx.pipeline.build_plan import BuildPlan
@@ -90,12 +91,14 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         backend = open_backend(
             Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder
         )
+        assert isinstance(backend, GivesParts)
         parts = backend.feature_parts()
     else:
         parts = _candidates(store, inputs)
     statistics = gather_pool_statistics(text.rows, text.logit_scale, parts, params.encoder.digest)
     statistics.check(params.encoder.digest, statistics.text)  # refuses a pool of which no row can be used
     if params.whole and params.named:
+        assert isinstance(backend, GivesCaptionedSample)
         rejection = _rejection(backend.captioned_sample(), text.rows, params.named)
     keep(out, statistics)
     if rejection is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from susx.config import DownloadConfig, EncoderConfig, RetrievalConfig
 from susx.config.ingredients import ingredients
@@ -69,7 +69,7 @@ def downloads(store: ArtefactStore) -> Path:
 
 def open_backend(
     settings: Retrieving, store: ArtefactStore, pool: Ref | None, source: Json, encoder: EncoderKey
-) -> Any:
+) -> Backend:
     """Return the backend of a job; it is opened once a process and source, so that no index is read once a class.
 
     Args:

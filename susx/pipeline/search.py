@@ -90,6 +90,7 @@ def _queries(plan: BuildPlan, name: str, sentences: Sentences, alias: str | None
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``candidates.parquet``: the results of all queries of the class, and of its examples."""
     from susx.images.retrieve.backends import search
+    from susx.images.retrieve.backends.capabilities import SearchesVectors
     from susx.images.retrieve.candidates import unique_candidates, write_candidates
     from susx.images.retrieve.licences import refuse_other_licences
 
@@ -103,6 +104,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     results_of = [candidate for results in search(backend, queries, params.licences) for candidate in results]
     if shown is not None and (vector := examples.features(store, shown).mean) is not None:
         query = dataclasses.replace(queries[0], text=_LIKE, prompt=_LIKE, wanted=params.by_image)
+        assert isinstance(backend, SearchesVectors)
         like = backend.search_vectors([query], vector.numpy())[0]
         like = refuse_other_licences(
             [candidate for candidate in like if query.admits(candidate.caption)], params.licences

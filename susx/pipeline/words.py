@@ -81,18 +81,25 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     Raises:
         InputError: no example of an unnamed class can be decoded, or no image like them has a caption.
     """
+    from susx.features.encoder import load_encoder
     from susx.images.retrieve import Query
+    from susx.images.retrieve.backends.capabilities import GivesCaptions, SearchesVectors
     from susx.naming.words import describe, most_frequent_names
 
     params, inputs = _Params.of(job), Artefacts.of(job)
-    backend = open_backend(Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder)
+    settings = Retrieving.of(job)
+    backend = open_backend(settings, store, inputs.find(pool.STAGE), params.backend, params.encoder)
+    assert isinstance(backend, GivesCaptions)
     chosen = most_frequent_names(params.names, backend.captions(_MOST_CAPTIONS)) if params.names else {}
     for class_name in params.unnamed:
         example = examples.features(store, inputs.all(examples.STAGE)[class_name]).mean
         query = Query(class_name, "", "", _NEAREST)
+        assert isinstance(backend, SearchesVectors)
         nearest = [] if example is None else backend.search_vectors([query], example.numpy())[0]
         captions = [candidate.caption for candidate in nearest]
-        chosen[class_name] = describe(class_name, example, captions, backend.encoder.encode_texts)
+        chosen[class_name] = describe(
+            class_name, example, captions, load_encoder(settings.encoder).encode_texts
+        )
     for class_name, of_class in chosen.items():
         write_value(out / part_name(class_name), of_class)
     changed = sum(of_class.name != class_name for class_name, of_class in chosen.items())

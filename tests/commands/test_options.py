@@ -44,8 +44,6 @@ def test_a_command_line_asks_for_the_same(tmp_path, monkeypatch):
         "textures",
         "generate",
         "demo",
-        source="index",
-        licence="cc0,by",
         prompts="photo",
         per_class=3,
         store=str(tmp_path),

@@ -34,7 +34,8 @@ class Candidate:
         class_name: the class of the query.
         prompt: the sentence before disambiguation.
         query: the sentence that was searched.
-        item: identity of the image within its backend (digest, path, URL or row); equal items are one image.
+        item: identity of the image within its backend (digest, path and digest, URL or row); equal items are one image. What is
+            fetched is kept by what candidates say: an image that may change in its place says its content here.
         similarity: cosine of query and image, or the score of the backend.
         url, path: where the image is; None where unknown.
         image: the encoded image where the backend delivers it.

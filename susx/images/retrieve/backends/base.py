@@ -39,16 +39,19 @@ __all__ = [
 
 
 class Delivers(Enum):
-    """What comes of a backend beyond candidates. The stages of a build ask for these and for no backend's name."""
+    """What comes of a backend beyond candidates. The stages of a build ask for these and for no backend's name.
+
+    What a backend has to do for each: :mod:`susx.images.retrieve.backends.capabilities`.
+    """
 
     LINKS = "links"
     """Images may lie behind links, to be downloaded."""
     FEATURES = "features"
-    """Rows of features in place of images (``Backend.features``)."""
+    """Rows of features in place of images (``GivesFeatures``)."""
     WHOLE = "whole"
-    """The features of its whole source (``Backend.feature_parts``)."""
+    """The features of its whole source (``GivesParts``)."""
     CAPTIONS = "captions"
-    """Captions (``Backend.captions``); beside features (``Backend.captioned_sample``) where it delivers its whole source."""
+    """Captions (``GivesCaptions``); beside features (``GivesCaptionedSample``) where it delivers its whole source."""
 
 
 @runtime_checkable
@@ -147,7 +150,7 @@ class BackendSettings(BaseModel, ABC):
 
     @property
     def takes_features(self) -> bool:
-        """Whether images are searched by features too (``Backend.search_vectors``): by image."""
+        """Whether images are searched by features too (``SearchesVectors``): by image."""
         return False
 
     @property
@@ -178,7 +181,7 @@ class BackendSettings(BaseModel, ABC):
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return what tells the source's content from another's, without opening it; it goes into stage keys.
 
-        Files are hashed again when size, mtime, ctime or inode changed (:class:`susx.store.FileDigests`).
+        All that a search reads, and images in files that candidates name by ``path``. Files are hashed again when size, mtime, ctime or inode changed (:class:`susx.store.FileDigests`).
 
         Raises:
             ConfigError: a setting the backend needs is missing.

@@ -53,9 +53,9 @@ class ChainSettings(BackendSettings):
         Raises:
             ConfigError: there are none, one is unknown or cannot be one of several, or a setting is not right.
         """
-        from susx.images.retrieve.backends.registry import BACKENDS, backend_settings
+        from susx.images.retrieve.backends.registry import backend_settings, known_backends
 
-        known = [name for name, kind in BACKENDS.items() if kind.joins]
+        known = [name for name, kind in known_backends().items() if kind.joins]
         if not self.sources:
             raise ConfigError(f"The backend 'chain' needs retrieval.sources, some of {', '.join(known)}.")
         for name in self.sources:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from susx.config import DownloadConfig, RetrievalConfig
 from susx.errors import ConfigError, did_you_mean
 from susx.images.retrieve.backends.base import Backend, BackendSettings, Opening, TextEncoder
+from susx.images.retrieve.backends.capabilities import check_kept
 from susx.images.retrieve.backends.chain import ChainSettings
 from susx.images.retrieve.backends.demo import DemoSettings
 from susx.images.retrieve.backends.features import FeaturesSettings
@@ -21,8 +23,9 @@ from susx.images.retrieve.backends.openverse import OpenverseSettings
 from susx.images.retrieve.backends.parquet import ParquetSettings
 from susx.images.retrieve.backends.service import ServiceSettings
 from susx.images.retrieve.backends.urls import UrlsSettings
+from susx.offered import load_offered, offered
 
-__all__ = ["BACKENDS", "backend_settings", "open_backend"]
+__all__ = ["BACKENDS", "ENTRY_POINTS", "backend_settings", "known_backends", "open_backend"]
 
 BACKENDS: Mapping[str, type[BackendSettings]] = {
     "chain": ChainSettings,
@@ -38,6 +41,30 @@ BACKENDS: Mapping[str, type[BackendSettings]] = {
     "urls": UrlsSettings,
 }
 
+ENTRY_POINTS = "susx.backends"
+"""Group of entry points by which other packages add backends: ``name = "package.module:Settings"``."""
+
+
+@cache
+def known_backends() -> Mapping[str, type[BackendSettings]]:
+    """Return the settings of all backends by name.
+
+    Raises:
+        ConfigError: an installed package offers something that is no backend, under another name, or under one that is
+            taken.
+    """
+    backends = dict(BACKENDS)
+    for name, entry in offered(ENTRY_POINTS, BACKENDS, "backend").items():
+        kind = load_offered(entry)
+        of_name = isinstance(kind, type) and issubclass(kind, BackendSettings)
+        if not (of_name and kind.model_fields["backend"].default == name):
+            raise ConfigError(
+                f"The entry point '{name}' of {ENTRY_POINTS} ({entry.value}) is no BackendSettings whose 'backend' is '{name}'. "
+                "Correct or uninstall the package that offers it."
+            )
+        backends[name] = kind
+    return backends
+
 
 def backend_settings(config: RetrievalConfig) -> BackendSettings:
     """Return a ``retrieval`` section as its backend reads it.
@@ -45,12 +72,13 @@ def backend_settings(config: RetrievalConfig) -> BackendSettings:
     Raises:
         ConfigError: there is no such backend, or it has no such setting or value.
     """
-    if config.backend not in BACKENDS:
+    backends = known_backends()
+    if config.backend not in backends:
         raise ConfigError(
-            f"retrieval.backend: there is no backend '{config.backend}', only {', '.join(BACKENDS)}."
-            + did_you_mean(config.backend, BACKENDS)
+            f"retrieval.backend: there is no backend '{config.backend}', only {', '.join(backends)}."
+            + did_you_mean(config.backend, backends)
         )
-    kind = BACKENDS[config.backend]
+    kind = backends[config.backend]
     try:
         settings = kind.model_validate(config.model_dump())
     except ValidationError as error:
@@ -81,7 +109,9 @@ def open_backend(
     """Open the backend that a profile names; see :class:`~susx.images.retrieve.backends.base.Opening`.
 
     Raises:
-        ConfigError: a setting that the backend needs is missing.
+        ConfigError: a setting that the backend needs is missing, or it does not do what its settings promise.
         RetrievalError, MismatchError: see the backend.
     """
-    return backend_settings(config).open(Opening(encoder, download or DownloadConfig(), pool, work, build))
+    settings = backend_settings(config)
+    opened = settings.open(Opening(encoder, download or DownloadConfig(), pool, work, build))
+    return check_kept(opened, settings)
