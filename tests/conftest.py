@@ -41,6 +41,7 @@ LONGEST = (
     "docs/test_commands_run",
     "flows/test_server",
     "flows/test_runners",
+    "pipeline/test_sources_in_a_build",
     "stages/test_retrieve_stage",
     "stages/test_staleness",
     "flows/test_temporary",

@@ -28,7 +28,7 @@ def require_contact(source: str) -> None:
     if not _contact():
         raise ConfigError(
             f"{source} asks programs to say whom they work for. Set {CONTACT} to your e-mail address or web page; it is sent with every "
-            "request and written nowhere."
+            "request."
         )
 
 
