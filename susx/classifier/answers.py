@@ -122,6 +122,10 @@ class Answering(ABC):
     def prepare(self, image: Image.Image) -> Any:
         """Return the encoder's input for a decoded picture."""
 
+    def recall(self, path: Path) -> Any | None:
+        """Return what ``encode`` takes in place of a photograph that was encoded before; None where it has to be decoded."""
+        return None
+
     @abstractmethod
     def encode(self, images: Iterable[Any]) -> Any:
         """Return features of pictures, or of what ``prepare`` made of them."""

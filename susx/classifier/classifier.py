@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from susx.errors import MismatchError
 from susx.evaluation import probabilities
 from susx.features.adapted import encode_adapted
 from susx.features.encoder import Encoder, load_encoder
+from susx.features.remembered import RememberedFeatures
 from susx.features.text_tower import TextTower
 from susx.features.views import encode_views
 from susx.methods import ImageFeatures, Need
@@ -27,12 +29,20 @@ from susx.methods.state import Fitted
 __all__ = ["Classifier", "Neighbour", "Prediction", "Scored", "load_classifier"]
 
 
+@dataclass(frozen=True)
+class Recalled:
+    """An image whose features are there already: its unit row."""
+
+    row: Float[Tensor, " dim"]
+
+
 class Classifier(Answering):
     """A classifier and its encoder. The encoder is loaded when the first image comes.
 
     Attributes:
         stored: what the folder holds.
         device, batch_size, workers: how the encoder runs; they do not change the result.
+        store: folder of a store; of photographs that it has features of (``susx label``), these are taken. Nothing is written to it.
         threshold: cosine below which an image is none of the classes; None where ``reject``, the share of outsiders that may pass
             for one, was not given.
 
@@ -42,11 +52,13 @@ class Classifier(Answering):
 
     def __init__(
         self, stored: StoredClassifier, *, device: str = "auto", batch_size: int = 64, workers: int = 2,
-        reject: float | None = None,
+        reject: float | None = None, store: str | Path | None = None,
     ) -> None:  # fmt: skip
         self.stored = stored
         self.threshold = None if reject is None else stored.threshold(reject)
         self._settings = {"device": device, "batch_size": batch_size, "workers": workers}
+        self._store = None if store is None else Path(store)
+        self._remembered: RememberedFeatures | None = None
         self._encoder: Encoder | None = None
         self._fitted: Fitted | None = None
 
@@ -100,7 +112,24 @@ class Classifier(Answering):
                     " it was made with, or build it anew."
                 )
             self._encoder = encoder
+            if self._store is not None:
+                self._remembered = RememberedFeatures(self._store, encoder.digest, encoder.identity.precision)
         return self._encoder
+
+    def recall(self, path: Path) -> Recalled | None:
+        """Return the features of a photograph that was encoded before; None where it has to be encoded, or other features are wanted too."""
+        if self._remembered is None or self._wants_more:
+            return None
+        row = self._remembered.of_file(path)
+        return None if row is None else Recalled(torch.from_numpy(row))
+
+    @property
+    def _wants_more(self) -> bool:
+        """Whether the method looks at more of an image than its unit row."""
+        method = self.stored.method
+        return (
+            bool(method.needs & {Need.PATCHES, Need.VIEWS}) or method.adapters(self.stored.state) is not None
+        )
 
     def logits(self, features: ImageFeatures) -> Float[Tensor, "query classes"]:
         """Return the method's scores.
@@ -116,22 +145,43 @@ class Classifier(Answering):
         """Return softmax(logits / temperature) with the stored temperature (1 when not calibrated)."""
         return probabilities(self.logits(features).double(), self.facts.temperature).float()
 
-    def encode(self, images: Iterable[Image.Image | Path | Tensor]) -> ImageFeatures:
+    def encode(self, images: Iterable[Image.Image | Path | Tensor | Recalled]) -> ImageFeatures:
         """Return features of readable images, with patch tokens, adapted features and views where the method needs them.
+
+        What ``recall`` returned is taken as it is.
 
         Raises:
             MismatchError: the method's adapters are another encoder's.
         """
         method, adapted = self.stored.method, self.stored.method.adapters(self.stored.state)
-        if not method.needs & {Need.PATCHES, Need.VIEWS} and adapted is None:
-            return ImageFeatures(self.encoder.encode_images(images))
-        pictures = list(images)
+        if not self._wants_more:
+            return ImageFeatures(self._pooled(images))
+        pictures = [image for image in images if not isinstance(image, Recalled)]
         return ImageFeatures(
             self.encoder.encode_images(pictures),
             self.encoder.encode_patches(pictures) if Need.PATCHES in method.needs else None,
             None if adapted is None else encode_adapted(self.encoder, adapted, pictures),
             encode_views(self.encoder, pictures) if Need.VIEWS in method.needs else None,
         )
+
+    def _pooled(self, images: Iterable[Image.Image | Path | Tensor | Recalled]) -> Float[Tensor, "query dim"]:
+        recalled: dict[int, Tensor] = {}
+
+        def unseen() -> Iterator[Image.Image | Path | Tensor]:
+            for at, image in enumerate(images):
+                if isinstance(image, Recalled):
+                    recalled[at] = image.row
+                else:
+                    yield image
+
+        # A sequence of one goes as it is: the encoder starts no thread for it.
+        alone = isinstance(images, Sequence) and not any(isinstance(image, Recalled) for image in images)
+        encoded = self.encoder.encode_images(images if alone else unseen())  # type: ignore[arg-type]
+        if not recalled:
+            return encoded
+        others = iter(encoded)
+        count = len(encoded) + len(recalled)
+        return torch.stack([recalled[at] if at in recalled else next(others) for at in range(count)])
 
     def predict(
         self, images: Iterable[str | Path | Image.Image], top_k: int = 5, explain: int = 3
@@ -201,7 +251,7 @@ def load_classifier(folder: str | Path, **settings: Any) -> Classifier:
 
     Args:
         folder: what ``save_classifier`` wrote, or ``hf://owner/name[@revision]``.
-        settings: device, batch_size, workers, reject (see :class:`Classifier`).
+        settings: device, batch_size, workers, reject, store (see :class:`Classifier`).
 
     Raises:
         InputError: the folder is no classifier, or the Hub has none of that name for this user.

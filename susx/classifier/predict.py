@@ -87,6 +87,9 @@ def _prepared(
     pool: ThreadPoolExecutor, images: Iterable[str | Path | Image.Image], classifier: Answering, ahead: int
 ) -> Iterator[tuple[str, Any]]:
     def prepare(image: str | Path | Image.Image) -> Any:
+        recalled = None if isinstance(image, Image.Image) else classifier.recall(Path(image))
+        if recalled is not None:
+            return recalled
         decoded = decode(image)
         return decoded if isinstance(decoded, str) else classifier.prepare(decoded)
 

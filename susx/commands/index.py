@@ -40,9 +40,14 @@ def build(
         bool, typer.Option("--allow-private", help="Fetch links to loopback and private addresses as well.")
     ] = False,
 ) -> None:
-    """Build an index in clip-retrieval's layout. A killed build goes on where it was; a current index is left alone."""
+    """Build an index in clip-retrieval's layout. A killed build goes on where it was; a current index is left alone.
+
+    Photographs that a store has features of (SUSX_STORE, or susx-store where it is there) are not encoded again.
+    """
+    from susx.commands.options import store_at_hand
     from susx.config import load_profile
     from susx.errors import ConfigError
+    from susx.features.remembered import RememberedFeatures
     from susx.images.retrieve.index_build import build_index
 
     if tool not in ("auto", "clip-retrieval", "susx"):
@@ -50,8 +55,12 @@ def build(
     download = load_profile(profile).download
     if allow_private:
         download = download.model_copy(update={"allow_private": True})
+    loaded, store = _encoder(profile, encoder, pretrained), store_at_hand()
+    remembered = (
+        None if store is None else RememberedFeatures(store, loaded.digest, loaded.identity.precision)
+    )
     manifest = build_index(
-        folder, _encoder(profile, encoder, pretrained), images=images, urls=urls, tars=tars, download=download,
+        folder, loaded, images=images, urls=urls, tars=tars, download=download, remembered=remembered,
         tool=tool,  # type: ignore[arg-type]
     )  # fmt: skip
     rejected = ", ".join(f"{count} {reason}" for reason, count in manifest.rejected.items()) or "none"

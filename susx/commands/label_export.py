@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from susx.commands.endings import a_folder
+from susx.commands.options import Least
 from susx.labelling.export import FORMATS
 
 __all__ = ["export"]
@@ -19,15 +20,7 @@ def export(
         str, typer.Option("--format", help="; ".join(f"{name}: {what}" for name, what in FORMATS.items()))
     ],
     out: Annotated[Path, typer.Option("--out", help="New folder to write to.", callback=a_folder)],
-    least: Annotated[
-        float,
-        typer.Option(
-            "--least",
-            min=0.0,
-            max=1.0,
-            help="Probability from which a label counts; 'susx label audit' finds one.",
-        ),
-    ] = 0.0,
+    least: Least = 0.0,
 ) -> None:
     """Write the labels of a folder as COCO, FiftyOne, Label Studio, datasets (parquet) or webdataset."""
     from susx.labelling import LabelResult

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from susx.commands.options import Least
 from susx.errors import ConfigError
 from susx.printable import for_terminal
 
@@ -33,15 +34,7 @@ def sort(
     ] = None,
     copy_to: CopyTo = None,
     link_to: LinkTo = None,
-    least: Annotated[
-        float,
-        typer.Option(
-            "--least",
-            min=0.0,
-            max=1.0,
-            help="Probability from which an image is sorted; 'susx label audit' finds one.",
-        ),
-    ] = 0.0,
+    least: Least = 0.0,
     undo: Annotated[
         Path | None, typer.Option("--undo", help="Take back what this list (sorted-....jsonl) says was made.")
     ] = None,

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from susx.commands.options import Device, MaybeClassifier, Reject
+from susx.commands.options import Device, MaybeClassifier, Reject, store_at_hand
 from susx.commands.runtime import BundleFolder, RuntimeChoice, load_asked
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def predict(
         batch_size=batch_size,
         workers=workers,
         reject=reject,
+        store=store_at_hand(),
     )
     if names is not None:
         loaded = _renamed(loaded, names, sentence)

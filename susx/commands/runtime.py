@@ -43,9 +43,11 @@ RuntimeChoice = Annotated[
 
 def load_asked(
     command: str, classifier: Path | None, bundle: Path | None, runtime: Runtime | None, *, device: str, batch_size: int,
-    workers: int = 2, reject: float | None = None,
+    workers: int = 2, reject: float | None = None, store: Path | None = None,
 ) -> Answering:  # fmt: skip
     """Return the loaded classifier, its encoder ready.
+
+    With ``store`` photographs that the store has features of are not encoded again, where torch computes.
 
     Raises:
         ConfigError: both or none was given, a bundle and torch, or what the light installation does not hold.
@@ -72,6 +74,8 @@ def load_asked(
     from susx.classifier import load_classifier
 
     assert classifier is not None
-    loaded = load_classifier(classifier, device=device, batch_size=batch_size, workers=workers, reject=reject)
+    loaded = load_classifier(
+        classifier, device=device, batch_size=batch_size, workers=workers, reject=reject, store=store
+    )
     loaded.load()  # a missing or different encoder is said here, in one paragraph
     return loaded

@@ -19,11 +19,12 @@ from susx.images.inspect import perceptual_hash
 from susx.types import Digest
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from susx.features.encoder import Encoder
 
-__all__ = ["Encoded", "Photo", "encode_photos"]
+__all__ = ["Encoded", "Photo", "encode_photos", "hash_photos"]
 
 CHANGED = "changed while the folder was read"
 GONE = "gone while the folder was read"
@@ -104,17 +105,37 @@ def _prepared(
 
 def _prepare(photo: Photo, encoder: Encoder) -> tuple[Tensor, str] | str:
     """Return the encoder's input and the perceptual hash, or the reason why there is none."""
+    image = _decoded(photo)
+    return image if isinstance(image, str) else (encoder.prepare(image), perceptual_hash(image))
+
+
+def _decoded(photo: Photo) -> Image.Image | str:
+    """Return the picture, or the reason why it cannot be used."""
     try:
         if photo.path.stat().st_size > LOCAL.max_bytes:
             return "too-large"
         data = photo.path.read_bytes()
         if hashlib.sha256(data).hexdigest() != photo.digest:
             return CHANGED
-        image = open_image(data, LOCAL)
+        return open_image(data, LOCAL)
     except BadImage as bad:
         return bad.reason
     except FileNotFoundError:
         return GONE
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
-    return encoder.prepare(image), perceptual_hash(image)
+
+
+def hash_photos(photos: Sequence[Photo], features: Float32[np.ndarray, "query dim"], workers: int) -> Encoded:
+    """Return photographs whose features are there already, with the perceptual hashes that were never taken of them."""
+
+    def hashed(photo: Photo) -> tuple[str, str]:
+        image = _decoded(photo)
+        return ("", image) if isinstance(image, str) else (perceptual_hash(image), "")
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        facts = list(pool.map(hashed, photos))
+    usable = [at for at, (_, reason) in enumerate(facts) if not reason]
+    reasons = {photo.digest: reason for photo, (_, reason) in zip(photos, facts, strict=True) if reason}
+    hashes = tuple(facts[at][0] for at in usable)
+    return Encoded(tuple(photos[at].digest for at in usable), features[usable], hashes, reasons)

@@ -68,13 +68,22 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     digests = _share(sorted(where), params.shard, params.shards)
     rows = ImageRows(store, params.encoder.digest, params.encoder.precision)
     seen = rows.look(digests)
-    missing = [
-        digest
-        for digest, is_known, word in zip(digests, seen.known, seen.hashes, strict=True)
-        if not (is_known and word)
+    missing = [digest for digest, is_known in zip(digests, seen.known, strict=True) if not is_known]
+    # Encoded by another command, which needs no hash.
+    unhashed = [
+        at
+        for at, (is_known, word) in enumerate(zip(seen.known, seen.hashes, strict=True))
+        if is_known and not word
     ]
     facts = dict.fromkeys(digests, "")
     encoded = 0
+    if unhashed:
+        from susx.labelling.encode import Photo, hash_photos
+
+        photos = [Photo(where[digests[at]], digests[at]) for at in unhashed]
+        block = hash_photos(photos, seen.rows[unhashed], max(2, reading.encoder.workers))
+        rows.add(block.digests, block.features, block.hashes)
+        facts |= block.reasons
     if missing:
         from susx.features.encoder import load_encoder
         from susx.labelling.encode import Photo, encode_photos

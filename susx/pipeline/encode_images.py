@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,9 @@ from susx.pipeline.outside import ENCODER
 from susx.pipeline.parameters import AdaptedEncoding, EncoderKey, Params
 from susx.pipeline.stage import Stage
 from susx.pipeline.value import VALUE, keep, load
+from susx.records import SupportRow
 from susx.store import ArtefactStore, Job, Ref
+from susx.store.image_rows import ImageRows
 from susx.types import Digest, Json
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write the :class:`~susx.features.encoded.EncodedImages` of the decodable images, in the order of the table.
 
-    Features that came with the images are taken over where they hold all that methods ask for, or where there is nothing to encode.
+    Features that came with the images are taken over where they hold all that methods ask for, or where there is nothing to encode; those that
+    the store has of the same file are not made again.
     """
     from susx.features.encoded import encode
     from susx.features.encoder import load_encoder
@@ -73,12 +76,40 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         shutil.copyfile(store.path(images, VALUE), out / VALUE)
         return {"images": len(rows)}
     paths = [store.path(images, row.file) for row in rows]
+    if paths and not (params.patches or params.adapters):
+        pooled = _pooled(store, images, rows, params, how)
+        keep(out, pooled)
+        return {"images": len(pooled)}
     adapters = read_adapters(Path(how.adapters), params.adapters) if params.adapters else None
     encoded: EncodedImages = encode(
         load_encoder(how.encoder), lambda: paths, patches=params.patches, adapters=adapters
     )
     keep(out, encoded)
     return {"images": len(encoded)}
+
+
+def _pooled(
+    store: ArtefactStore, images: Ref, rows: Sequence[SupportRow], params: _Params, how: AdaptedEncoding
+) -> EncodedImages:
+    """Return unit rows: those that the store has of a file's content, the others encoded."""
+    import torch
+
+    from susx.features.encoded import EncodedImages
+    from susx.features.encoder import load_encoder
+
+    manifest = store.manifest(images.stage, images.key)
+    content = manifest.files if manifest else {}
+    digests = [content.get(row.file, row.digest) for row in rows]
+    there = ImageRows(store, params.encoder.digest, params.encoder.precision).look(digests)
+    if there.known.all():
+        return EncodedImages(torch.from_numpy(there.rows))
+    unseen = [store.path(images, row.file) for row, known in zip(rows, there.known, strict=True) if not known]
+    encoded = load_encoder(how.encoder).encode_images(unseen)
+    if len(unseen) == len(rows):
+        return EncodedImages(encoded)
+    pooled = torch.from_numpy(there.rows)
+    pooled[~torch.from_numpy(there.known)] = encoded
+    return EncodedImages(pooled)
 
 
 def read(store: ArtefactStore, ref: Ref) -> EncodedImages:

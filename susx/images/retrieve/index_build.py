@@ -22,6 +22,7 @@ import numpy as np
 
 from susx.config import DownloadConfig
 from susx.errors import ConfigError, RetrievalError
+from susx.features.remembered import RememberedFeatures
 from susx.image_files import ImageLimits
 from susx.images.retrieve.clip_model import clip_retrieval_model
 from susx.images.retrieve.extra import require
@@ -33,6 +34,9 @@ from susx.images.retrieve.worker_process import run_worker
 __all__ = ["ImageEncoder", "build_index"]
 
 logger = logging.getLogger(__name__)
+
+_MOST_REMEMBERED = 200_000
+"""Images of a folder whose features are added to the store: what reads them there has them all in memory."""
 
 FILES = ("img_emb", "metadata", "image.index", "image.json")
 
@@ -67,6 +71,7 @@ def build_index(
     download: DownloadConfig | None = None,
     tool: Literal["auto", "clip-retrieval", "susx"] = "auto",
     part_size: int = PART_SIZE,
+    remembered: RememberedFeatures | None = None,
 ) -> IndexManifest:
     """Build an index, or go on with one whose build was killed; a current index is left alone.
 
@@ -77,6 +82,8 @@ def build_index(
         download: limits for links and for decoding.
         tool: what computes the features; ``auto`` is clip-retrieval where it can load the encoder.
         part_size: images of one part; a kill costs at most one part.
+        remembered: features of photographs that were encoded before (``susx label``), for a folder; what is encoded of it is added to them,
+            but by clip-retrieval, whose features are half as precise.
 
     Raises:
         ConfigError: not exactly one source, or the tool cannot load the encoder.
@@ -104,9 +111,15 @@ def build_index(
         if tool == "clip-retrieval" and model is None:
             raise ConfigError(f"clip-retrieval cannot load the encoder '{encoder.id}'; use --tool susx.")
         limits = ImageLimits(config.max_bytes, config.max_pixels)
+        remembered = remembered if images is not None else None
         if model is None:
-            build_parts(parts_of(items, part_size), build, encoder.digest, limits, _embedder(encoder))
-        made = _run_tool(items, folder, build, encoder, model or {"clip_model": ""}, limits, part_size)
+            build_parts(
+                parts_of(items, part_size), build, encoder.digest, limits, _embedder(encoder), remembered,
+                remember=len(items) <= _MOST_REMEMBERED,
+            )  # fmt: skip
+        made = _run_tool(
+            items, folder, build, encoder, model or {"clip_model": ""}, limits, part_size, remembered
+        )
         if not made["rows"]:
             raise RetrievalError(
                 f"None of the {len(items) + sum(rejected.values())} images could be decoded or fetched."
@@ -143,12 +156,13 @@ def _embedder(encoder: ImageEncoder) -> Any:
 
 def _run_tool(
     items: Sequence[IndexItem], folder: Path, build: Path, encoder: ImageEncoder, model: dict[str, Any],
-    limits: ImageLimits, size: int,
+    limits: ImageLimits, size: int, remembered: RememberedFeatures | None,
 ) -> dict[str, Any]:  # fmt: skip
     job = {
         "items": [dataclasses.asdict(item) for item in items], "folder": str(folder), "build": str(build),
         "digest": encoder.digest, "limits": dataclasses.asdict(limits), "part_size": size,
         "batch_size": encoder.batch_size, **model,
+        "remembered": remembered and [str(remembered.store.absolute()), remembered.encoder, remembered.precision],
     }  # fmt: skip
     status, log = run_worker("susx.images.retrieve.index_worker", job, build)
     if status:

@@ -8,14 +8,17 @@ import logging
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from susx.features.remembered import RememberedFeatures
 from susx.image_files import FORMATS, BadImage, ImageLimits, open_image, save_upright
 from susx.images.retrieve.index_items import IndexItem
+from susx.store import digest_file
 
 __all__ = ["Embed", "PartResult", "assemble", "build_parts", "parts_of"]
 
@@ -50,21 +53,46 @@ def parts_of(items: Sequence[IndexItem], size: int = PART_SIZE) -> list[Sequence
 
 
 def build_parts(
-    parts: Sequence[Sequence[IndexItem]], build: Path, encoder_digest: str, limits: ImageLimits, embed: Embed
+    parts: Sequence[Sequence[IndexItem]],
+    build: Path,
+    encoder_digest: str,
+    limits: ImageLimits,
+    embed: Embed,
+    remembered: RememberedFeatures | None = None,
+    *,
+    remember: bool = False,
 ) -> list[PartResult]:
-    """Compute the parts that ``build`` does not hold yet."""
+    """Compute the parts that ``build`` does not hold yet.
+
+    Args:
+        parts: images of each part.
+        build: folder of the parts.
+        encoder_digest: of the encoder.
+        limits: of an image.
+        embed: what encodes them.
+        remembered: features of photographs that were encoded before; those are not encoded again.
+        remember: whether what is encoded is added to them.
+    """
     done: list[PartResult] = []
     for number, items in enumerate(parts):
         stamps = "\n".join([encoder_digest, *(item.stamp() for item in items)])
         folder = build / f"part-{number:05d}-{hashlib.sha256(stamps.encode()).hexdigest()[:16]}"
         if not folder.is_dir():
-            _build(items, folder, limits, embed)
+            _build(items, folder, limits, embed, remembered, remember=remember)
             logger.info("part %d of %d of the index is done", number + 1, len(parts))
         done.append(PartResult(folder))
     return done
 
 
-def _build(items: Sequence[IndexItem], folder: Path, limits: ImageLimits, embed: Embed) -> None:
+def _build(
+    items: Sequence[IndexItem],
+    folder: Path,
+    limits: ImageLimits,
+    embed: Embed,
+    remembered: RememberedFeatures | None,
+    *,
+    remember: bool,
+) -> None:
     import pandas as pd
 
     partial = folder.with_name(folder.name + ".part")
@@ -79,7 +107,7 @@ def _build(items: Sequence[IndexItem], folder: Path, limits: ImageLimits, embed:
             staged[name] = item
         except (BadImage, OSError) as error:
             rejected.append((getattr(error, "reason", "missing-file"), item.image_path))
-    names, features = embed(partial / "staged", partial / "scratch") if staged else ([], np.zeros((0, 0)))
+    names, features = _features(partial, staged, embed, remembered, remember=remember)
     rejected += [("truncated", staged[name].image_path) for name in staged.keys() - set(names)]
     np.save(partial / "features.npy", features.astype(np.float16))
     pd.DataFrame([dataclasses.asdict(staged[name]) for name in names]).to_parquet(
@@ -90,6 +118,52 @@ def _build(items: Sequence[IndexItem], folder: Path, limits: ImageLimits, embed:
     for scratch in ("staged", "scratch"):
         shutil.rmtree(partial / scratch, ignore_errors=True)
     os.rename(partial, folder)
+
+
+def _features(
+    partial: Path,
+    staged: Mapping[str, IndexItem],
+    embed: Embed,
+    remembered: RememberedFeatures | None,
+    *,
+    remember: bool,
+) -> tuple[list[str], np.ndarray]:
+    """Return names of staged files in their order and their features: remembered ones, and the others by ``embed``."""
+    if not staged:
+        return [], np.zeros((0, 0))
+    if remembered is None or (remembered.is_empty and not remember):
+        return embed(partial / "staged", partial / "scratch")
+    files = list(staged)
+    with ThreadPoolExecutor() as pool:
+        digests = list(pool.map(_content, (staged[name] for name in files)))
+    rows, there = remembered.look(digests)
+    features = {name: rows[at] for at, name in enumerate(files) if there[at]}
+    # A file that had to be written anew, upright and as JPEG, is not the photograph: its features are no one else's.
+    as_it_is = {name for name in files if (partial / "staged" / name).is_symlink()}
+    for name in features:
+        (partial / "staged" / name).unlink()
+    if len(features) < len(files):
+        names, encoded = embed(partial / "staged", partial / "scratch")
+        features |= dict(zip(names, encoded, strict=True))
+        content = dict(zip(files, digests, strict=True))
+        if remember:
+            # One that was written meanwhile may not be what was encoded.
+            new = [
+                at
+                for at, name in enumerate(names)
+                if name in as_it_is and content[name] and _content(staged[name]) == content[name]
+            ]
+            remembered.add([content[names[at]] for at in new], np.asarray(encoded[new], dtype=np.float32))
+    order = sorted(features)
+    return order, np.stack([features[name] for name in order]) if order else np.zeros((0, 0))
+
+
+def _content(item: IndexItem) -> str:
+    """Return the sha256 of an item's file; "" where it went away."""
+    try:
+        return digest_file(Path(item.image_path))
+    except OSError:
+        return ""
 
 
 def _stage(source: Path, target: Path, limits: ImageLimits) -> None:

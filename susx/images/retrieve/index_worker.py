@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from susx.features.remembered import RememberedFeatures
 from susx.image_files import ImageLimits
 from susx.images.retrieve.clip_model import register_model
 from susx.images.retrieve.index_items import IndexItem
@@ -36,7 +37,8 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     limits = ImageLimits(**job["limits"])
     build = Path(job["build"])
     embed = _inference(job) if job["clip_model"] else _absent
-    parts = build_parts(parts_of(items, job["part_size"]), build, job["digest"], limits, embed)
+    remembered = RememberedFeatures(*job["remembered"]) if job["remembered"] else None
+    parts = build_parts(parts_of(items, job["part_size"]), build, job["digest"], limits, embed, remembered)
     content, rows, width = assemble(parts, build / "out", Path(job["folder"]))
     if rows:
         _make_faiss(build / "out", build / "faiss", bool(job["clip_model"]))
