@@ -2,45 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from susx.labelling.answers import AnswerFile, last_words
+from susx.labelling.answers import Answer, AnswerFile, last_words
 from susx.labelling.corrections import CORRECTIONS, Corrections
 from susx.labelling.result import LabelResult
 from susx.types import Digest
 
-__all__ = ["and_said", "as_corrected"]
+__all__ = ["and_said", "as_corrected", "has_all", "said_by_people"]
 
 
 def as_corrected(result: LabelResult) -> LabelResult:
     """Return the labels with every answer in ``corrections.csv``; the same result where the table has them all.
 
-    What the file says of an image holds for it and its near-duplicates, an answer taken back among them. Answers that the table has from
-    elsewhere (``susx label --corrections``) stay.
-
     Raises:
         InputError: the file is no CSV of answers.
         StoreError: the features that the labels follow from are gone.
     """
-    from susx.labelling.judge import answers
-
-    frame = result.frame
     if result.folder is None:
         return result
     lines = AnswerFile(result.folder / CORRECTIONS).read()
-    if not lines:
-        return result
+    said = said_by_people(result, lines)
+    return result if not lines or has_all(result, said) else result.relabel(said)
+
+
+def said_by_people(result: LabelResult, lines: Sequence[Answer]) -> dict[Digest, str]:
+    """Return digest -> what people have said of each image, "" for none of these.
+
+    What the lines say of an image holds for it and its near-duplicates, an answer taken back among them. Answers that the table has from
+    elsewhere (``susx label --corrections``) stay.
+    """
+    frame = result.frame
     images = dict(zip(frame["path"], frame["digest"], strict=True))
     asked = {line.digest or images.get(line.path, "") for line in lines}
     settled = set(frame.loc[frame["digest"].isin(asked), "group"])
     elsewhere = frame[frame["said"] & ~frame["group"].isin(settled)]
     said = dict(zip(elsewhere["digest"], elsewhere["label"], strict=True))
-    said |= Corrections(last_words(lines)).said(images)
+    return said | Corrections(last_words(lines)).said(images)
+
+
+def has_all(result: LabelResult, said: Mapping[Digest, str]) -> bool:
+    """Whether the table says of each image what people said, and of no other that a person said it."""
+    from susx.labelling.judge import answers
+
+    frame = result.frame
     wanted = answers(frame["digest"].tolist(), frame["group"].tolist(), result.classes, said).labels
     there = [
         label if by_person else None for label, by_person in zip(frame["label"], frame["said"], strict=True)
     ]
-    return result if list(wanted) == there else result.relabel(said)
+    return list(wanted) == there
 
 
 def and_said(result: LabelResult, said: Mapping[Digest, str]) -> LabelResult:

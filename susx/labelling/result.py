@@ -124,12 +124,15 @@ class LabelResult:
             (self.folder or Path()) / MODEL, InductiveFit, "Label the folder again: susx label FOLDER."
         )
 
-    def relabel(self, said: Mapping[Digest, str]) -> LabelResult:
+    def relabel(
+        self, said: Mapping[Digest, str], features: Float32[np.ndarray, "query dim"] | None = None
+    ) -> LabelResult:
         """Return the labels as they are once people have said some.
 
         Args:
             said: digest of an image's file -> its label, "" for none of these. A label that is no class yet becomes one, which only
                 images that people gave it have until the folder is labelled again.
+            features: what ``features`` returns, where it is at hand.
 
         Raises:
             InputError, StoreError: as ``features`` and ``class_model``.
@@ -137,7 +140,8 @@ class LabelResult:
         from susx.labelling.judge import label_images
 
         model = self.class_model()
-        judged = label_images(model, self.features(), self.frame, self.record.classes, said)
+        rows = self.features() if features is None else features
+        judged = label_images(model, rows, self.frame, self.record.classes, said)
         record = self.record.with_classes(said.values()).with_estimate(judged.estimate)
         return dataclasses.replace(self, record=record, frame=judged.frame, model=model)
 

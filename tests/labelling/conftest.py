@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -17,6 +19,8 @@ from susx.demo.textures import render
 from susx.labelling.record import LabelRecord
 from susx.labelling.result import LabelResult
 from susx.methods.functional.folder_prototypes import inductive_from_folder
+from susx.store import ArtefactStore
+from susx.store.image_rows import ImageRows
 
 NAMES = ("banded", "dotted", "woven")
 
@@ -82,6 +86,20 @@ def make_result(
     model = inductive_from_folder(text, 10.0, text)
     record = LabelRecord(classes, str(photographs), "toy", "0" * 64)
     return LabelResult(record, frame, model=model).write(folder / "result")
+
+
+def make_taught(folder: Path, images: int = 90) -> LabelResult:
+    """Write a labelled folder whose features lie in a store: three clusters, of which the names take the second for the first class."""
+    drawn = make_result(folder, images)
+    text = torch.nn.functional.normalize(torch.eye(3, 16), dim=1)
+    cluster = np.arange(images) % 3
+    rows = 0.1 * np.random.default_rng(0).normal(size=(images, 16)) + np.eye(16)[5 + cluster]
+    rows += 0.4 * np.eye(16)[np.where(cluster == 1, 0, cluster)]
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    ImageRows(ArtefactStore(folder / "store"), "0" * 64).add(drawn.frame["digest"].tolist(), rows)
+    record = dataclasses.replace(drawn.record, store=str(folder / "store"))
+    model = inductive_from_folder(text, 10.0, torch.from_numpy(rows))
+    return LabelResult(record, drawn.frame, model=model).relabel({}).write(folder / "result")
 
 
 @pytest.fixture

@@ -52,6 +52,6 @@ def test_the_telling_come_first_and_all_are_there_once(tmp_path: Path) -> None:
 def test_without_features_the_doubtful_come_first(tmp_path: Path, kind: type[LabelResult]) -> None:
     """A store that was cleaned away takes the order, not the view."""
     session = session_of(kind, tmp_path)
-    margins = [session.margins[row] for row in session.view("next")]
+    margins = [session.fit.margins[row] for row in session.view("next")]
     assert margins == sorted(margins)
     session.warm()

@@ -14,7 +14,9 @@ import pytest
 
 from susx.labelling.audit_files import draw_anew
 from susx.labelling.result import LabelResult
-from tests.labelling.conftest import make_result
+from susx.labelling.review.refit import EVERY
+from susx.labelling.review.session import ReviewSession
+from tests.labelling.conftest import make_result, make_taught
 
 _FLAGS = (
     "--no-sandbox",
@@ -238,6 +240,69 @@ def test_on_a_telephone(labelled: LabelResult, serve: Serve, open_page: Open, sc
           .filter(([ratio]) => ratio < 4.5); }"""
     )
     assert low == []
+
+
+def correct_to(page: Any, tile: int, name: str) -> None:
+    """Click a tile and correct its label by keys."""
+    page.locator(f"#tile-{tile} .frame").click()
+    page.keyboard.press("c")
+    page.keyboard.type(name)
+    press(page, "Enter")
+
+
+def test_the_other_labels_follow_when_asked_to(tmp_path: Path, serve: Serve, open_page: Open) -> None:
+    """Six corrections, one click: other tiles of their kind change where they stand, and what comes next is in the new order."""
+    result = make_taught(tmp_path)
+    page = open_page(serve(result.folder))
+    page.locator("nav [data-view=next]").click()
+    page.wait_for_function(
+        "document.getElementById('title').textContent === 'Ask me next' && document.querySelector('#grid[aria-busy=false]')"
+    )
+    assert page.locator("#learn").is_disabled()
+    ids = [int(text) for text in page.eval_on_selector_all(".tile", "tiles => tiles.map(t => t.dataset.id)")]
+    asked = [tile for tile in ids if tile % 3 == 1 and tile < 86][:6]
+    for tile in asked:
+        correct_to(page, tile, "dotted")
+    assert page.locator("#learn").inner_text().startswith("Learn (6)")
+    page.locator("#learn").click()
+    page.locator("#fit", has_text="follow 6 answers").wait_for()
+    other = next(tile for tile in ids if tile % 3 == 1 and tile not in asked)
+    page.wait_for_function(
+        "id => document.querySelector(`#tile-${id} .label`)?.firstChild.textContent === 'dotted'", arg=other
+    )
+    assert page.locator("#learn").is_disabled()
+    assert len(lines(result)) == 6
+    session = ReviewSession(result)
+    session.refitter.run()
+    current = int(page.locator(".tile.current").get_attribute("data-id"))
+    shown = [
+        int(text) for text in page.eval_on_selector_all(".tile", "tiles => tiles.map(t => t.dataset.id)")
+    ]
+    before, after = shown[: shown.index(current) + 1], shown[shown.index(current) + 1 :]
+    expected = [tile for tile in session.view("next") if tile not in before]
+    assert after
+    assert after == expected[: len(after)]
+    press(page, "Enter")
+    assert lines(result)[-1]["path"] == result.frame["path"][current]
+
+
+def test_the_other_labels_follow_by_themselves_after_enough_answers(
+    tmp_path: Path, serve: Serve, open_page: Open
+) -> None:
+    """A selection of a class is answered at once: nothing is clicked, and the count of the classes changes."""
+    result = make_taught(tmp_path)
+    page = open_page(serve(result.folder))
+    ids = [int(text) for text in page.eval_on_selector_all(".tile", "tiles => tiles.map(t => t.dataset.id)")]
+    for tile in [tile for tile in ids if tile % 3 == 1 and tile < 86][: EVERY - 1]:
+        page.locator(f"#tile-{tile} .frame").click(modifiers=["Control"])
+    page.keyboard.press("c")
+    page.keyboard.type("dotted")
+    press(page, "Enter")
+    assert page.locator("#fit").inner_text() == ""
+    first = next(tile for tile in ids if tile % 3 == 0)
+    page.locator(f"#tile-{first} .frame").click()
+    press(page, "Enter")
+    page.locator("#fit", has_text=f"follow {EVERY} answers").wait_for()
 
 
 def test_markup_in_names_is_text(tmp_path: Path, serve: Serve, open_page: Open) -> None:

@@ -29,7 +29,8 @@ def ordered(session: ReviewSession, view: View, name: str, order: str) -> list[i
     """
     said = session.said()
     tiles = session.tiles
-    doubt = np.minimum(session.margins, 1 - session.outside)
+    fit = session.fit
+    doubt = np.minimum(fit.margins, 1 - fit.outside)
     if view == "said":
         return sorted(
             (tile for tile in tiles if tile in said), key=lambda tile: said[tile].time, reverse=True
@@ -42,10 +43,10 @@ def ordered(session: ReviewSession, view: View, name: str, order: str) -> list[i
         chosen = [
             t
             for t in tiles
-            if session.current(t, said) == "" or (t not in said and session.outside[t] >= _OUTSIDER)
+            if session.current(t, said) == "" or (t not in said and fit.outside[t] >= _OUTSIDER)
         ]
-        return sorted(chosen, key=lambda tile: (-session.outside[tile], tile))
-    waiting = [tile for tile in tiles if tile not in said and not session.said_before[tile]]
+        return sorted(chosen, key=lambda tile: (-fit.outside[tile], tile))
+    waiting = [tile for tile in tiles if tile not in said and not fit.said_before[tile]]
     if view == "next":
         return asked_next(session, waiting)
     return sorted(waiting, key=lambda tile: (doubt[tile], tile))

@@ -24,7 +24,8 @@ def asked_next(session: ReviewSession, waiting: Sequence[int]) -> list[int]:
 
     Where the store no longer holds the features, all are by doubt.
     """
-    by_doubt = sorted(waiting, key=lambda tile: (session.margins[tile], tile))
+    margins = session.fit.margins
+    by_doubt = sorted(waiting, key=lambda tile: (margins[tile], tile))
     if not session.result.record.store:
         return by_doubt
     try:
@@ -50,7 +51,7 @@ def _telling(session: ReviewSession, tiles: Sequence[int]) -> list[int]:
     spread = whitening(rows.mean(dim=0), covariance(rows), _SHRINKAGE)
     corrections = torch.full((len(chosen),), UNSAID)
     corrections[len(tiles) :] = 0
-    sure = torch.from_numpy(session.sure[chosen]).float()[:, None]
+    sure = torch.from_numpy(session.fit.sure[chosen]).float()[:, None]
     labels = FolderLabels(
         sure, sure, 1 - sure[:, 0], torch.ones(1), corrections, spread.mean.float(), spread.matrix.float()
     )

@@ -43,6 +43,10 @@ class _Answers(BaseModel):
     audit: bool = False
 
 
+class _Nothing(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
 class _Undo(BaseModel):
     model_config = ConfigDict(extra="forbid")
     who: str = Field("", max_length=100)
@@ -95,9 +99,10 @@ def create_app(session: ReviewSession, pictures: Pictures, who: str) -> FastAPI:
     def changes(since: str) -> Json:
         if session.version == since:
             return {"version": since}
-        tiles, asked = session.changed_since(since)
+        version = session.version
+        tiles, asked, refitted = session.changed_since(since)
         return {
-            "version": session.version, "tiles": session.describe(tiles), "asked": session.describe(asked, audit=True),
+            "version": version, "refitted": refitted, "tiles": session.describe(tiles), "asked": session.describe(asked, audit=True),
             "summary": session.summary(),
         }  # fmt: skip
 
@@ -107,6 +112,11 @@ def create_app(session: ReviewSession, pictures: Pictures, who: str) -> FastAPI:
             [Named(one.id, one.label) for one in said.answers], said.who or who, audit=said.audit
         )
         return {"tiles": session.describe(rows, audit=said.audit), "summary": session.summary()}
+
+    @app.post("/api/refit")
+    def refit(said: _Nothing) -> Json:
+        session.refitter.begin()
+        return {"summary": session.summary()}
 
     @app.post("/api/undo")
     def undo(said: _Undo) -> Json:

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from jaxtyping import Float32
@@ -25,6 +24,7 @@ from susx.labelling.corrections import CORRECTIONS, Corrections
 from susx.labelling.result import LabelResult
 from susx.labelling.review.order import ORDERS, View, ordered
 from susx.labelling.review.progress import accuracy_of
+from susx.labelling.review.refit import Fit, Refitter
 from susx.types import Digest, Json
 
 __all__ = ["Named", "ReviewSession"]
@@ -53,10 +53,6 @@ class ReviewSession:
         self.folder: Path = result.folder
         frame = result.frame
         self.paths, self.digests = frame["path"].tolist(), frame["digest"].tolist()
-        self.labels, self.seconds = frame["label"].tolist(), frame["second"].tolist()
-        self.sure, self.margins = frame["probability"].to_numpy(), frame["margin"].to_numpy()
-        self.outside = frame["none_of_these"].to_numpy()
-        self.said_before = frame["said"].to_numpy()
         self._groups = frame["group"].tolist()
         self._members: dict[int, list[int]] = {}
         for row, group in enumerate(self._groups):
@@ -72,6 +68,12 @@ class ReviewSession:
         self._audit: tuple[object, Audit | None] = (None, None)
         self._features: Float32[np.ndarray, "query dim"] | None = None
         self._lock = threading.Lock()
+        self.refitter = Refitter(result, self._corrections, self.features)
+
+    @property
+    def fit(self) -> Fit:
+        """The labels as they follow from the answers so far."""
+        return self.refitter.fit
 
     @property
     def tiles(self) -> list[int]:
@@ -89,14 +91,15 @@ class ReviewSession:
         return self._features
 
     def warm(self) -> None:
-        """Have in memory what the first "ask me next" would wait for; without it, it only waits."""
+        """Fit what was said since the table was written, and have in memory what the first "ask me next" would wait for."""
+        self.refitter.begin()
         with contextlib.suppress(SusxError):
             self.view("next")
 
     @property
     def version(self) -> str:
-        """Changes with every answer, whoever gave it."""
-        return f"{len(self._corrections.read())}.{len(self._audit_answers.read())}"
+        """Changes with every answer, whoever gave it, and with every fit."""
+        return f"{len(self._corrections.read())}.{len(self._audit_answers.read())}.{self.refitter.ended}"
 
     def audit(self) -> Audit | None:
         """Return the latest audit of the folder, drawn before or while the page is open."""
@@ -136,7 +139,7 @@ class ReviewSession:
     def current(self, row: int, said: Mapping[int, Answer]) -> str:
         """Return the label of an image: what was said of it, else what the table says."""
         answer = said.get(row)
-        return cast(str, self.labels[row]) if answer is None else answer.label
+        return self.fit.labels[row] if answer is None else answer.label
 
     def describe(self, rows: Sequence[int], *, audit: bool = False) -> list[Json]:
         """Return what the page shows of some rows.
@@ -169,6 +172,8 @@ class ReviewSession:
                 lines.append(Answer(at, self.paths[self._rows[digest][0]], digest, label, who))
         with self._lock:
             (self._audit_answers if audit else self._corrections).append(lines)
+        if not audit:
+            self.refitter.after_answers()
         return self._shown(changed, audit)
 
     def undo(self, who: str, *, audit: bool = False) -> list[int]:
@@ -188,28 +193,28 @@ class ReviewSession:
             log.append([Answer(at, word.path, word.digest, "", who, "undo") for word in words])
         return self._shown([row for word in words for row in self._rows_of(word)], audit)
 
-    def changed_since(self, version: str) -> tuple[list[int], list[int]]:
-        """Return the rows of which something was said since a version: by corrections, by audit.
+    def changed_since(self, version: str) -> tuple[list[int], list[int], bool]:
+        """Return the rows of which something was said since a version, by corrections and by audit, and whether a fit ended since.
 
         Raises:
             InputError: no version.
         """
         try:
-            corrections, audit = (int(part) for part in version.split("."))
+            corrections, audit, ended = (int(part) for part in version.split("."))
         except ValueError:
-            raise InputError(f"A version is two numbers, found {version!r}.") from None
+            raise InputError(f"A version is three numbers, found {version!r}.") from None
         rows = [row for word in self._corrections.read()[corrections:] for row in self._rows_of(word)]
         asked = [row for word in self._audit_answers.read()[audit:] for row in self._rows_of(word)]
-        return self._shown(rows, False), self._shown(asked, True)
+        return self._shown(rows, False), self._shown(asked, True), ended != self.refitter.ended
 
     def summary(self) -> Json:
         """Return counts, classes, accuracy so far and the state of the audit."""
-        said = self.said()
+        said, fit = self.said(), self.fit
         counts, answered = Counter[str](), Counter[str]()
         for tile in self.tiles:
             label = self.current(tile, said)
             counts[label] += 1
-            answered[label] += tile in said or bool(self.said_before[tile])
+            answered[label] += tile in said or bool(fit.said_before[tile])
         words = Corrections(last_words(self._corrections.read()))
         classes = dict.fromkeys(
             [*self.result.classes, *words.new_classes(self.result.classes), *sorted(counts)]
@@ -233,23 +238,24 @@ class ReviewSession:
             "none": counts[""],
             "accuracy": accuracy_of(self, said, state),
             "audit": state,
+            "fit": self.refitter.state(),
             "strangers": len(words.unknown(self._by_path)),
         }
 
     def _tile(self, row: int, answer: Answer | None, drawn: Mapping[str, str]) -> Json:
-        digest = self.digests[row]
+        digest, fit = self.digests[row], self.fit
         return {
             "id": row,
             "path": str(self.paths[row]).encode(errors="backslashreplace").decode(),
             "digest": digest[:16],
-            "label": drawn.get(digest, self.labels[row]),
-            "second": self.seconds[row],
-            "probability": round(float(self.sure[row]), 4),
-            "outside": round(float(self.outside[row]), 4),
+            "label": drawn.get(digest, fit.labels[row]),
+            "second": fit.seconds[row],
+            "probability": round(float(fit.sure[row]), 4),
+            "outside": round(float(fit.outside[row]), 4),
             "alike": 1 if drawn else len(self._members[self._groups[row]]),
             "said": None if answer is None else answer.label,
             "who": "" if answer is None else answer.who,
-            "before": bool(self.said_before[row]) and not drawn,
+            "before": bool(fit.said_before[row]) and not drawn,
         }
 
     def _drawn(self) -> dict[str, str]:

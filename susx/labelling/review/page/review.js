@@ -32,6 +32,7 @@ const showSummary = (summary) => {
   $("progress").value = summary.answered;
   $("progress-text").textContent = `${summary.answered.toLocaleString("en")} of ${summary.tiles.toLocaleString("en")} answered`;
   showAccuracy(summary);
+  showFit(summary.fit);
   showClasses(summary);
   const button = document.querySelector("nav [data-view=audit]");
   button.textContent = summary.audit ? `Audit ${summary.audit.answered}/${summary.audit.asked}` : "Audit";
@@ -47,6 +48,15 @@ const showAccuracy = ({ accuracy: { random, chosen }, audit: drawn }) => {
   } else if (drawn) lines.push("Answer the audit to know how right the labels are.");
   if (chosen.n) lines.push(` ${chosen.right} of ${chosen.n} other answers confirmed the label: not drawn at random, so no measure of the folder.`);
   $("accuracy").replaceChildren(...lines);
+};
+
+const showFit = ({ answers, waiting, running, trouble, every, possible }) => {
+  const button = $("learn");
+  button.disabled = running || !waiting || !possible;
+  button.firstChild.textContent = running ? "Learning … " : waiting ? `Learn (${waiting}) ` : "Learn ";
+  button.title = `The other labels follow the answers; by themselves after every ${every}.`;
+  $("fit").textContent = trouble && waiting ? `The other labels do not follow the answers: ${trouble}` : answers ? `The other labels follow ${answers.toLocaleString("en")} answers.` : "";
+  if (running) setTimeout(follow, 200);
 };
 
 const showClasses = (summary) => {
@@ -215,6 +225,37 @@ const undo = async () => {
   }
 };
 
+/** Let the other labels follow the answers. */
+const learn = async () => {
+  if ($("learn").disabled) return;
+  try {
+    showSummary((await ask("api/refit", {})).summary);
+  } catch (error) {
+    trouble(error.message);
+  }
+};
+
+/** Show the labels of a new fit: tiles where they stand, and what comes after the current one in its new order. */
+const renew = async () => {
+  const turn = state.loading, ids = [...state.tiles.keys()];
+  for (let at = 0; at < ids.length; at += 500) {
+    const { tiles } = await ask(`api/tiles?${new URLSearchParams({ ids: ids.slice(at, at + 500).join(",") })}`);
+    if (turn !== state.loading) return;
+    applied(tiles);
+  }
+  if (!["next", "doubt"].includes(state.view) || !state.ids.length) return;
+  const order = (await ask(`api/view?${new URLSearchParams({ view: state.view, name: "", order: state.order })}`)).ids;
+  await fetching;
+  if (turn !== state.loading || state.selected.size) return;
+  const stay = state.ids.slice(0, state.cursor + 1), there = new Set(stay);
+  for (const id of state.ids.slice(state.cursor + 1, state.drawn)) {
+    element(id)?.remove();
+    state.tiles.delete(id);
+  }
+  Object.assign(state, { ids: [...stay, ...order.filter((id) => !there.has(id))], drawn: stay.length });
+  await more();
+};
+
 const pick = picker($("picker"), $("pick"), $("choices"), $("pick-count"));
 
 const correct = () => {
@@ -256,9 +297,10 @@ const actions = {
   all: () => { if (!audit()) selectAll(); },
   zoom,
   undo,
+  learn,
 };
 
-const KEYS = { Enter: "confirm", c: "correct", 2: "second", n: "none", x: "select", a: "all", z: "zoom", " ": "zoom", u: "undo" };
+const KEYS = { Enter: "confirm", c: "correct", 2: "second", n: "none", x: "select", a: "all", z: "zoom", " ": "zoom", u: "undo", l: "learn" };
 
 const moved = (key) => ({ ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(), ArrowUp: -columns(), Home: -1e9, End: 1e9 })[key];
 
@@ -325,17 +367,22 @@ named();
 
 // ---- what others answer meanwhile
 
+let following = false;
 const follow = async () => {
-  if (document.visibilityState !== "visible" || !state.summary) return;
+  if (document.visibilityState !== "visible" || !state.summary || following) return;
+  following = true;
   try {
-    const { version, tiles, asked, summary } = await ask(`api/changes?${new URLSearchParams({ since: state.seen })}`);
+    const { version, tiles, asked, summary, refitted } = await ask(`api/changes?${new URLSearchParams({ since: state.seen })}`);
     state.seen = version;
     if (summary) {
       applied(audit() ? asked : tiles);
       showSummary(summary);
-    }
+      if (refitted && !audit()) await renew();
+    } else if (state.summary.fit.running) setTimeout(follow, 200);
   } catch (error) {
     trouble(error.message);
+  } finally {
+    following = false;
   }
 };
 
