@@ -5,6 +5,7 @@ from susx.config.experiment import ExperimentConfig, ExperimentData, ExperimentM
 from susx.config.folders import config_folders, config_names, find_config
 from susx.config.load import load_dataset, load_experiment, load_profile
 from susx.config.profile import (
+    OVER_FETCH,
     CurationConfig,
     DownloadConfig,
     EncoderConfig,
@@ -16,6 +17,7 @@ from susx.config.profile import (
 )
 
 __all__ = [
+    "OVER_FETCH",
     "ClassHints",
     "CurationConfig",
     "DatasetConfig",

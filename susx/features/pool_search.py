@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from susx.config import OVER_FETCH
 from susx.errors import InputError, MismatchError
 from susx.features.feature_set import Split
-from susx.methods.functional.support_choice import DEPTH, choose_support, wanted
+from susx.methods.functional.support_choice import choose_support, wanted
 from susx.methods.rows import checked_unit_rows
 
 __all__ = ["nearest_rows", "nearest_rows_of_parts", "read_pool", "support_from_pool"]
@@ -46,7 +47,7 @@ def support_from_pool(
     logit_scale: float,
     pool: Float[Tensor, "rows dim"],
     per_class: int,
-    depth: float = DEPTH,
+    depth: float = OVER_FETCH,
 ) -> Split:
     """Return the support that a pool of features gives each class, as a build's search and curation choose it.
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from susx.config import ClassHints
+from susx.config import OVER_FETCH, ClassHints
 from susx.errors import InputError
 from susx.records import Prompt
 from susx.seeds import derive_seed
@@ -66,7 +66,7 @@ def queries_for(
     hints: ClassHints | None,
     budget: int,
     *,
-    over_fetch: float = 3.0,
+    over_fetch: float = OVER_FETCH,
     max_sentences: int = 10,
     seed: int = 0,
 ) -> list[Query]:

@@ -16,10 +16,10 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
+from susx.config import OVER_FETCH
 from susx.methods.functional.pool_selection import selection_scores
 
 __all__ = [
-    "DEPTH",
     "DUPLICATE_COSINE",
     "KEPT",
     "SupportChoice",
@@ -28,10 +28,6 @@ __all__ = [
     "nearly_equal",
     "wanted",
 ]
-
-DEPTH = 3.0
-"""Candidates a class for every image wanted. On the swapped cells in / out: 1 gives 59.1 / 56.7, 1.5 59.2 / 56.8,
-3 60.1 / 56.8, 5 60.3 / 56.8, the whole pool 60.3 / 56.7."""
 
 DUPLICATE_COSINE = 0.985
 """Images at least this similar are the same picture where nothing but features is known."""
@@ -125,7 +121,7 @@ def choose_support(
 
 
 def candidate_rows(
-    similarities: Float[Tensor, "rows classes"], per_class: int, depth: float = DEPTH
+    similarities: Float[Tensor, "rows classes"], per_class: int, depth: float = OVER_FETCH
 ) -> tuple[Int64[Tensor, " candidates"], Int64[Tensor, " candidates"]]:
     """Return the pool rows that are candidates, and the class each is one of: by class, nearest first.
 
@@ -137,7 +133,7 @@ def candidate_rows(
     return nearest.T.reshape(-1), classes.repeat_interleave(len(nearest))
 
 
-def wanted(per_class: int, depth: float = DEPTH) -> int:
+def wanted(per_class: int, depth: float = OVER_FETCH) -> int:
     """Return how many candidates a class is given.
 
     >>> wanted(16), wanted(3, 1.5)

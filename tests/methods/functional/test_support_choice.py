@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from susx.config import OVER_FETCH
 from susx.methods.functional.pool_selection import selection_scores
 from susx.methods.functional.support_choice import (
-    DEPTH,
     KEPT,
     candidate_rows,
     choose_support,
@@ -111,6 +111,6 @@ def test_few_candidates_are_legal(rows: int) -> None:
 
 
 def test_a_small_pool_gives_what_it_has() -> None:
-    rows, labels = candidate_rows(torch.zeros(2, 3), 16, DEPTH)
+    rows, labels = candidate_rows(torch.zeros(2, 3), 16, OVER_FETCH)
     assert rows.tolist() == [0, 1] * 3
     assert labels.tolist() == [0, 0, 1, 1, 2, 2]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, field_validator
 
-from susx.config import DownloadConfig
+from susx.config import OVER_FETCH, DownloadConfig
 from susx.errors import ConfigError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.candidates import Candidate
@@ -141,7 +141,7 @@ class BackendSettings(BaseModel, ABC):
     """Whether it asks a public source; it is opened anew for each build, which may find it up again."""
 
     backend: str
-    over_fetch: PositiveFloat = 3.0
+    over_fetch: PositiveFloat = OVER_FETCH
     licence: tuple[str, ...] = ()
     """Creative Commons licences that are admitted, of cc0, pdm, by, by-sa, by-nd, by-nc, by-nc-sa and by-nc-nd; all where none is said.
     An image of another licence, or of none that its source states, is not fetched and counts as ``licence``."""
