@@ -65,6 +65,8 @@ class Group:
 
     images: int
     tiles: tuple[Tile, ...]
+    proposals: tuple[str, ...] = ()
+    """Captions of the pool's images that look like them."""
 
 
 def write_page(result: LabelResult) -> Path:
@@ -112,7 +114,10 @@ def render_page(result: LabelResult) -> str:
             empty=[name for name in record.classes if name not in names],
             bins=_histogram(frame),
             outsiders=[tiles[int(at)] for at in outsiders.index],
-            groups=[Group(len(group), tuple(tiles[at] for at in group[:_PER_END])) for group in groups],
+            groups=[
+                Group(len(group), tuple(tiles[at] for at in group[:_PER_END]), _proposals(result, group))
+                for group in groups
+            ],
             left_out=sorted(record.left_out.items()),
         )
     )
@@ -130,6 +135,12 @@ def _groups(result: LabelResult) -> list[list[int]]:
     from susx.labelling.unexplained import unexplained_groups
 
     return unexplained_groups(result.frame, result.features())[:12] if len(result) else []
+
+
+def _proposals(result: LabelResult, group: Sequence[int]) -> tuple[str, ...]:
+    digests = result.frame["digest"]
+    proposals = (result.proposals.get(digests[at], ()) for at in group)
+    return tuple(for_terminal(caption) for caption in next(filter(None, proposals), ()))
 
 
 def _tiles(result: LabelResult, places: Sequence[int]) -> dict[int, Tile]:

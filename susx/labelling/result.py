@@ -3,16 +3,18 @@
     RESULT/labels.csv, labels.parquet, labels.jsonl   one row per image (``table``)
     RESULT/labels.json                                what holds for all of them (``record``)
     RESULT/left_out.csv                               files that are no row, each with its reason
+    RESULT/proposals.json                             what images that no name explains may be, in words of the pool
     RESULT/classes.safetensors                        what was known of the classes, to label again without fitting (``model``)
     RESULT/corrections.csv                            what people said (``corrections``): append-only
     RESULT/audit.csv                                  what audits said, in the same form; never mixed with the former
 
-The first five are replaced, each in one rename, ``labels.json`` last; the last two are never written here.
+The first six are replaced, each in one rename, ``labels.json`` last; the last two are never written here.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ from jaxtyping import Float32
 from susx.errors import InputError, StoreError
 from susx.labelling import table
 from susx.labelling.record import LabelRecord
+from susx.printable import for_json
 from susx.store import open_store, write_atomically
 from susx.store.image_rows import ImageRows
 from susx.store.values import read_value, value_to_bytes
@@ -41,6 +44,7 @@ TABLE = "labels.jsonl"
 AUDIT = "audit.csv"
 MODEL = "classes.safetensors"
 LEFT_OUT = "left_out.csv"
+PROPOSALS = "proposals.json"
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class LabelResult:
         left_out: path -> reason of each file that is no row.
         folder: where it lies; None before it was written.
         model: what was known of the classes, where it is at hand without reading.
+        proposals: digest of an image that no name explains -> captions of the pool's images that look like its group.
     """
 
     record: LabelRecord
@@ -60,6 +65,7 @@ class LabelResult:
     left_out: Mapping[str, str] = field(default_factory=dict)
     folder: Path | None = None
     model: InductiveFit | None = None
+    proposals: Mapping[Digest, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path | str) -> LabelResult:
@@ -79,7 +85,9 @@ class LabelResult:
             ) from error
         except OSError as error:
             raise InputError(f"The labels in {folder} cannot be read: {error}.") from error
-        return cls(record, frame, _read_left_out(folder / LEFT_OUT), folder)
+        return cls(
+            record, frame, _read_left_out(folder / LEFT_OUT), folder, proposals=_read_proposals(folder / PROPOSALS)
+        )  # fmt: skip
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -159,6 +167,7 @@ class LabelResult:
             "labels.csv": table.as_csv(self.frame),
             "labels.parquet": table.as_parquet(self.frame),
             LEFT_OUT: _left_out(self.left_out),
+            PROPOSALS: for_json(json.dumps(dict(self.proposals), indent=0, ensure_ascii=False)).encode(),
             MODEL: value_to_bytes(model),
             TABLE: table.as_jsonl(self.frame),
             RECORD: self.record.as_json(),
@@ -204,4 +213,13 @@ def _read_left_out(path: Path) -> dict[str, str]:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             return {row["path"]: row["reason"] for row in csv.DictReader(file)}
     except (OSError, KeyError, csv.Error):
+        return {}
+
+
+def _read_proposals(path: Path) -> dict[Digest, tuple[str, ...]]:
+    """Return what was proposed; nothing where there is no such file: an earlier version wrote none."""
+    try:
+        said = json.loads(path.read_bytes())
+        return {str(digest): tuple(map(str, captions)) for digest, captions in said.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
         return {}

@@ -16,6 +16,10 @@ _OUTSIDE = 0.5
 """Score of "none of these" from which an image is looked at."""
 _LEAST = 3
 """Images, near-duplicates counted once, that make a group."""
+_QUARTILE = 0.25
+"""Of the cosines within a class, where there is no second one."""
+_UNKNOWN = 0.9
+"""Mean cosine that makes images alike where no image is one of the classes, which would tell it."""
 _MOST = 2000
 """Images looked at, those that are least of all classes first."""
 
@@ -23,8 +27,8 @@ _MOST = 2000
 def unexplained_groups(frame: pd.DataFrame, features: Float32[np.ndarray, "query dim"]) -> list[list[int]]:
     """Return groups of places in the table, largest first; in each the image nearest to the group's middle comes first.
 
-    Two images are alike when they are nearer than images of one class mostly are (the median cosine of an image and the mean of its
-    label's). Groups grow around leaders (Hartigan, "Clustering algorithms", 1975), least of all classes first.
+    Groups are joined, the nearest first, as long as the mean cosine between their images (average linkage, Sokal and Michener 1958) is
+    rather that within a class than that between two.
     """
     shown = frame.drop_duplicates("group").index.to_numpy()
     outside = frame["none_of_these"].to_numpy()[shown]
@@ -33,35 +37,41 @@ def unexplained_groups(frame: pd.DataFrame, features: Float32[np.ndarray, "query
     order = [int(shown[at]) for at in by_score if outside[at] > _OUTSIDE and not said[at]][:_MOST]
     if len(order) < _LEAST:
         return []
+    from scipy.cluster.hierarchy import fcluster, linkage
+
     alike = _alike(frame, features, shown)
-    leaders: list[np.ndarray] = []
-    groups: list[list[int]] = []
-    for at in order:
-        near = np.array([leader @ features[at] for leader in leaders])
-        if len(near) and near.max() >= alike:
-            best = int(near.argmax())
-            groups[best].append(at)
-            mean = features[groups[best]].mean(axis=0)
-            leaders[best] = mean / max(float(np.linalg.norm(mean)), 1e-12)
-        else:
-            groups.append([at])
-            leaders.append(features[at])
-    kept = [
-        sorted(group, key=lambda at: -float(features[at] @ leader))
-        for group, leader in zip(groups, leaders, strict=True)
-        if len(group) >= _LEAST
-    ]
+    rows = features[order].astype(np.float64)
+    parts = fcluster(linkage(rows, "average", "cosine"), max(0.0, 1 - alike), "distance")
+    kept = []
+    for part in np.unique(parts):
+        group = [order[at] for at in np.flatnonzero(parts == part)]
+        if len(group) >= _LEAST:
+            middle = features[group].sum(axis=0)
+            kept.append(sorted(group, key=lambda at, middle=middle: -float(features[at] @ middle)))  # type: ignore[misc]
     return sorted(kept, key=len, reverse=True)
 
 
 def _alike(frame: pd.DataFrame, features: np.ndarray, shown: np.ndarray) -> float:
-    """Return the median cosine of an image that is one of the classes and the mean of its label's images."""
+    """Return the cosine half-way between images of one class and images of two that are near each other.
+
+    Both are medians over images that are one of the classes: of the mean cosine to the others of the same label, and to those of the label
+    that comes next.
+    """
     inside = shown[frame["none_of_these"].to_numpy()[shown] <= _OUTSIDE]
-    cosines: list[float] = []
-    labels = frame["label"].to_numpy()
-    for name in set(labels[inside]):
-        rows = features[inside[labels[inside] == name]]
-        if len(rows) > 1:
-            mean = rows.mean(axis=0)
-            cosines += (rows @ (mean / max(float(np.linalg.norm(mean)), 1e-12))).tolist()
-    return float(np.median(cosines)) if cosines else 0.9
+    _, labels, counts = np.unique(
+        frame["label"].to_numpy()[inside].astype(str), return_inverse=True, return_counts=True
+    )
+    if not len(inside) or counts.max() < 2:
+        return _UNKNOWN
+    rows = features[inside]
+    sums = np.zeros((len(counts), rows.shape[1]), dtype=np.float32)
+    np.add.at(sums, labels, rows)
+    cosines = rows @ sums.T
+    at = np.arange(len(rows))
+    many = counts[labels] > 1
+    own = ((cosines[at, labels] - 1) / np.maximum(counts[labels] - 1, 1))[many]
+    if len(counts) == 1:
+        return float(np.quantile(own, _QUARTILE))
+    cosines /= counts
+    cosines[at, labels] = -1
+    return float(np.median(own) + np.median(cosines.max(axis=1))) / 2

@@ -12,7 +12,7 @@ from pathlib import Path
 from susx.errors import InputError
 from susx.labelling import LabelRecord, LabelResult, judge
 from susx.labelling.table import checked
-from susx.pipeline import class_model, encode_folder, label
+from susx.pipeline import class_model, encode_folder, label, propose
 from susx.pipeline.executors import Executor
 from susx.pipeline.inputs import Done
 from susx.pipeline.label_plan import LabelPlan
@@ -50,6 +50,8 @@ def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
     done = done.plus(executor.run(class_model.STAGE, jobs))
     check_inputs(jobs := label.label_jobs(build, done, plan.said))
     done = done.plus(executor.run(label.STAGE, jobs))
+    check_inputs(jobs := propose.propose_jobs(build, done))
+    proposals = propose.read(store, executor.run(propose.STAGE, jobs)[0]) if jobs else {}
     left_out = {**plan.folder.left_out}
     left_out |= {path: facts[digest] for path, digest in plan.folder.photos.items() if facts[digest]}
     by_digest = label.read_labels(store, done.one(label.STAGE)).set_index("digest", drop=False)
@@ -57,7 +59,7 @@ def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
     rows = by_digest.loc[[plan.folder.photos[path] for path in paths]].assign(path=paths)
     return LabelResult(
         _record(plan, left_out).with_estimate(label.read_estimate(store, done.one(label.STAGE))), checked(rows), dict(sorted(left_out.items())),
-        model=class_model.read(store, done.one(class_model.STAGE)),
+        model=class_model.read(store, done.one(class_model.STAGE)), proposals=proposals,
     )  # fmt: skip
 
 

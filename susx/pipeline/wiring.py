@@ -29,6 +29,7 @@ from susx.pipeline import (
     pool,
     pool_statistics,
     prompts,
+    propose,
     report,
     search,
     target,
@@ -81,6 +82,7 @@ _LABEL = (
     Wire(encode_folder.STAGE,    "a share of the folder"),
     Wire(class_model.STAGE,      "folder's class list", (text_classifier.STAGE, pool_statistics.STAGE, pool.STAGE, encode_folder.STAGE)),
     Wire(label.STAGE,            "folder",             (class_model.STAGE, encode_folder.STAGE)),
+    Wire(propose.STAGE,          "folder",             (label.STAGE, pool.STAGE)),
 )
 _EXPERIMENT = (
     Wire(encode_data_set.STAGE,  "data set of images"),
