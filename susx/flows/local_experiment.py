@@ -85,10 +85,11 @@ def _run(
 ) -> Measured:
     from susx.flows.experiment import experiment_flow, run_experiment
 
+    # Made here: the work is sent to worker processes, and a console holds locks that cannot travel.
+    progress = Progress(console, list(EXPERIMENT_STAGES))
+
     def work(file: str) -> Measured:
-        return run_experiment(
-            experiment, store, Progress(console, list(EXPERIMENT_STAGES)), runner, ray_address
-        )
+        return run_experiment(experiment, store, progress, runner, ray_address)
 
     measured: Measured = in_local_flow(work, experiment_flow, (str(experiment.file),), server)
     return measured
