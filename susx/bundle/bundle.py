@@ -175,6 +175,7 @@ def load_bundle(
     batch_size: int = 64,
     workers: int = 2,
     reject: float | None = None,
+    few: bool = False,
 ) -> Bundle:
     """Load a bundle from its folder, or from the Hugging Face Hub (``hf://owner/name[@revision]``).
 
@@ -183,6 +184,7 @@ def load_bundle(
         device: auto, cpu or cuda.
         batch_size, workers: images encoded at once, and threads that decode them; they do not change the result.
         reject: say which images are none of the classes, at this share of outsiders that may pass.
+        few: open it for a picture or two: sooner, and slower for each picture.
 
     Raises:
         InputError, DamagedArtefact, ModelError: see :func:`susx.bundle.read.read_bundle`.
@@ -192,7 +194,10 @@ def load_bundle(
     if batch_size < 1 or workers < 1:
         raise InputError(f"batch_size and workers must be at least 1, found {batch_size} and {workers}.")
     return Bundle(
-        read_bundle(locate_bundle(folder), device), batch_size=batch_size, workers=workers, reject=reject
+        read_bundle(locate_bundle(folder), device, few=few),
+        batch_size=batch_size,
+        workers=workers,
+        reject=reject,
     )
 
 

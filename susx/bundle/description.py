@@ -129,7 +129,9 @@ class Description(_Strict):
 
     def sealed(self) -> Description:
         """Return it with its own digest."""
-        text = json.dumps(self.model_dump(mode="json", exclude={"digest"}), sort_keys=True)
+        # Without defaults: a field that a later version adds changes no digest of what was written before.
+        content = self.model_dump(mode="json", exclude={"digest"}, exclude_defaults=True)
+        text = json.dumps(content, sort_keys=True)
         return self.model_copy(update={"digest": hashlib.sha256(text.encode()).hexdigest()})
 
 

@@ -27,6 +27,9 @@ from susx.errors import ConfigError
 __all__ = ["Candidate", "candidates", "replace_graph"]
 
 _PRODUCTS = ["MatMul", "Gemm"]
+_LARGEST = 2_000_000_000
+"""Bytes that one protobuf holds (2 GiB at most)."""
+
 _CALIBRATION = 32
 """Pictures that the static scales are fixed on; more take memory for every value of the graph."""
 
@@ -61,9 +64,9 @@ def candidates(
         pixels: inputs to calibrate and to compare with.
 
     Raises:
-        ConfigError: the graph keeps its weights in a file beside it, or cannot be brought to fewer bits.
+        ConfigError: the graph has more than 2 GB, or cannot be brought to fewer bits.
     """
-    if graph.with_name(f"{graph.name}.data").exists():
+    if _size(graph) > _LARGEST:
         raise ConfigError(
             "Weights of more than 2 GB are not quantised; leave --quantize out, or use a smaller encoder."
         )
@@ -133,7 +136,7 @@ def _half(graph: Path, path: Path, pixels: Sequence[np.ndarray]) -> None:
 
 
 def _require_smaller(graph: Path, path: Path) -> None:
-    if path.stat().st_size > 0.9 * graph.stat().st_size:
+    if _size(path) > 0.9 * _size(graph):
         raise ValueError("hardly anything of it can be made smaller")
 
 
@@ -152,5 +155,15 @@ def _quiet() -> Iterator[None]:
 
 
 def replace_graph(candidate: Candidate, graph: Path) -> None:
-    """Put a candidate in the graph's place."""
+    """Put a candidate in the graph's place; it holds its weights itself."""
     shutil.copyfile(candidate.path, graph)
+    _beside(graph).unlink(missing_ok=True)
+
+
+def _beside(graph: Path) -> Path:
+    return graph.with_name(f"{graph.name}.data")
+
+
+def _size(graph: Path) -> int:
+    """Return the bytes of a graph with those of the file of weights beside it."""
+    return sum(path.stat().st_size for path in (graph, _beside(graph)) if path.exists())

@@ -86,7 +86,7 @@ class StoredBundle:
         )  # fmt: skip
 
 
-def read_bundle(folder: Path, device: str = "cpu") -> StoredBundle:
+def read_bundle(folder: Path, device: str = "cpu", *, few: bool = False) -> StoredBundle:
     """Read and verify a bundle, and open its graphs.
 
     Every file must have the digest it was written with; digests are computed while the graphs are opened. Somebody who writes digests of
@@ -103,8 +103,8 @@ def read_bundle(folder: Path, device: str = "cpu") -> StoredBundle:
     with ThreadPoolExecutor(1, thread_name_prefix="digest") as pool:
         digests = pool.submit(_check_digests, folder, told)
         try:
-            image = _opened(folder, "image.onnx", told, device)
-            head = _opened(folder, "head.onnx", told, "cpu")
+            image = _opened(folder, "image.onnx", told, device, few)
+            head = _opened(folder, "head.onnx", told, "cpu", few)
         except SusxError:
             digests.result()  # a damaged file is said to be damaged, whatever onnxruntime makes of it
             raise
@@ -115,9 +115,9 @@ def read_bundle(folder: Path, device: str = "cpu") -> StoredBundle:
     return StoredBundle(folder, told, image, head, classes, support)
 
 
-def _opened(folder: Path, name: str, told: Description, device: str) -> Any:
+def _opened(folder: Path, name: str, told: Description, device: str, few: bool) -> Any:
     beside = frozenset(data for data in [_DATA.get(name)] if data in told.files)
-    return open_session(folder / name, device, beside)  # type: ignore[arg-type]
+    return open_session(folder / name, device, beside, few=few)  # type: ignore[arg-type]
 
 
 def _check_names(folder: Path, told: Description) -> None:

@@ -86,6 +86,7 @@ def predict(
         workers=workers,
         reject=reject,
         store=store_at_hand(),
+        few=len(images) == 1 and Path(images[0]).is_file(),
     )
     if names is not None:
         loaded = _renamed(loaded, names, sentence)

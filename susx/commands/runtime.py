@@ -43,9 +43,9 @@ RuntimeChoice = Annotated[
 
 def load_asked(
     command: str, classifier: Path | None, bundle: Path | None, runtime: Runtime | None, *, device: str, batch_size: int,
-    workers: int = 2, reject: float | None = None, store: Path | None = None,
+    workers: int = 2, reject: float | None = None, store: Path | None = None, few: bool = False,
 ) -> Answering:  # fmt: skip
-    """Return the loaded classifier, its encoder ready.
+    """Return the loaded classifier, its encoder ready; ``few`` opens a bundle for a picture or two.
 
     With ``store`` photographs that the store has features of are not encoded again, where torch computes.
 
@@ -70,7 +70,9 @@ def load_asked(
     if bundle is not None:
         from susx.bundle import load_bundle
 
-        return load_bundle(bundle, device=device, batch_size=batch_size, workers=workers, reject=reject)
+        return load_bundle(
+            bundle, device=device, batch_size=batch_size, workers=workers, reject=reject, few=few
+        )
     from susx.classifier import load_classifier
 
     assert classifier is not None

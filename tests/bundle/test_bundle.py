@@ -78,6 +78,10 @@ def test_of_nothing_nothing_is_said(load):
         bundle.predict(drawn_pictures(1), top_k=0)
     with pytest.raises(InputError, match="batch_size"):
         load("onnx", batch_size=0)
+    few = load("onnx", few=True).predict(drawn_pictures(1), top_k=1)[0]
+    (same,) = bundle.predict(drawn_pictures(1), top_k=1)
+    assert few.classes[0].class_name == same.classes[0].class_name
+    assert few.classes[0].probability == pytest.approx(same.classes[0].probability, abs=1e-5)
     with pytest.raises(ModelError, match=r"sees no CUDA"):
         load("onnx", device="cuda:0")
     with pytest.raises(ModelError, match="'abacus' is not a device"):

@@ -233,7 +233,16 @@ def test_a_folder_of_nothing_readable_and_a_picture_of_one_pixel(bundle_folder, 
     (prediction,) = load_bundle(bundle_folder).predict([tmp_path / "one.png"])
     assert prediction.error is None
     with pytest.raises(SystemExit):
-        main(["predict", str(tmp_path / "empty"), "--bundle", str(bundle_folder)])
+        main(
+            [
+                "predict",
+                str(tmp_path / "empty"),
+                "--bundle",
+                str(bundle_folder),
+                "--out",
+                str(tmp_path / "none.jsonl"),
+            ]
+        )
     assert "holds no images" in " ".join(capsys.readouterr().err.split())
     (tmp_path / "empty" / "broken.png").write_bytes(b"nothing")
     out = tmp_path / "answers.jsonl"

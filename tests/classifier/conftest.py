@@ -74,11 +74,15 @@ def build_classifier():
 
 @pytest.fixture(scope="session")
 def bundle_folder(classifier_folder: Path, tmp_path_factory) -> Path:
-    """The classifier as a bundle."""
+    """The classifier as a bundle, its weights in a file beside the graph as those of large encoders are."""
+    from susx.bundle import towers
     from susx.bundle.export import export_bundle
 
     out = tmp_path_factory.mktemp("bundled") / "bundle"
-    export_bundle(load_classifier(classifier_folder), out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(towers, "BESIDE", 1_000_000)
+        export_bundle(load_classifier(classifier_folder), out)
+    assert (out / "image.onnx.data").stat().st_size > 1_000_000
     return out
 
 

@@ -17,6 +17,9 @@ __all__ = ["LARGE", "check_target", "export_web"]
 LARGE = 200_000_000
 """Bytes of a bundle that a visitor waits for long enough to be told."""
 
+_MOST = 2_000_000_000
+"""Bytes of weights that a page in WebAssembly can hold."""
+
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -48,7 +51,8 @@ def export_web(bundle: Path, out: Path, package: Path | None = None) -> str:
     """
     check_target(out)
     told = read_bundle(bundle).description
-    if "image.onnx.data" in told.files:
+    weights = sum((bundle / name).stat().st_size for name in told.files if name.startswith("image."))
+    if weights > _MOST:
         raise ConfigError(
             f"{bundle} has more than 2 GB of weights, which no browser loads. Export a smaller encoder."
         )

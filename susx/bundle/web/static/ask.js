@@ -45,7 +45,11 @@ async function load() {
   ort.env.logLevel = "fatal";
   const told = JSON.parse(new TextDecoder().decode(await fetched("bundle.json")));
   if (told.format !== 1) throw new Error(`The bundle has format ${told.format}, and this page reads 1. Export it anew.`);
-  const open = async (name) => ort.InferenceSession.create(new Uint8Array(await fetched(name)), { executionProviders: ["wasm"] });
+  const open = async (name) => {
+    const options = { executionProviders: ["wasm"] };
+    if (told.files[`${name}.data`]) options.externalData = [{ path: `${name}.data`, data: new Uint8Array(await fetched(`${name}.data`)) }];
+    return ort.InferenceSession.create(new Uint8Array(await fetched(name)), options);
+  };
   const [image, head] = [await open("image.onnx"), await open("head.onnx")];
   const classes = table(await fetched("classes.npy"));
   let support = null;
