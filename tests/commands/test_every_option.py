@@ -133,7 +133,7 @@ OUTS = {
     "adapt": "photos", "datasets new": "name --from x", "encode": "photos", "evaluate": "--features f", "experiment": "e.yaml", "build": "--dataset textures",
     "export": "--classifier c", "generalise": "--classifier c --target t", "import-features": "--features f",
     "predict": "photo.png", "prompts write": "--dataset textures --profile demo", "pull": "hf://owner/name",
-    "label export": "labels --format csv", "report figure": "result", "status": "--dataset textures", "support export": "support.parquet",
+    "label export": "labels --format csv", "report figure": "result", "status": "--dataset textures", "support export": "support.parquet", "support credits": "support.parquet",
 }  # fmt: skip
 """Commands that write a file or folder that is named -> what else they need."""
 

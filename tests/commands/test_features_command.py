@@ -13,6 +13,7 @@ import torch
 from susx.cli import main
 from susx.features.feature_set import FeatureSet, Split
 from susx.features.files import read_features, write_features
+from susx.methods import Need, known_methods
 
 REAL = os.environ.get("SUSX_REAL_DATA")
 CLASSES, DIM = 5, 16
@@ -50,9 +51,9 @@ def test_table_has_every_method_and_protocol(tmp_path: Path, capsys: pytest.Capt
     found = run("--features", str(folder(tmp_path / "f")), out=tmp_path / "rows.json")
     rows = {(row["method"], row["tuning"]): row for row in found["rows"]}
     protocols = ("fixed", "support", "val")
-    named = ("whitened_prototypes", "tip_adapter", "tip_x")
-    cached = {(name, protocol) for name in named for protocol in protocols}
-    assert set(rows) == {("zero_shot", "-")} | cached
+    able = {n: m for n, m in known_methods().items() if m.row_wise and m.needs <= {Need.SUPPORT, Need.POOL}}
+    assert {"zero_shot", "whitened_prototypes", "tip_adapter", "tip_x"} <= set(able)
+    assert set(rows) == {(n, p) for n, m in able.items() for p in (protocols if m.axes else "-")}
     assert all(row["n"] == 150 and row["low"] <= row["top1"] <= row["high"] for row in rows.values())
     assert rows["tip_x", "val"]["top1"] > rows["zero_shot", "-"]["top1"]
     printed = capsys.readouterr().out
