@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.images.retrieve.backends import Delivers
+from susx.images.retrieve.backends.capabilities import GivesCaptionedSample
 from susx.pipeline import label, pool
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
@@ -31,7 +32,7 @@ class _Params(Params):
 
 def propose_jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job where the folder is labelled with a pool that has captions beside its features."""
-    if plan.backend is None or Delivers.CAPTIONS not in plan.retrieval.delivers:
+    if plan.backend is None or not plan.retrieval.delivers >= {Delivers.WHOLE, Delivers.CAPTIONS}:
         return []
     inputs = [done.one(label.STAGE), *done.all(pool.STAGE).values()]
     params = _Params(encoder=plan.encoder, backend=plan.backend)
@@ -53,6 +54,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         backend = open_backend(
             Retrieving.of(job), store, inputs.find(pool.STAGE), params.backend, params.encoder
         )
+        assert isinstance(backend, GivesCaptionedSample)
         features, captions = backend.captioned_sample()
         near = captions_near([there.rows[group] for group in groups], features, captions)
         proposals = {
