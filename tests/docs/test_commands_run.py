@@ -58,7 +58,7 @@ NEEDS_WEIGHTS = r"--profile (sd-fast|clip-vit-b32|blip-b16|tcl-b16|siglip2-b16|m
 NEEDS_WEB = r"retrieval\.backend=urls|index build linked-index"
 """The links are on this machine, where none is followed without being allowed."""
 
-SERVERS = r"susx (index )?serve |prefect server start|prefect worker start"
+SERVERS = r"susx (index )?serve |susx label review |prefect server start|prefect worker start"
 """Commands that go on until they are stopped: the next one begins when they answer."""
 
 
@@ -153,7 +153,7 @@ def environment(folder: Path, forks: Path | None = None) -> dict[str, str]:
         "PATH": f"{f'{forks}:' if forks else ''}{BINARIES}:{kept['PATH']}", "HOME": str(home), "PWD": str(folder), "HF_HUB_OFFLINE": "1",
         # Empty for the first page only: a new database takes Prefect's server ten seconds, each time.
         **({"XDG_CACHE_HOME": str(forks.parent / "cache")} if forks else {}),
-        "OPENAI_API_KEY": "no-secret", "NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1", "COLUMNS": "80",
+        "OPENAI_API_KEY": "no-secret", "BROWSER": "true", "NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1", "COLUMNS": "80",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "400",
     }  # fmt: skip
 
