@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from susx.labelling import judge
 from susx.pipeline import class_model, encode_folder
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
@@ -41,6 +40,8 @@ class _Params(Params):
 
 def label_jobs(plan: BuildPlan, done: Done, said: Mapping[Digest, str]) -> list[Job]:
     """One job for the whole folder."""
+    from susx.labelling import judge
+
     rule = plan.profile.curation
     params = _Params(
         classes=plan.classes, method=judge.METHOD, version=judge.VERSION, measure=rule.duplicate_rule,
@@ -55,6 +56,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     import pandas as pd
 
     from susx.images.support.duplicates import NearRule
+    from susx.labelling import judge
     from susx.labelling.groups import near_groups
     from susx.labelling.table import as_jsonl
 
