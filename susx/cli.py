@@ -118,12 +118,12 @@ class _LazyGroup(TyperGroup):
             return TyperCommand(name, short_help=text, help=text)
         if name not in LIGHT:
             require_build(f"susx {name}")
-        found: Any = getattr(importlib.import_module(module), attribute)
-        if not isinstance(found, typer.Typer):
+        loaded: Any = getattr(importlib.import_module(module), attribute)
+        if not isinstance(loaded, typer.Typer):
             single = typer.Typer(add_completion=False, rich_markup_mode=None)
-            single.command(name, help=found.__doc__)(found)
-            found = single
-        command = typer.main.get_command(found)
+            single.command(name, help=loaded.__doc__)(loaded)
+            loaded = single
+        command = typer.main.get_command(loaded)
         command.name = name
         refuse_repeats(command)
         refuse_idle(command, name)

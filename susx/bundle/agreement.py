@@ -67,11 +67,14 @@ def compare(bundle: Bundle, classifier: Classifier, pictures: Sequence[Image.Ima
             )
         else:
             cosine = whole
-        found, wanted = torch.from_numpy(bundle.logits(features)).argmax(dim=1), classifier.logits(expected)
+        from_bundle, wanted = (
+            torch.from_numpy(bundle.logits(features)).argmax(dim=1),
+            classifier.logits(expected),
+        )
         best = wanted.argmax(dim=1)
         rows = torch.arange(len(best))
-        equal = found == best
-        tied = ~equal & (wanted[rows, best] - wanted[rows, found] < _TIE)
+        equal = from_bundle == best
+        tied = ~equal & (wanted[rows, best] - wanted[rows, from_bundle] < _TIE)
         same, ties = same + int(equal.sum()), ties + int(tied.sum())
     return Agreement(len(pictures), cosine, whole, same, ties, pixel)
 

@@ -88,14 +88,14 @@ class Bundle(Answering):
     def encode(self, images: Iterable[Image.Image | Path | np.ndarray]) -> Features:
         """Return features of readable images, in their order; memory holds one batch at a time."""
         names = self.stored.description.inputs
-        found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        outputs: dict[str, list[np.ndarray]] = {name: [] for name in names}
         for batch in _batches(images, self.batch_size):
             pixels = np.stack([self.prepare(image) for image in batch])
             for name, rows in zip(names, self.stored.image.run(list(names), {"pixels": pixels}), strict=True):
-                found[name].append(rows)
-        if not found["features"]:
+                outputs[name].append(rows)
+        if not outputs["features"]:
             return Features({"features": np.zeros((0, self.stored.description.encoder.dim), np.float32)})
-        return Features({name: np.concatenate(rows) for name, rows in found.items()})
+        return Features({name: np.concatenate(rows) for name, rows in outputs.items()})
 
     def logits(self, features: Any) -> Float32[np.ndarray, "query classes"]:
         """Return the method's scores of what ``encode`` gave."""

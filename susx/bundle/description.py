@@ -159,7 +159,7 @@ def read_description(folder: Path) -> Description:
                 f"{path} has format {version!r}, and this susx {susx.__version__} reads {FORMAT}. Use the susx that wrote it"
                 f" ({writer!r}), or export it anew."
             )
-        found = Description.model_validate_json(text)
+        description = Description.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))[:100] or "the file"
@@ -168,6 +168,6 @@ def read_description(folder: Path) -> Description:
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is not a bundle's description ({error}). Export it anew.") from error
-    if found.sealed().digest != found.digest:
+    if description.sealed().digest != description.digest:
         raise DamagedArtefact(f"{path} is altered; copy the whole bundle again, or export it anew.")
-    return found
+    return description

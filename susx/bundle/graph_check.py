@@ -145,23 +145,23 @@ def _text_of(view: memoryview, start: int, end: int, wanted: int) -> str:
 
 def _fields(view: memoryview, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield (number, start, end) of the fields of a message that have a length; numbers are stepped over."""
-    place = start
-    while place < end:
-        key, place = _varint(view, place, end)
+    offset = start
+    while offset < end:
+        key, offset = _varint(view, offset, end)
         number, kind = key >> 3, key & 7
         if kind == 2:
-            length, place = _varint(view, place, end)
-            if place + length > end:
+            length, offset = _varint(view, offset, end)
+            if offset + length > end:
                 raise _Malformed("it is cut off")
-            yield number, place, place + length
-            place += length
+            yield number, offset, offset + length
+            offset += length
         elif kind == 0:
-            _, place = _varint(view, place, end)
+            _, offset = _varint(view, offset, end)
         elif kind in (1, 5):
-            place += 8 if kind == 1 else 4
+            offset += 8 if kind == 1 else 4
         else:
             raise _Malformed("it is no protobuf")
-    if place != end:
+    if offset != end:
         raise _Malformed("it is cut off")
 
 

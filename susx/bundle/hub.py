@@ -30,9 +30,9 @@ def locate_bundle(place: str | os.PathLike[str]) -> Path:
     """
     if not is_hub_address(place):
         return Path(place)
-    found = fetch(HubAddress.parse(str(place), "model"), ALL_FILES.__contains__)
-    logger.info("%s is %s", place, found.address)
-    return found.folder
+    fetched = fetch(HubAddress.parse(str(place), "model"), ALL_FILES.__contains__)
+    logger.info("%s is %s", place, fetched.address)
+    return fetched.folder
 
 
 def push_bundle(
@@ -64,16 +64,16 @@ def pull_bundle(address: str, out: Path) -> HubAddress | None:
     """
     if out.exists():
         raise StoreError(f"{out} exists; give a new folder to pull to.")
-    found = fetch(HubAddress.parse(address, "model"), (ALL_FILES | {_CARD, "classifier.json"}).__contains__)
-    if JSON not in found.files:
+    fetched = fetch(HubAddress.parse(address, "model"), (ALL_FILES | {_CARD, "classifier.json"}).__contains__)
+    if JSON not in fetched.files:
         return None
     try:
         with whole_folder(out) as partial:
-            found.copy(partial)
+            fetched.copy(partial)
             read_bundle(partial)
     except OSError as error:
         raise StoreError(f"The bundle cannot be written to {out}: {error}.") from error
-    return found.address
+    return fetched.address
 
 
 def bundle_card(stored: StoredBundle, address: HubAddress, licence: str) -> str:

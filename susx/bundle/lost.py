@@ -46,9 +46,9 @@ def make_smaller(plain: Bundle, to: str, shown: Sequence[Shown], *, force: bool 
     graph = plain.stored.folder / "image.onnx"
     with candidates(graph, to, pixels) as made:
         best = max(made, key=lambda one: _rank(plain, one, before, wanted))
-        found = _classes(plain, best.features)
-        sentence = f"{to} ({best.how}): {_sentence(plain, shown, wanted, found)}"
-        if float((found == wanted).mean()) < LEAST and not force:
+        smaller_classes = _classes(plain, best.features)
+        sentence = f"{to} ({best.how}): {_sentence(plain, shown, wanted, smaller_classes)}"
+        if float((smaller_classes == wanted).mean()) < LEAST and not force:
             raise MismatchError(
                 f"{sentence} At least {100 * LEAST:g} % of all are asked for; nothing was written. Give more or better pictures with "
                 "--images, leave --quantize out, or --force it."
@@ -67,7 +67,7 @@ def _classes(plain: Bundle, rows: np.ndarray) -> np.ndarray:
 
 
 def _sentence(plain: Bundle, shown: Sequence[Shown], wanted: np.ndarray, found: np.ndarray) -> str:
-    said, start = [], 0
+    parts, start = [], 0
     for one in shown:
         rows = slice(start, start + len(one.pictures))
         start += len(one.pictures)
@@ -77,8 +77,8 @@ def _sentence(plain: Bundle, shown: Sequence[Shown], wanted: np.ndarray, found: 
             label = np.array([plain.class_names.index(name) for name in one.labels])
             before, after = (int((answers[rows] == label).sum()) for answers in (wanted, found))
             text += f", top-1 {_share(after, n)}, in single precision {_share(before, n)}"
-        said.append(text)
-    return "; ".join(said) + "."
+        parts.append(text)
+    return "; ".join(parts) + "."
 
 
 def _share(count: int, n: int) -> str:

@@ -69,8 +69,8 @@ class StoredBundle:
     @property
     def rejection(self) -> Rejection | None:
         """What is known of outsiders."""
-        known = self.description.rejection
-        return None if known is None else Rejection(**known.model_dump())
+        described = self.description.rejection
+        return None if described is None else Rejection(**described.model_dump())
 
     @property
     def about(self) -> About:

@@ -56,7 +56,7 @@ def from_folder(folder: Path, class_names: Iterable[str]) -> Shown:
     Raises:
         InputError: there is none, or none can be decoded.
     """
-    known = set(class_names)
+    classes = set(class_names)
     pictures, labels = [], []
     for path in _even(require_images(folder).files):
         try:
@@ -68,7 +68,7 @@ def from_folder(folder: Path, class_names: Iterable[str]) -> Shown:
         raise InputError(
             f"None of the images in {folder} can be decoded. Give a folder of photographs with --images."
         )
-    labelled = tuple(labels) if set(labels) <= known else ()
+    labelled = tuple(labels) if set(labels) <= classes else ()
     return Shown("labelled photographs" if labelled else "photographs", tuple(pictures), labelled)
 
 

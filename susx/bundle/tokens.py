@@ -30,36 +30,36 @@ def write_tokenizer(encoder: Encoder, path: Path, names: Sequence[str]) -> TextF
     Raises:
         ConfigError: the tokenizer is of a kind that a bundle does not have, or gives other tokens from the file.
     """
-    own = encoder.tokenizer
-    clean: Any = _CLEAN.get(getattr(getattr(own, "clean_fn", None), "__name__", ""))
-    kind = type(own).__name__
+    tokenizer = encoder.tokenizer
+    clean: Any = _CLEAN.get(getattr(getattr(tokenizer, "clean_fn", None), "__name__", ""))
+    kind = type(tokenizer).__name__
     if clean is None or kind not in ("SimpleTokenizer", "HFTokenizer"):
         raise _refused(encoder.id, f"its texts are made tokens by {kind}")
     if (
-        getattr(own, "reduction_fn", None)
-        or getattr(own, "strip_sep_token", False)
-        or getattr(own, "tokenizer_mode", "")
+        getattr(tokenizer, "reduction_fn", None)
+        or getattr(tokenizer, "strip_sep_token", False)
+        or getattr(tokenizer, "tokenizer_mode", "")
     ):
         raise _refused(encoder.id, "its tokenizer leaves tokens out in a way of its own")
-    context = int(own.context_length)
+    context = int(tokenizer.context_length)
     if kind == "SimpleTokenizer":
-        _byte_pairs(own).save(str(path))
+        _byte_pairs(tokenizer).save(str(path))
         facts = TextFacts(
-            kind="clip", clean=clean, context=context, start=int(own.sot_token_id), end=int(own.eot_token_id)
+            kind="clip", clean=clean, context=context, start=int(tokenizer.sot_token_id), end=int(tokenizer.eot_token_id)
         )  # fmt: skip
     else:
-        backend = getattr(own.tokenizer, "backend_tokenizer", None)
-        if backend is None or getattr(own.tokenizer, "padding_side", "right") != "right":
+        backend = getattr(tokenizer.tokenizer, "backend_tokenizer", None)
+        if backend is None or getattr(tokenizer.tokenizer, "padding_side", "right") != "right":
             raise _refused(encoder.id, "its tokenizer is not of the library tokenizers, or pads on the left")
         backend.save(str(path))
         facts = TextFacts(
-            kind="tokenizers", clean=clean, context=context, pad=int(own.tokenizer.pad_token_id or 0)
+            kind="tokenizers", clean=clean, context=context, pad=int(tokenizer.tokenizer.pad_token_id or 0)
         )
     texts = [*TRIED, *names]
-    found, wanted = Sentences(path, facts).tokens(texts), own(texts).numpy()
-    if not np.array_equal(found, wanted):
+    tokens, wanted = Sentences(path, facts).tokens(texts), tokenizer(texts).numpy()
+    if not np.array_equal(tokens, wanted):
         first = next(
-            text for text, a, b in zip(texts, found, wanted, strict=True) if not np.array_equal(a, b)
+            text for text, a, b in zip(texts, tokens, wanted, strict=True) if not np.array_equal(a, b)
         )
         raise _refused(encoder.id, f"its tokenizer gives other tokens from a file, first for {first[:60]!r}")
     return facts
@@ -72,9 +72,9 @@ def _byte_pairs(own: Any) -> Any:
     tokenizer = Tokenizer(
         models.BPE(vocab=own.encoder, merges=list(own.bpe_ranks), end_of_word_suffix="</w>")
     )
-    words = Regex(rf"(?i){own.pat.pattern}")
+    pattern = Regex(rf"(?i){own.pat.pattern}")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(words, behavior="removed", invert=True),
+        pre_tokenizers.Split(pattern, behavior="removed", invert=True),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
     ])  # fmt: skip
     special = ("<start_of_text>", "<end_of_text>")

@@ -238,12 +238,12 @@ class Classifier(Answering):
         if support is None or not count:
             return []
         best = (rows @ support.T).topk(min(count, len(support)), dim=1)
-        found: list[tuple[Neighbour, ...]] = []
+        neighbours: list[tuple[Neighbour, ...]] = []
         for values, places in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-            found.append(
+            neighbours.append(
                 tuple(Neighbour(v, self.stored.rows[j]) for v, j in zip(values, places, strict=True))
             )
-        return found
+        return neighbours
 
 
 def load_classifier(folder: str | Path, **settings: Any) -> Classifier:

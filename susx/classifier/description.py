@@ -127,7 +127,7 @@ def read_description(folder: Path) -> Description:
                 f"{path} has format {version!r}, this susx {susx.__version__} reads {FORMAT}. Use the susx that wrote it"
                 f" ({writer!r}), or build it anew."
             )
-        found = Description.model_validate_json(text)
+        description = Description.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))[:100] or "the file"
@@ -136,9 +136,9 @@ def read_description(folder: Path) -> Description:
         ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is not a classifier's description ({error}). Build it anew.") from error
-    if found.sealed().digest != found.digest:
+    if description.sealed().digest != description.digest:
         raise DamagedArtefact(f"{path} is altered; copy the whole classifier again, or build it anew.")
-    return found
+    return description
 
 
 def _instead(folder: Path) -> str:

@@ -36,9 +36,9 @@ def locate_classifier(place: str | os.PathLike[str]) -> Path:
         folder = Path(place)
         inside = folder / "classifier"
         return inside if not (folder / JSON).is_file() and (inside / JSON).is_file() else folder
-    found = fetch(HubAddress.parse(place, "model"), FILES.__contains__)
-    logger.info("%s is %s", place, found.address)
-    return found.folder
+    fetched = fetch(HubAddress.parse(place, "model"), FILES.__contains__)
+    logger.info("%s is %s", place, fetched.address)
+    return fetched.folder
 
 
 def pull_classifier(address: str, out: Path) -> HubAddress:
@@ -50,15 +50,15 @@ def pull_classifier(address: str, out: Path) -> HubAddress:
     """
     if out.exists():
         raise StoreError(f"{out} exists; give a new folder to pull to.")
-    found = fetch(HubAddress.parse(address, "model"), lambda name: name in FILES or name == "README.md")
-    read_classifier(found.folder)
+    fetched = fetch(HubAddress.parse(address, "model"), lambda name: name in FILES or name == "README.md")
+    read_classifier(fetched.folder)
     try:
         with whole_folder(out) as partial:
-            found.copy(partial)
+            fetched.copy(partial)
             read_classifier(partial)
     except OSError as error:
         raise StoreError(f"The classifier cannot be written to {out}: {error}.") from error
-    return found.address
+    return fetched.address
 
 
 def push_classifier(
@@ -147,16 +147,16 @@ def classifier_card(
 
 def _credits(rows: Sequence[SupportRow]) -> list[str]:
     """Return the section with author, licence and page of each image, where a source names any."""
-    found = credits_of(rows)
-    if not any(one.author or one.licence for one in found):
+    credits = credits_of(rows)
+    if not any(one.author or one.licence for one in credits):
         return []
     return [
         "## Credits",
         table(
             ["class", "image", "author", "licence", "page"],
-            [[one.class_name, one.title, one.author or "-", one.licence or "-", one.page] for one in found],
+            [[one.class_name, one.title, one.author or "-", one.licence or "-", one.page] for one in credits],
         ),
-        "\n".join(f"* {cell(one)}" for one in citations(found)),
+        "\n".join(f"* {cell(one)}" for one in citations(credits)),
     ]
 
 

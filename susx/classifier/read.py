@@ -31,23 +31,23 @@ def read_classifier(folder: Path) -> StoredClassifier:
         DamagedArtefact: a file is missing, altered, or not among those that were written.
     """
     folder = folder.resolve()  # of a run folder, the version that is current now: all files of one build
-    found = read_description(folder)
-    _check_files(folder, found)
+    description = read_description(folder)
+    _check_files(folder, description)
     fitted = load_fitted(folder / STATE)
     _check_answers(fitted, folder / STATE)
     if (fitted.method.name, parameters(fitted.method)) != (
-        found.method.name,
-        found.method.hyper_parameters,
+        description.method.name,
+        description.method.hyper_parameters,
     ):
         raise MismatchError(f"{folder / JSON} describes another method than {STATE} holds. Build it anew.")
     facts = ClassifierFacts(
-        class_names=found.class_names, encoder=found.encoder.config, encoder_digest=found.encoder.digest,
-        dataset=found.dataset, prompts=found.prompts.kind, prompts_digest=found.prompts.digest, tuning=found.tuning,
-        temperature=found.calibration.temperature, calibrated_on=found.calibration.on,
-        calibration_images=found.calibration.images or 0, licences=found.licences,
-        toy=found.toy, rejection=Rejection(**found.rejection.model_dump()) if found.rejection else None,
+        class_names=description.class_names, encoder=description.encoder.config, encoder_digest=description.encoder.digest,
+        dataset=description.dataset, prompts=description.prompts.kind, prompts_digest=description.prompts.digest, tuning=description.tuning,
+        temperature=description.calibration.temperature, calibrated_on=description.calibration.on,
+        calibration_images=description.calibration.images or 0, licences=description.licences,
+        toy=description.toy, rejection=Rejection(**description.rejection.model_dump()) if description.rejection else None,
     )  # fmt: skip
-    support, rows = _read_support(folder) if SUPPORT in found.files else (None, ())
+    support, rows = _read_support(folder) if SUPPORT in description.files else (None, ())
     try:
         check_shapes(facts, fitted, support, rows)
     except SusxError as error:
@@ -60,12 +60,12 @@ def _check_files(folder: Path, description: Description) -> None:
     if STATE not in listed or (SUPPORT in listed) != (TABLE in listed):
         raise InputError(f"{folder / JSON} does not list the files of a classifier. Build it anew.")
     for name in (STATE, SUPPORT, TABLE):
-        path, known = folder / name, name in listed
-        if known and not path.is_file():
+        path, is_listed = folder / name, name in listed
+        if is_listed and not path.is_file():
             state = "missing"
-        elif not known and path.exists():
+        elif not is_listed and path.exists():
             state = f"not among the files that {JSON} lists"
-        elif known and digest_file(path) != listed[name]:  # type: ignore[index]
+        elif is_listed and digest_file(path) != listed[name]:  # type: ignore[index]
             state = "altered"
         else:
             continue

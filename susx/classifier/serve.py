@@ -171,21 +171,21 @@ def create_app(classifier: Answering, limits: Limits | None = None) -> FastAPI:
         started = time.perf_counter()
         async with uploaded(request, limits, memory) as ((name, data),):
             try:
-                found = await answer(name, data, top_k, explain)
+                answered = await answer(name, data, top_k, explain)
             except BadImage as bad:
                 raise HTTPException(413 if bad.reason.startswith("too-") else 400, _sentence(bad)) from bad
         metrics.seconds.observe(time.perf_counter() - started)
-        return found
+        return answered
 
     @app.post("/predict/batch", response_model=Answers, openapi_extra=FORM, responses=REFUSALS)
     async def predict_batch(request: Request, top_k: TopK = 5, explain: Explain = 3) -> dict[str, Any]:
         """Classify several images, the files of one form. An image that cannot be read has an error in its place."""
-        found: list[dict[str, Any]] = []
+        answers: list[dict[str, Any]] = []
         async with uploaded(request, limits, memory, several=True) as images:
             for start in range(0, len(images), limits.max_batch):
                 some = images[start : start + limits.max_batch]
-                found += await asyncio.gather(*(entry(name, data, top_k, explain) for name, data in some))
-        return {"images": found}
+                answers += await asyncio.gather(*(entry(name, data, top_k, explain) for name, data in some))
+        return {"images": answers}
 
     @app.get("/healthz", response_model=Health)
     async def healthz() -> dict[str, Any]:

@@ -93,19 +93,19 @@ def _package(name: str) -> Finding:
 
 
 def _python() -> Finding:
-    found = ".".join(map(str, sys.version_info[:3]))
+    version = ".".join(map(str, sys.version_info[:3]))
     if (3, 10) <= sys.version_info[:2] <= (3, 13):
-        return Finding("Python", "ok", found)
-    return Finding("Python", "bad", found, "Use Python 3.10 to 3.13: make demo PYTHON=python3.11")
+        return Finding("Python", "ok", version)
+    return Finding("Python", "bad", version, "Use Python 3.10 to 3.13: make demo PYTHON=python3.11")
 
 
 def _backport() -> Finding:
     try:
-        found = importlib.metadata.version("dataclasses")
+        version = importlib.metadata.version("dataclasses")
     except importlib.metadata.PackageNotFoundError:
         return Finding("dataclasses backport", "ok", "absent, as it should be")
     return Finding(
-        "dataclasses backport", "bad", f"version {found} shadows the standard library and stops Prefect's server",
+        "dataclasses backport", "bad", f"version {version} shadows the standard library and stops Prefect's server",
         "pip uninstall dataclasses",
     )  # fmt: skip
 
@@ -121,13 +121,13 @@ def _torchvision() -> Finding:
 def _fastapi() -> Finding:
     from packaging.requirements import Requirement
 
-    found = importlib.metadata.version("fastapi")
+    version = importlib.metadata.version("fastapi")
     wanted = map(Requirement, importlib.metadata.requires("prefect") or ())
     specifier = next(str(each.specifier) for each in wanted if each.name == "fastapi")
-    if Requirement(f"fastapi{specifier}").specifier.contains(found):
-        return Finding("fastapi for Prefect", "ok", found)
+    if Requirement(f"fastapi{specifier}").specifier.contains(version):
+        return Finding("fastapi for Prefect", "ok", version)
     todo = f"Prefect {importlib.metadata.version('prefect')}: pip install 'fastapi{specifier}'"
-    return Finding("fastapi for Prefect", "bad", found, todo)
+    return Finding("fastapi for Prefect", "bad", version, todo)
 
 
 def _setuptools() -> Finding:
@@ -213,7 +213,7 @@ def _weights(profile: str) -> Finding:
     from susx.features.identity import identify_encoder
 
     try:
-        found = identify_encoder(load_profile(profile).encoder)
+        encoder = identify_encoder(load_profile(profile).encoder)
     except SusxError as error:
         return Finding(f"weights of '{profile}'", "bad", str(error), "See the message.")
-    return Finding(f"weights of '{profile}'", "ok", str(found))
+    return Finding(f"weights of '{profile}'", "ok", str(encoder))

@@ -82,7 +82,7 @@ def format_of(
         ConfigError: the ending says another format than asked for, or none of them.
     """
     ending = "" if out is None else out.suffix.lower()
-    by_ending = next((form for form, known in endings.items() if ending in known), None)
+    by_ending = next((form for form, endings_of in endings.items() if ending in endings_of), None)
     if asked is not None:
         if by_ending not in (None, asked):
             raise ConfigError(
@@ -90,8 +90,8 @@ def format_of(
             )
         return asked
     if by_ending is None and (ending or default is None):
-        known = ", ".join(f"{known[0]} ({form})" for form, known in endings.items())
-        raise ConfigError(f"{out} does not say its format: it ends in none of {known}. Give --format.")
+        endings_of = ", ".join(f"{endings_of[0]} ({form})" for form, endings_of in endings.items())
+        raise ConfigError(f"{out} does not say its format: it ends in none of {endings_of}. Give --format.")
     return by_ending or str(default)
 
 

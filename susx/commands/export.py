@@ -179,7 +179,7 @@ def _pictures(classifier: Path, images: Path | None, class_names: tuple[str, ...
 
     shown = [] if images is None else [from_folder(images, class_names)]
     run = next(
-        (place for place in (classifier, classifier.parent) if (place / "support.parquet").is_file()), None
+        (folder for folder in (classifier, classifier.parent) if (folder / "support.parquet").is_file()), None
     )
     if run is not None:
         try:

@@ -131,8 +131,8 @@ def _renamed(loaded: Answering, names: str, sentence: str | None) -> Answering:
             "--names goes with --bundle. Build a classifier of those names instead (susx build)."
         )
     path = Path(names)
-    words = read_lines(path) if path.suffix == ".txt" or path.is_file() else names.split(",")
-    return for_names(loaded, [word.strip() for word in words if word.strip()], sentence or SENTENCE)
+    listed = read_lines(path) if path.suffix == ".txt" or path.is_file() else names.split(",")
+    return for_names(loaded, [word.strip() for word in listed if word.strip()], sentence or SENTENCE)
 
 
 def _opened(out: Path) -> IO[str]:

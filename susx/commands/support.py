@@ -100,13 +100,13 @@ def say_credits(
     chosen = format_of(
         out, form, {"markdown": (".md",), "csv": (".csv",), "html": (".html", ".htm")}, "markdown"
     )
-    found = credits_of(read_support(_file(table)))
-    text = FORMATS[chosen](found)
+    credits = credits_of(read_support(_file(table)))
+    text = FORMATS[chosen](credits)
     if out is None:
         typer.echo(text, nl=not text.endswith("\n"))
         return
     write_atomically(out, text.encode())
-    typer.echo(f"{len(found)} credits written to {out}")
+    typer.echo(f"{len(credits)} credits written to {out}")
 
 
 def open_support(

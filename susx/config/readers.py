@@ -36,5 +36,5 @@ def known_readers() -> Mapping[str, EntryPoint]:
     Raises:
         ConfigError: an installed package offers one under a name that is taken.
     """
-    own = {name: EntryPoint(name, value, ENTRY_POINTS) for name, value in READERS.items()}
-    return own | offered(ENTRY_POINTS, own, "reader")
+    shipped = {name: EntryPoint(name, value, ENTRY_POINTS) for name, value in READERS.items()}
+    return shipped | offered(ENTRY_POINTS, shipped, "reader")

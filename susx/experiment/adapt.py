@@ -60,7 +60,7 @@ def adapt_folder(
         pass
     places = readable.places
     adapters = imo_train(
-        load_encoder(encoder), lambda at: images.image(places[at]), [images.labels[place] for place in places], out,
+        load_encoder(encoder), lambda at: images.image(places[at]), [images.labels[row] for row in places], out,
         recipe=dataclasses.replace(RECIPE, epochs=epochs), run=run, source=folder.name,
     )  # fmt: skip
     return adapters, readable.unreadable

@@ -117,7 +117,7 @@ def measure_cell(cell: Cell, data: DataSet, run: Run = Run(), fits: Fits | None 
         SusxError: what the method, the protocol or the data refuse.
     """
     method = method_of(cell.method, cell.parameters)
-    _, test, words = data.splits(cell.seed)
+    _, test, split_name = data.splits(cell.seed)
     folder = _folder(cell, data, test.labels)
     evidence = data.evidence(cell.access, cell.shots, cell.draw, cell.seed)
     trial = Trial(method, cell.tuning)
@@ -152,7 +152,7 @@ def measure_cell(cell: Cell, data: DataSet, run: Run = Run(), fits: Fits | None 
         tuning=cell.tuning if method.axes else "-",
         support=data.support_words(cell.access, cell.shots) if set(cell.access) & set(SUPPORT) else "-",
         regime=cell.regime,
-        split=words,
+        split=split_name,
         outsiders=int((~inside).sum()),
         parameters=dict(cell.parameters),
         hyper_parameters=dict(choice.hyper_parameters),

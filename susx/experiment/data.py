@@ -75,8 +75,8 @@ class DataSet:
         """Return where support images come from, for people; "-" where there are none."""
         labelled = "the folder's" if shots is None else f"{shots} shots"
         chosen = f"pool, {self.per_class} a class" if self.pool is not None else "the folder's"
-        words = [text for entry, text in (("pool", chosen), ("shots", labelled)) if entry in access]
-        return " + ".join(words) or "-"
+        kinds = [text for entry, text in (("pool", chosen), ("shots", labelled)) if entry in access]
+        return " + ".join(kinds) or "-"
 
     def evidence(self, access: Collection[str], shots: int | None, draw: int | None, seed: int) -> Evidence:
         """Return what a method with this access may look at, and nothing else.

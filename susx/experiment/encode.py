@@ -53,7 +53,7 @@ def encode_folder(
         readable = ReadableImages(images)
         rows = encoder.encode_images(readable)
         unreadable |= readable.unreadable
-        splits[split] = Split(rows, torch.tensor([images.labels[place] for place in readable.places]))
+        splits[split] = Split(rows, torch.tensor([images.labels[row] for row in readable.places]))
     if not splits:
         raise InputError(f"{folder} holds no images in its class folders.")
     prompts, _ = without_sentences(profile.prompts, config)

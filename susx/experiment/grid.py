@@ -66,25 +66,25 @@ def cells_of(grid: Grid, data: Mapping[str, DataSet | None]) -> tuple[Cell, ...]
         check_regime(regime)
     asked = [(name, dict(parameters)) for name, parameters in grid.methods]
     methods = [(REFERENCE, {}), *(entry for entry in asked if entry != (REFERENCE, {}))]
-    found: dict[Any, Cell] = {}
+    unique: dict[Any, Cell] = {}
     used: set[int] = set()
     for name, held in data.items():
-        for place, (method_name, parameters) in enumerate(methods):
+        for number, (method_name, parameters) in enumerate(methods):
             method = method_of(method_name, parameters)
             for tuning in grid.tuning if method.axes else ("fixed",):
                 for granted in grid.access or _granted(held, grid.shots):
                     wide: frozenset[Access] = granted | _OF_VAL
                     if not applies(method, tuning, wide):
                         continue
-                    used.add(place)
+                    used.add(number)
                     for cell in _cells(
                         grid, name, held, method, parameters, tuning, access_of(method, tuning, wide)
                     ):
-                        found[cell.fit_key, cell.regime, cell.draw] = cell
-    for place, (method_name, parameters) in enumerate(methods):
-        if place not in used:
+                        unique[cell.fit_key, cell.regime, cell.draw] = cell
+    for number, (method_name, parameters) in enumerate(methods):
+        if number not in used:
             raise ConfigError(_idle(method_of(method_name, parameters), grid))
-    return tuple(found.values())
+    return tuple(unique.values())
 
 
 def _cells(

@@ -44,7 +44,7 @@ def evidence_of(
         encoder, encoder_digest: name and digest of what encoded them, for methods that carry weights of their own.
     """
     label = {name: row for row, name in enumerate(classes)}
-    place = {name: row for row, name in enumerate(text.names)}
+    row_of = {name: row for row, name in enumerate(text.names)}
     kept = [row for row in support if row.kept]
     seen, labels = (None, None) if validation is None else labelled_features(validation, classes)
     ordered = text.of(classes)
@@ -59,7 +59,7 @@ def evidence_of(
         class_names=tuple(classes),
         encoder=encoder,
         encoder_digest=encoder_digest,
-        pool=None if pool is None else pool.of_classes(torch.tensor([place[name] for name in classes])),
+        pool=None if pool is None else pool.of_classes(torch.tensor([row_of[name] for name in classes])),
         validation_features=None if seen is None else seen.pooled,
         validation_labels=labels,
         validation_patches=None if seen is None else seen.patches,

@@ -52,13 +52,13 @@ def trials_of(
     Raises:
         ConfigError: an unknown method, a hyper-parameter it does not have, a value outside its domain.
     """
-    found = []
+    trials = []
     methods = methods or {name: {} for name in DEFAULTS}
     for name in dict.fromkeys([REFERENCE, *methods]):
         method = method_of(name, methods.get(name) or {})
         protocols = [p for p in tuning if validation or p != "val"] if method.axes else ["fixed"]
-        found += [Trial(method, protocol) for protocol in protocols]
-    return tuple(found)
+        trials += [Trial(method, protocol) for protocol in protocols]
+    return tuple(trials)
 
 
 def method_of(name: str, values: Mapping[str, Any]) -> Method[Any]:
@@ -100,7 +100,7 @@ def choose_headline(trials: Sequence[Trial], asked: str = "") -> Trial:
 
 def _name_only(trials: Sequence[Trial]) -> Trial:
     """Return the trial of the first name-only protocol, else whatever there is."""
-    order = {protocol: place for place, protocol in enumerate(NAME_ONLY)}
+    order = {protocol: rank for rank, protocol in enumerate(NAME_ONLY)}
     return min(trials, key=lambda trial: order.get(trial.tuning, len(order)))
 
 
@@ -111,13 +111,13 @@ def adapters_of(trials: Iterable[Trial]) -> AdapterFile | None:
         ConfigError: a method names none, or two methods name different ones.
     """
     named = {trial.method.name: file for trial in trials if (file := trial.method.adapter_file())}
-    found = {file.digest: file for file in named.values()}
-    if len(found) > 1:
+    by_digest = {file.digest: file for file in named.values()}
+    if len(by_digest) > 1:
         told = ", ".join(f"{method}: {file.path} ({file.digest[:12]})" for method, file in named.items())
         raise ConfigError(
             f"The methods of one build name different adapters ({told}), and its images are encoded with one. Name one file for all."
         )
-    return next(iter(found.values()), None)
+    return next(iter(by_digest.values()), None)
 
 
 def asks_pool(trial: Trial, retrieved: bool) -> bool:

@@ -246,12 +246,12 @@ def _by_class(audit: Audit, drawn: pd.DataFrame, right: np.ndarray) -> tuple[Sta
     """
     design, counts = audit.design, audit.labels["label"].value_counts()
     stated = 0
-    for place, count in enumerate(
+    for column, count in enumerate(
         counts, 1
     ):  # the more classes, the rarer the last and the less risk for each
-        if most_wrong(0, design.drawn, design.sizes, audit.risk / place) > _LEAST_OF_A_CLASS * count:
+        if most_wrong(0, design.drawn, design.sizes, audit.risk / column) > _LEAST_OF_A_CLASS * count:
             break
-        stated = place
+        stated = column
     statements = []
     for name in sorted(counts.index[:stated]):
         of_class = (drawn["label"] == name).to_numpy()

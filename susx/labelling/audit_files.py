@@ -99,14 +99,16 @@ def take_answers(
         raise InputError(f"There are no answers at {source}: give a CSV of path and label.")
     digests = dict(zip(audit.questions["path"], audit.questions["digest"], strict=True))
     paths = {digest: path for path, digest in digests.items()}
-    known, before = set(classes), answers_of(result)
+    classes_known, before = set(classes), answers_of(result)
     new, strangers, at = [], [], now()
     for answer in AnswerFile(source).read():
         digest = answer.digest or digests.get(answer.path, "")
         if digest not in paths:
             strangers.append(answer.path or answer.digest)
         elif answer.label:
-            label = "" if answer.label == NONE_OF_THESE and NONE_OF_THESE not in known else answer.label
+            label = (
+                "" if answer.label == NONE_OF_THESE and NONE_OF_THESE not in classes_known else answer.label
+            )
             earlier = before.get(digest)
             if earlier is None or earlier.label != label:
                 new.append(Answer(at, paths[digest], digest, label, answer.who or who))

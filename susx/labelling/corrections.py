@@ -54,8 +54,8 @@ class Corrections:
 
     def new_classes(self, classes: Iterable[str]) -> tuple[str, ...]:
         """Return labels that are no class of the list, each once, in the order in which they were first said."""
-        known = {"", *classes}
-        return tuple(dict.fromkeys(a.label for a in self.answers.values() if a.label not in known))
+        labels = {"", *classes}
+        return tuple(dict.fromkeys(a.label for a in self.answers.values() if a.label not in labels))
 
 
 def read_corrections(source: Path | str) -> Corrections:

@@ -27,6 +27,6 @@ def near_groups(
         rule: when two are near-duplicates.
     """
     first = first_duplicates(Likeness.of(hashes, torch.from_numpy(features)), rule)
-    begins = [at if place < 0 else place for at, place in enumerate(first)]
-    number = {place: at for at, place in enumerate(dict.fromkeys(begins))}
-    return np.array([number[place] for place in begins], dtype=np.int64)
+    begins = [at if first_row < 0 else first_row for at, first_row in enumerate(first)]
+    number = {first_row: at for at, first_row in enumerate(dict.fromkeys(begins))}
+    return np.array([number[first_row] for first_row in begins], dtype=np.int64)

@@ -61,8 +61,8 @@ def answers(
     for digest, group in zip(digests, groups, strict=True):
         shared = of_group.get(group, set())
         labels.append(said[digest] if digest in said else next(iter(shared)) if len(shared) == 1 else None)
-    place = {name: at for at, name in enumerate(classes)}
-    numbers = [UNSAID if label is None else place.get(label, NONE_OF_THESE) for label in labels]
+    column_of = {name: at for at, name in enumerate(classes)}
+    numbers = [UNSAID if label is None else column_of.get(label, NONE_OF_THESE) for label in labels]
     return Answers(tuple(labels), np.array(numbers, dtype=np.int64))
 
 
@@ -82,26 +82,26 @@ def label_images(
         classes: class names.
         said: digest -> what a person said of it, "" for none of these.
     """
-    known = np.array(tuple(classes)[: len(model.text)], dtype=object)
+    class_names = np.array(tuple(classes)[: len(model.text)], dtype=object)
     digests, first, back = np.unique(
         images["digest"].to_numpy(dtype=object).astype(str), return_index=True, return_inverse=True
     )
     groups = images["group"].to_numpy()[first]
-    given = answers(digests.tolist(), groups.tolist(), known.tolist(), said)
+    answered = answers(digests.tolist(), groups.tolist(), class_names.tolist(), said)
     fitted = label_folder(
-        model, torch.from_numpy(features[first]), corrections=torch.from_numpy(given.classes),
+        model, torch.from_numpy(features[first]), corrections=torch.from_numpy(answered.classes),
         groups=torch.from_numpy(groups),
     )  # fmt: skip
     probabilities, outside = fitted.probabilities.double().numpy(), fitted.none_of_these.double().numpy()
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
     rows = np.arange(len(order))
-    best, second = known[order[:, 0]], np.full(len(rows), "", dtype=object)
+    best, second = class_names[order[:, 0]], np.full(len(rows), "", dtype=object)
     after = np.zeros(len(rows))
-    if len(known) > 1:
-        second, after = known[order[:, 1]], probabilities[rows, order[:, 1]]
-    is_said = np.array([label is not None for label in given.labels], dtype=bool)
+    if len(class_names) > 1:
+        second, after = class_names[order[:, 1]], probabilities[rows, order[:, 1]]
+    is_said = np.array([label is not None for label in answered.labels], dtype=bool)
     label = np.array(
-        [best[at] if name is None else name for at, name in enumerate(given.labels)], dtype=object
+        [best[at] if name is None else name for at, name in enumerate(answered.labels)], dtype=object
     )
     frame = images[["path", "digest", "group"]].assign(
         label=label[back],

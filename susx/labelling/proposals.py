@@ -37,9 +37,10 @@ def captions_near(
     for group in groups:
         chosen: dict[str, str] = {}
         for at in np.argsort(-(rows @ group.mean(axis=0)), kind="stable"):
-            words = " ".join(str(captions[told[at]]).split())
+            caption_text = " ".join(str(captions[told[at]]).split())
             chosen.setdefault(
-                words.casefold(), words if len(words) <= _LONGEST else f"{words[: _LONGEST - 4]} ..."
+                caption_text.casefold(),
+                caption_text if len(caption_text) <= _LONGEST else f"{caption_text[: _LONGEST - 4]} ...",
             )
             if len(chosen) == most:
                 break

@@ -109,14 +109,14 @@ class LabelResult:
         """
         digests = [str(digest) for digest in self.frame["digest"]]
         store = open_store(self.record.store)
-        known = ImageRows(store, self.record.encoder_digest, self.record.precision).look(digests)
-        if not known.known.all():
-            missing = int((~known.known).sum())
+        encoded = ImageRows(store, self.record.encoder_digest, self.record.precision).look(digests)
+        if not encoded.known.all():
+            missing = int((~encoded.known).sum())
             raise StoreError(
                 f"The store {self.record.store} holds the features of {len(digests) - missing} of the {len(digests)} images. "
                 f"Label the folder again with the same --store: susx label {self.record.folder}."
             )
-        return known.rows
+        return encoded.rows
 
     def class_model(self) -> InductiveFit:
         """Return what was known of the classes before the folder was looked at.
@@ -219,7 +219,7 @@ def _read_left_out(path: Path) -> dict[str, str]:
 def _read_proposals(path: Path) -> dict[Digest, tuple[str, ...]]:
     """Return what was proposed; nothing where there is no such file: an earlier version wrote none."""
     try:
-        said = json.loads(path.read_bytes())
-        return {str(digest): tuple(map(str, captions)) for digest, captions in said.items()}
+        proposals = json.loads(path.read_bytes())
+        return {str(digest): tuple(map(str, captions)) for digest, captions in proposals.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}

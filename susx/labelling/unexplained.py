@@ -69,9 +69,9 @@ def _alike(frame: pd.DataFrame, features: np.ndarray, shown: np.ndarray) -> floa
     cosines = rows @ sums.T
     at = np.arange(len(rows))
     many = counts[labels] > 1
-    own = ((cosines[at, labels] - 1) / np.maximum(counts[labels] - 1, 1))[many]
+    own_cosine = ((cosines[at, labels] - 1) / np.maximum(counts[labels] - 1, 1))[many]
     if len(counts) == 1:
-        return float(np.quantile(own, _QUARTILE))
+        return float(np.quantile(own_cosine, _QUARTILE))
     cosines /= counts
     cosines[at, labels] = -1
-    return float(np.median(own) + np.median(cosines.max(axis=1))) / 2
+    return float(np.median(own_cosine) + np.median(cosines.max(axis=1))) / 2

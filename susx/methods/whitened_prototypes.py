@@ -204,8 +204,8 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
 
     def fit_says(self, state: WhitenedPrototypesState) -> str:
         """Return how far images chosen from a pool are trusted; nothing of images that came from none, or all from a person."""
-        said = _from_pool(state) and (state.sigma > 0 or state.trust is None)
-        return state.trust_sentence if said else ""
+        has_proof = _from_pool(state) and (state.sigma > 0 or state.trust is None)
+        return state.trust_sentence if has_proof else ""
 
     def class_trust(self, state: WhitenedPrototypesState) -> tuple[float, ...]:
         """Return it of images chosen from a pool; of a person's images nothing, as they are believed otherwise."""

@@ -103,7 +103,9 @@ def _pooled(
     there = ImageRows(store, params.encoder.digest, params.encoder.precision).look(digests)
     if there.known.all():
         return EncodedImages(torch.from_numpy(there.rows))
-    unseen = [store.path(images, row.file) for row, known in zip(rows, there.known, strict=True) if not known]
+    unseen = [
+        store.path(images, row.file) for row, is_known in zip(rows, there.known, strict=True) if not is_known
+    ]
     encoded = load_encoder(how.encoder).encode_images(unseen)
     if len(unseen) == len(rows):
         return EncodedImages(encoded)

@@ -66,8 +66,8 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
 def read(store: ArtefactStore, ref: Ref) -> dict[Digest, tuple[str, ...]]:
     """Return digest -> captions."""
-    said = json.loads(store.path(ref, FILE).read_text(encoding="utf-8"))
-    return {digest: tuple(captions) for digest, captions in said.items()}
+    proposals = json.loads(store.path(ref, FILE).read_text(encoding="utf-8"))
+    return {digest: tuple(captions) for digest, captions in proposals.items()}
 
 
 STAGE = Stage("propose", 1, run, "Look up what no name explains", outside=(POOL,))

@@ -143,12 +143,14 @@ def _short(asked: BuildSettings, made: BuildMade) -> Iterator[str]:
     licences = asked.profile["retrieval"].get("licence")
     if not licences or "retrieve" not in asked.sources:
         return
-    said = short_classes(made.support, asked.classes, asked.profile["per_class"])
-    if said:
-        more = f" {len(said) - _MOST_SHORT} more classes are short." if len(said) > _MOST_SHORT else ""
+    sentences = short_classes(made.support, asked.classes, asked.profile["per_class"])
+    if sentences:
+        more = (
+            f" {len(sentences) - _MOST_SHORT} more classes are short." if len(sentences) > _MOST_SHORT else ""
+        )
         yield (
-            f"Only images under {', '.join(licences)} were taken, which leaves {len(said)} classes short. "
-            f"{' '.join(said[:_MOST_SHORT])}{more}"
+            f"Only images under {', '.join(licences)} were taken, which leaves {len(sentences)} classes short. "
+            f"{' '.join(sentences[:_MOST_SHORT])}{more}"
         )
 
 

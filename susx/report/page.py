@@ -121,8 +121,8 @@ def _method_views(rows: Sequence[MethodRow]) -> list[dict[str, Any]]:
 
 def _credits(data: ReportData) -> list[Credit]:
     """Return whose the kept images are, where a source names any."""
-    found = credits_of(image.row for image in data.support)
-    return found[:_MOST_CREDITS] if any(one.author or one.licence for one in found) else []
+    credits = credits_of(image.row for image in data.support)
+    return credits[:_MOST_CREDITS] if any(one.author or one.licence for one in credits) else []
 
 
 def _confidence_view(data: ReportData) -> dict[str, Any] | None:

@@ -72,21 +72,21 @@ def axes_of(names: str) -> tuple[Axis, ...]:
 
 def values_of(axis: Axis, rows: Iterable[Row]) -> list[str]:
     """Return the values of an axis in the order of tables: numbers rise, access grows, others as they come."""
-    found = list(dict.fromkeys(axis.of(row) for row in rows))
+    values = list(dict.fromkeys(axis.of(row) for row in rows))
     if axis.name == "shots":
-        return sorted(found, key=lambda value: (value == "all", int(value) if value.isdigit() else 0))
+        return sorted(values, key=lambda value: (value == "all", int(value) if value.isdigit() else 0))
     if axis.name == "access":
         return sorted(
-            found, key=lambda value: (value.count("+"), [ACCESS.index(part) for part in value.split(" + ")])
+            values, key=lambda value: (value.count("+"), [ACCESS.index(part) for part in value.split(" + ")])
         )  # type: ignore[arg-type]
-    return found
+    return values
 
 
 def title_of(method: str) -> str:
     """Return how papers write a method, with the parameters that were set."""
     name, bracket, rest = method.partition(" (")
-    known = known_methods().get(name)
-    return (known.title if known is not None else name) + bracket + rest
+    registered = known_methods().get(name)
+    return (registered.title if registered is not None else name) + bracket + rest
 
 
 def matching(rows: Sequence[Row], where: Sequence[str]) -> list[Row]:

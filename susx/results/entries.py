@@ -138,33 +138,37 @@ def _alone(row: Row, measures: Measures) -> Entry:
         return Entry(
             row.top1, row.low, row.high, row.gain, row.gain_low, row.gain_high, row.p_value, row.n, (row,)
         )  # fmt: skip
-    said = measures.said(row)
-    reference = None if said is None or row.method == measures.against else measures.reference(row, said)
-    if said is None or reference is None:
+    answers = measures.said(row)
+    reference = (
+        None if answers is None or row.method == measures.against else measures.reference(row, answers)
+    )
+    if answers is None or reference is None:
         return Entry(row.top1, row.low, row.high, n=row.n, rows=(row,))
-    paired = compare(torch.from_numpy(reference), torch.from_numpy(said.right), row.seed or 0)
+    paired = compare(torch.from_numpy(reference), torch.from_numpy(answers.right), row.seed or 0)
     return Entry(
         row.top1, row.low, row.high, paired.gain, paired.low, paired.high, paired.p_value, row.n, (row,)
     )  # fmt: skip
 
 
 def _pooled(by: dict[str, list[Row]], measures: Measures, rows: Sequence[Row]) -> Entry:
-    said = {name: [measures.said(row) for row in held] for name, held in by.items()}
+    answers = {name: [measures.said(row) for row in held] for name, held in by.items()}
     value = float(np.mean([np.mean([row.top1 for row in held]) for held in by.values()]))  # type: ignore[misc]
-    if any(one is None for held in said.values() for one in held):
+    if any(one is None for held in answers.values() for one in held):
         # Without what was said of every image there is a mean and no interval.
         return Entry(value, n=_images(by), rows=tuple(rows))
     rights, gains = [], []
-    for name, held in said.items():
-        known = [one for one in held if one is not None]
-        images = [one.images for one in known]
-        rights.append(over_draws(images, [one.right for one in known]))
+    for name, held in answers.items():
+        measured = [one for one in held if one is not None]
+        images = [one.images for one in measured]
+        rights.append(over_draws(images, [one.right for one in measured]))
         references = [
             None if row.method == measures.against else measures.reference(row, one)
-            for row, one in zip(by[name], known, strict=True)
+            for row, one in zip(by[name], measured, strict=True)
         ]
         if all(reference is not None for reference in references):
-            differences = [one.right.astype(float) - ref for one, ref in zip(known, references, strict=True)]
+            differences = [
+                one.right.astype(float) - ref for one, ref in zip(measured, references, strict=True)
+            ]
             gains.append(over_draws(images, differences))
     mean = pooled_mean(rights)
     gain = pooled_mean(gains) if len(gains) == len(rights) else None

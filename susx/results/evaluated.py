@@ -26,10 +26,10 @@ def cell_name(cell: Cell | Row) -> str:
     what: Json = [
         cell.method, cell.tuning.strip("-"), list(cell.access), cell.shots, cell.draw, cell.seed, cell.regime, dict(cell.parameters),
     ]  # fmt: skip
-    words = [cell.method, cell.tuning.strip("-"), cell.regime if cell.regime != "all" else ""]
-    words += [f"{cell.shots}-shots" if cell.shots is not None else ""]
-    words += [f"draw-{cell.draw}" if cell.draw is not None else "", digest_json(what)[:8]]
-    return "-".join(filter(None, words))
+    parts = [cell.method, cell.tuning.strip("-"), cell.regime if cell.regime != "all" else ""]
+    parts += [f"{cell.shots}-shots" if cell.shots is not None else ""]
+    parts += [f"draw-{cell.draw}" if cell.draw is not None else "", digest_json(what)[:8]]
+    return "-".join(filter(None, parts))
 
 
 def images_file(row: Row) -> str:

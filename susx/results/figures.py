@@ -146,12 +146,12 @@ def _lines(table: PaperTable) -> Iterator[tuple[str, Line]]:
 
 def _series(name: str, points: Sequence[tuple[float, float | None, float | None, float | None]]) -> Series:
     """Return points in per cent; a value without an interval is its own."""
-    known = [
+    measured = [
         (x, y, y if low is None else low, y if high is None else high)
         for x, y, low, high in points
         if y is not None
     ]
-    columns = [tuple(row[at] if at == 0 else 100 * row[at] for row in known) for at in range(4)]
+    columns = [tuple(row[at] if at == 0 else 100 * row[at] for row in measured) for at in range(4)]
     return Series(name, columns[0], columns[1], columns[2], columns[3])
 
 

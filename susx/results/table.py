@@ -179,11 +179,11 @@ def _key(axes: Sequence[Axis], row: Row) -> str:
 def _combined(axes: Sequence[Axis], rows: Sequence[Row]) -> list[str]:
     """Return the combinations of values that occur, in the order of the axes' values."""
     order = [{value: at for at, value in enumerate(values_of(axis, rows))} for axis in axes]
-    found = dict.fromkeys(_key(axes, row) for row in rows)
+    keys = dict.fromkeys(_key(axes, row) for row in rows)
     places = {
-        key: [order[at][part] for at, part in enumerate(key.split(_JOIN))] if axes else [] for key in found
+        key: [order[at][part] for at, part in enumerate(key.split(_JOIN))] if axes else [] for key in keys
     }
-    return sorted(found, key=places.__getitem__)
+    return sorted(keys, key=places.__getitem__)
 
 
 def _written(axes: Sequence[Axis], key: str) -> str:

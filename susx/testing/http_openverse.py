@@ -49,17 +49,17 @@ class OpenverseServer(SourceServer):
             return 401, {"detail": "Anonymous requests are limited to 20 results a page and 240 in all."}, {}
         admitted = parameters.get("license", "").split(",") if parameters.get("license") else None
         finder = NameFinder([parameters["q"]])
-        found = [
+        matching = [
             number for number, one in enumerate(self.shown)
             if finder.names_in(one.caption) and (admitted is None or _code(one.licence)[0] in admitted)
         ]  # fmt: skip
-        count = len(found) if self.announced is None else self.announced
+        count = len(matching) if self.announced is None else self.announced
         start = max(0, (page - 1) * (size - self.repeat))
-        if page > 1 and start >= len(found):
+        if page > 1 and start >= len(matching):
             return 404, {"detail": "Invalid page."}, {}
         return 200, {
             "result_count": count, "page_count": math.ceil(count / size), "page_size": size, "page": page,
-            "results": [self._result(number) for number in found[start : start + size]], "warnings": [],
+            "results": [self._result(number) for number in matching[start : start + size]], "warnings": [],
         }, {}  # fmt: skip
 
     def _result(self, number: int) -> dict[str, Any]:
@@ -77,5 +77,5 @@ class OpenverseServer(SourceServer):
 
 
 def _code(licence: str) -> tuple[str, str]:
-    known = read_licence(licence)
-    return (known.code, known.version or "1.0") if known else (licence, "")
+    code = read_licence(licence)
+    return (code.code, code.version or "1.0") if code else (licence, "")

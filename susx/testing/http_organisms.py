@@ -56,10 +56,10 @@ class InaturalistServer(_Organisms):
         return 200, {"total_results": len(places), "page": page, "per_page": size, "results": rows}, {}
 
     def _code(self, at: int) -> str | None:
-        known = read_licence(self.shown[at].licence)
-        if known is None:
+        code = read_licence(self.shown[at].licence)
+        if code is None:
             return None
-        return {"cc0": "cc0", "pdm": "pd"}.get(known.code, f"cc-{known.code}")
+        return {"cc0": "cc0", "pdm": "pd"}.get(code.code, f"cc-{code.code}")
 
     def _observation(self, at: int) -> dict[str, Any]:
         one = self.shown[at]
@@ -110,7 +110,7 @@ class GbifServer(_Organisms):
 
     def _occurrence(self, at: int) -> dict[str, Any]:
         one = self.shown[at]
-        known = read_licence(one.licence) or Licence("by-nc", "4.0")
+        licence = read_licence(one.licence) or Licence("by-nc", "4.0")
         return {
             "key": 70000 + at, "datasetKey": f"set-{at % 2}", "license": "http://creativecommons.org/licenses/by-nc/4.0/legalcode",
             "recordedBy": "someone", "country": "Greece", "locality": "Chania", "basisOfRecord": "HUMAN_OBSERVATION",
@@ -118,7 +118,7 @@ class GbifServer(_Organisms):
                 {"type": "Sound", "identifier": None},
                 {
                     "type": "StillImage", "format": "image/jpeg", "identifier": self.picture(at), "references": one.page,
-                    "creator": one.author, "rightsHolder": None, "license": known.deed,
+                    "creator": one.author, "rightsHolder": None, "license": licence.deed,
                 },
             ],
         }  # fmt: skip

@@ -89,11 +89,11 @@ def _unpacked(archive: Path, scratch: Path) -> Path:
         with tarfile.open(archive) as tar:
             for member in tar:
                 if member.name in wanted and member.isfile():
-                    place = scratch / member.name
-                    place.parent.mkdir(parents=True, exist_ok=True)
+                    target = scratch / member.name
+                    target.parent.mkdir(parents=True, exist_ok=True)
                     content = tar.extractfile(member)
                     assert content is not None
-                    with content, place.open("wb") as file:
+                    with content, target.open("wb") as file:
                         shutil.copyfileobj(content, file)
     except (OSError, tarfile.TarError, EOFError) as error:
         raise InputError(
@@ -119,6 +119,6 @@ def _licence(target: Path) -> None:
     """Write the licence of ONNX Runtime (MIT), which the package of npm's names without its text; Python's holds it."""
     distribution = importlib.metadata.distribution("onnxruntime")
     for name in ("LICENSE", "ThirdPartyNotices.txt"):
-        place = Path(str(distribution.locate_file(f"onnxruntime/{name}")))
-        if place.is_file():
-            shutil.copyfile(place, target / name)
+        file = Path(str(distribution.locate_file(f"onnxruntime/{name}")))
+        if file.is_file():
+            shutil.copyfile(file, target / name)

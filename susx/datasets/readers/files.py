@@ -41,10 +41,10 @@ def assemble(
         ConfigError: a class string that leads to no class.
     """
     skip, items, names = ignored(reader), [], []
-    for source, found, name in rows:
-        if found in skip:
+    for source, written, name in rows:
+        if written in skip:
             continue
-        items.append((source, labels.label(found, where)))
+        items.append((source, labels.label(written, where)))
         names.append(name)
     counts = None
     if cut:

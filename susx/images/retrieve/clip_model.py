@@ -33,9 +33,10 @@ def _prepares_as_clip(model: Any) -> bool:
 
     from open_clip.transform import PreprocessCfg
 
-    own, default = getattr(model.visual, "preprocess_cfg", {}), asdict(PreprocessCfg())
+    preprocessing, default = getattr(model.visual, "preprocess_cfg", {}), asdict(PreprocessCfg())
     return all(
-        own.get(key, default[key]) == default[key] for key in ("mean", "std", "interpolation", "resize_mode")
+        preprocessing.get(key, default[key]) == default[key]
+        for key in ("mean", "std", "interpolation", "resize_mode")
     )
 
 

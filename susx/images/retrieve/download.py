@@ -210,8 +210,8 @@ def _harvest(job: Path, ledger: Ledger, config: DownloadConfig) -> None:
 
     def fates_of(fate: Download) -> Iterator[Download]:
         for url in as_written.get(fate.url, [fate.url]):
-            known = ledger.get(url)
-            yield replace(fate, url=url, attempts=known.attempts + 1 if known else 1)
+            recorded = ledger.get(url)
+            yield replace(fate, url=url, attempts=recorded.attempts + 1 if recorded else 1)
 
     # The sidecar is written after the image is closed, and carries the digest of the whole image.
     with ThreadPoolExecutor(4) as pool:

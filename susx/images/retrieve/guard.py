@@ -138,9 +138,9 @@ class _Credentials(urllib.request.BaseHandler):
     handler_order = 10  # before the request's host is read
 
     def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
-        user, at, place = (request.host or "").rpartition("@")
+        user, at, location = (request.host or "").rpartition("@")
         if at:
-            request.host = place
+            request.host = location
             told = base64.b64encode(urllib.parse.unquote_to_bytes(user)).decode("ascii")
             request.add_unredirected_header("Authorization", f"Basic {told}")
         return request

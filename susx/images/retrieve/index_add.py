@@ -194,19 +194,19 @@ def _column_of_vectors(file: Path, schema: Any, embedding: str | None) -> str:
         listed = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
         return bool(listed and pa.types.is_floating(kind.value_type))
 
-    found: list[str] = [name for name in schema.names if numbers(schema.field(name).type)]
+    columns: list[str] = [name for name in schema.names if numbers(schema.field(name).type)]
     if embedding is not None:
-        if embedding not in found:
+        if embedding not in columns:
             raise InputError(
-                f"{file} has no column '{embedding}' of lists of real numbers.{did_you_mean(embedding, found)}"
+                f"{file} has no column '{embedding}' of lists of real numbers.{did_you_mean(embedding, columns)}"
             )
         return embedding
-    if len(found) != 1:
+    if len(columns) != 1:
         raise InputError(
-            f"{file}: expected one column of embeddings (lists of real numbers); found {', '.join(found) or 'none'} among "
+            f"{file}: expected one column of embeddings (lists of real numbers); found {', '.join(columns) or 'none'} among "
             f"{', '.join(schema.names)}. Name it with --embedding."
         )
-    return found[0]
+    return columns[0]
 
 
 def _matrix(file: Path, column: Any) -> np.ndarray:
@@ -238,30 +238,30 @@ def _bring_h5(out: Path, file: Path, embedding: str | None) -> None:
     try:
         with h5py.File(file, "r") as data:
             sets = {name: item for name, item in data.items() if isinstance(item, h5py.Dataset)}
-            found = [name for name, item in sets.items() if item.ndim == 2 and item.dtype.kind == "f"]
-            if embedding is not None and embedding not in found:
+            matrices = [name for name, item in sets.items() if item.ndim == 2 and item.dtype.kind == "f"]
+            if embedding is not None and embedding not in matrices:
                 raise InputError(
-                    f"{file} has no matrix '{embedding}' of real numbers.{did_you_mean(embedding, found)}"
+                    f"{file} has no matrix '{embedding}' of real numbers.{did_you_mean(embedding, matrices)}"
                 )
-            if embedding is None and len(found) != 1:
+            if embedding is None and len(matrices) != 1:
                 raise InputError(
-                    f"{file}: expected one matrix of embeddings; found {', '.join(found) or 'none'} among {', '.join(sets)}. "
+                    f"{file}: expected one matrix of embeddings; found {', '.join(matrices) or 'none'} among {', '.join(sets)}. "
                     "Name it with --embedding."
                 )
-            matrix = sets[embedding or found[0]]
+            matrix = sets[embedding or matrices[0]]
             features = _Growing(out / "img_emb" / "img_emb_00000.npy", len(matrix), matrix.shape[1])
             for start in range(0, len(matrix), _BLOCK):
                 features.append(matrix[start : start + _BLOCK], file)
             features.close()
-            words = {
+            texts = {
                 name: item.asstr()[:]
                 for name, item in sets.items()
                 if h5py.check_string_dtype(item.dtype) and item.shape == (len(matrix),)
             }
     except OSError as error:
         raise InputError(f"{file} cannot be read as HDF5: {error}.") from error
-    if words:
-        pd.DataFrame(words).to_parquet(out / "metadata" / "metadata_00000.parquet", index=False)
+    if texts:
+        pd.DataFrame(texts).to_parquet(out / "metadata" / "metadata_00000.parquet", index=False)
 
 
 def _bring_table(out: Path, rows: Path) -> None:
@@ -385,20 +385,18 @@ def _caption_gain(index: Any, metadata: Any, encoder: TextEncoder) -> tuple[floa
     places = np.unique(np.linspace(0, index.ntotal - 1, 4 * _CHECKED).astype(int)).tolist()
     captions = metadata.get(places).caption
     told = [
-        (place, caption)
-        for place, caption in zip(places, captions, strict=True)
-        if caption and caption.strip()
+        (row, caption) for row, caption in zip(places, captions, strict=True) if caption and caption.strip()
     ][:_CHECKED]
     if len(told) < 8:
         return None
-    images = np.stack([index.row(place) for place, _ in told]).astype(np.float32)
+    images = np.stack([index.row(row) for row, _ in told]).astype(np.float32)
     images /= np.linalg.norm(images, axis=1, keepdims=True)
     texts = np.asarray(encoder.encode_texts([caption for _, caption in told]))
     cosines = texts @ images.T
     count = len(told)
-    own = np.diag(cosines)
-    others = (cosines.sum(axis=1) - own) / (count - 1)
-    differences = own - others
+    own_cosine = np.diag(cosines)
+    others = (cosines.sum(axis=1) - own_cosine) / (count - 1)
+    differences = own_cosine - others
     return float(differences.mean()), float(differences.std(ddof=1) / np.sqrt(count))
 
 

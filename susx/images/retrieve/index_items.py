@@ -70,10 +70,10 @@ def items_of_links(table: Path, folder: Path, config: DownloadConfig) -> tuple[l
     """
     rows = read_link_list(table)
     fates = download([row.url for row in rows], folder, config)
-    place = download_folder(folder, config).resolve()
+    downloads = download_folder(folder, config).resolve()
     rejected = Counter(fate.reason for fate in fates.values() if fate.reason)
     items = [
-        IndexItem(str(place / fates[row.url].file), row.caption, row.url, row.licence, row.nsfw)
+        IndexItem(str(downloads / fates[row.url].file), row.caption, row.url, row.licence, row.nsfw)
         for row in rows
         if not fates[row.url].reason
     ]

@@ -26,15 +26,16 @@ def search_by_subject(
     for (_, subject), places in together.items():
         wanted = sum(queries[at].wanted for at in places)
         asked = dataclasses.replace(queries[places[0]], wanted=wanted, subject=subject)
-        found = list(find(asked))
+        candidates = list(find(asked))
         ranked = [
-            dataclasses.replace(one, similarity=1 - at / max(len(found), 1)) for at, one in enumerate(found)
+            dataclasses.replace(one, similarity=1 - at / max(len(candidates), 1))
+            for at, one in enumerate(candidates)
         ]
         start = 0
-        for place in places:
-            query = queries[place]
-            end = start + query.wanted if place != places[-1] else len(ranked)
-            results[place] = [
+        for query_number in places:
+            query = queries[query_number]
+            end = start + query.wanted if query_number != places[-1] else len(ranked)
+            results[query_number] = [
                 dataclasses.replace(one, prompt=query.prompt, query=query.text) for one in ranked[start:end]
             ]
             start = end

@@ -83,15 +83,15 @@ def checked_codes(said: Iterable[str]) -> tuple[str, ...]:
     >>> checked_codes(["CC-BY", "cc0"])
     ('by', 'cc0')
     """
-    found: dict[str, None] = {}
+    codes: dict[str, None] = {}
     for word in said:
         licence = read_licence(word)
         if licence is None:
             raise ConfigError(
                 f"'{word}' is no licence that can be asked for; expected some of {', '.join(CODES)}.{did_you_mean(word.lower(), CODES)}"
             )
-        found[licence.code] = None
-    return tuple(found)
+        codes[licence.code] = None
+    return tuple(codes)
 
 
 def refuse_other_licences(candidates: Iterable[Candidate], admitted: Iterable[str]) -> list[Candidate]:
@@ -104,7 +104,7 @@ def _judged(candidate: Candidate, codes: tuple[str, ...]) -> Candidate:
     licence = read_licence(candidate.licence)
     if licence is not None and licence.code in codes:
         return candidate
-    said = f"Its licence is {candidate.licence}" if candidate.licence else "Its source states no licence"
+    stated = f"Its licence is {candidate.licence}" if candidate.licence else "Its source states no licence"
     return dataclasses.replace(
-        candidate, refused="licence", detail=f"{said}; asked for were {', '.join(codes)}."
+        candidate, refused="licence", detail=f"{stated}; asked for were {', '.join(codes)}."
     )

@@ -50,11 +50,13 @@ def read_link_list(path: Path) -> list[Link]:
     names = {str(name).lower(): name for name in table.columns}
     if "url" not in names:
         raise InputError(f"{path} has no column 'url'.{did_you_mean('url', names)}")
-    found = {field: next((names[n] for n in known if n in names), None) for field, known in _COLUMNS.items()}
+    column_of = {
+        field: next((names[n] for n in usual if n in names), None) for field, usual in _COLUMNS.items()
+    }
     links: dict[str, Link] = {}
-    columns = {field: table[name].tolist() for field, name in found.items() if name is not None}
-    for place in range(len(table)):
-        values = {field: _text(column[place]) for field, column in columns.items()}
+    columns = {field: table[name].tolist() for field, name in column_of.items() if name is not None}
+    for number in range(len(table)):
+        values = {field: _text(column[number]) for field, column in columns.items()}
         if values["url"] and values["url"] not in links:
             links[values["url"]] = Link(**values)
     return list(links.values())

@@ -48,13 +48,13 @@ def spelled_for_servers(link: str) -> str:
     if not host:
         raise MalformedLink("malformed link: it names no host")
     user, at, _ = parts.netloc.rpartition("@")
-    place = (f"[{host}]" if _ADDRESS.fullmatch(host) and ":" in host else _ascii_host(host)) + (
+    location = (f"[{host}]" if _ADDRESS.fullmatch(host) and ":" in host else _ascii_host(host)) + (
         f":{port}" if port is not None else ""
     )
     return urlunsplit(
         (
             parts.scheme,
-            quote(user, safe="%:!$&'()*+,;=~-._") + at + place,
+            quote(user, safe="%:!$&'()*+,;=~-._") + at + location,
             _encoded(parts.path) or "/",
             _encoded(parts.query),
             "",

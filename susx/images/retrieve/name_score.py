@@ -30,5 +30,5 @@ class NameScore:
         if any(plain(label) in self._labels for label in labels):
             return LABELLED
         size = max(len(self.words), 1)
-        said = [text for text in captions if self._finder.names_in(text)]
-        return max((size / max(len(text.split()), size) for text in said), default=0.0)
+        naming = [text for text in captions if self._finder.names_in(text)]
+        return max((size / max(len(text.split()), size) for text in naming), default=0.0)

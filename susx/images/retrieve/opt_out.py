@@ -35,6 +35,6 @@ def opted_out(values: Iterable[str]) -> str:
                     part = head
                 else:
                     concerned, part = head.strip() in _AGENTS, rest
-            if concerned and (words := [word for word in part.split() if word in _OPT_OUT]):
-                return words[0]
+            if concerned and (refusals := [word for word in part.split() if word in _OPT_OUT]):
+                return refusals[0]
     return ""

@@ -128,13 +128,13 @@ def reworded(queries: Sequence[Query], sentences: Sequence[str]) -> tuple[Query,
 def _disambiguate(text: str, class_name: str, hints: ClassHints) -> str:
     # The photo prompt says the search name already, which may hold the class name itself (Tornado, Panavia Tornado).
     if hints.search_name and not _says(text, hints.search_name):
-        text, found = re.subn(
+        text, replaced = re.subn(
             rf"(?<!\w){re.escape(class_name)}(?!\w)",
             lambda _: hints.search_name or "",
             text,
             flags=re.IGNORECASE,
         )
-        if not found:
+        if not replaced:
             text = f"{hints.search_name}. {text}"
     if hints.context and hints.context.lower() not in text.lower():
         text = f"{text.rstrip().rstrip('.')}, {hints.context}."

@@ -51,18 +51,18 @@ class Credit:
 
 def credits_of(rows: Iterable[SupportRow]) -> list[Credit]:
     """Return a credit for each kept image that was retrieved, by class, page and image; the same image of a class once."""
-    found: dict[tuple[str, str, str], Credit] = {}
+    credits: dict[tuple[str, str, str], Credit] = {}
     for row in rows:
         if not row.kept or row.origin != "retrieved":
             continue
-        known = read_licence(row.licence)
+        licence = read_licence(row.licence)
         page = row.page or row.url or ""
         credit = Credit(
-            row.class_name, row.caption or "", row.author or "", known.name if known else row.licence or "",
-            known.deed if known else "", page if page.startswith(("http://", "https://")) else "", row.digest, row.cite or "",
+            row.class_name, row.caption or "", row.author or "", licence.name if licence else row.licence or "",
+            licence.deed if licence else "", page if page.startswith(("http://", "https://")) else "", row.digest, row.cite or "",
         )  # fmt: skip
-        found.setdefault((credit.class_name, credit.page, credit.digest), credit)
-    return [found[key] for key in sorted(found)]
+        credits.setdefault((credit.class_name, credit.page, credit.digest), credit)
+    return [credits[key] for key in sorted(credits)]
 
 
 def citations(credits: Iterable[Credit]) -> list[str]:
@@ -150,17 +150,17 @@ def short_classes(rows: Iterable[SupportRow], classes: Sequence[str], per_class:
             if row.kept:
                 kept[row.class_name] += 1
             else:
-                own = lost[row.class_name]
-                own[row.rejected] = own.get(row.rejected, 0) + 1
-    said = []
+                of_class = lost[row.class_name]
+                of_class[row.rejected] = of_class.get(row.rejected, 0) + 1
+    sentences = []
     for name in sorted((name for name in classes if kept[name] < per_class), key=lambda name: kept[name]):
         reasons = ", ".join(
             f"{number} {reason}" for reason, number in sorted(lost[name].items(), key=lambda one: -one[1])
         )
         number = kept[name] + sum(lost[name].values())
         why = f"of {number} candidates, {reasons}" if reasons else f"the sources gave {number} candidates"
-        said.append(f"'{name}' has {kept[name]} of {per_class} images: {why}.")
-    return said
+        sentences.append(f"'{name}' has {kept[name]} of {per_class} images: {why}.")
+    return sentences
 
 
 def _address(text: str) -> str:

@@ -188,10 +188,10 @@ class ReviewSession:
             if not standing:
                 return []
             last = max(word.time for word in standing)
-            words = [word for word in standing if word.time == last]
+            undone = [word for word in standing if word.time == last]
             at = now()
-            log.append([Answer(at, word.path, word.digest, "", who, "undo") for word in words])
-        return self._shown([row for word in words for row in self._rows_of(word)], audit)
+            log.append([Answer(at, word.path, word.digest, "", who, "undo") for word in undone])
+        return self._shown([row for word in undone for row in self._rows_of(word)], audit)
 
     def changed_since(self, version: str) -> tuple[list[int], list[int], bool]:
         """Return the rows of which something was said since a version, by corrections and by audit, and whether a fit ended since.
@@ -215,9 +215,9 @@ class ReviewSession:
             label = self.current(tile, said)
             counts[label] += 1
             answered[label] += tile in said or bool(fit.said_before[tile])
-        words = Corrections(last_words(self._corrections.read()))
+        corrections = Corrections(last_words(self._corrections.read()))
         classes = dict.fromkeys(
-            [*self.result.classes, *words.new_classes(self.result.classes), *sorted(counts)]
+            [*self.result.classes, *corrections.new_classes(self.result.classes), *sorted(counts)]
         )
         audit = self.audit()
         state: Json = None
@@ -239,7 +239,7 @@ class ReviewSession:
             "accuracy": accuracy_of(self, said, state),
             "audit": state,
             "fit": self.refitter.state(),
-            "strangers": len(words.unknown(self._by_path)),
+            "strangers": len(corrections.unknown(self._by_path)),
         }
 
     def _tile(self, row: int, answer: Answer | None, drawn: Mapping[str, str]) -> Json:
@@ -267,9 +267,9 @@ class ReviewSession:
         )
 
     def _per_row(self, log: AnswerFile) -> dict[int, Answer]:
-        words = last_words(log.read())
-        rows = {row: word for word in words.values() if not word.digest for row in self._rows_of(word)}
-        rows.update({row: word for word in words.values() if word.digest for row in self._rows_of(word)})
+        last = last_words(log.read())
+        rows = {row: word for word in last.values() if not word.digest for row in self._rows_of(word)}
+        rows.update({row: word for word in last.values() if word.digest for row in self._rows_of(word)})
         return rows
 
     def _rows_of(self, word: Answer) -> list[int]:

@@ -23,9 +23,9 @@ def usable_rows(rows: Sequence[Mapping[str, Any]], wanted: int) -> tuple[list[di
     """
     kept: list[dict[str, Any]] = []
     left_out: Counter[str] = Counter()
-    for place, row in enumerate(rows):
+    for number, row in enumerate(rows):
         if len(kept) >= wanted:
-            left_out["more than asked for"] += len(rows) - place
+            left_out["more than asked for"] += len(rows) - number
             break
         plain = {str(key): _plain(value) for key, value in row.items()}
         similarity = _similarity(row.get("similarity"))

@@ -103,11 +103,11 @@ class Opening:
 
 
 def _listed_codes(value: object) -> tuple[str, ...]:
-    words = value.split(",") if isinstance(value, str) else value
-    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+    codes = value.split(",") if isinstance(value, str) else value
+    if not isinstance(codes, list | tuple) or not all(isinstance(word, str) for word in codes):
         raise ValueError("expected codes of licences joined by commas, such as cc0,by")
     try:
-        return checked_codes(word.strip() for word in words if word.strip())
+        return checked_codes(word.strip() for word in codes if word.strip())
     except ConfigError as error:
         raise ValueError(str(error)) from error
 
@@ -224,13 +224,15 @@ def even_places(total: int, most: int) -> range:
 def sample_places(total: int, blocks: int = 64, rows: int = 1024) -> list[int]:
     """Return places of blocks of rows, evenly spread over ``total``; all of them where there are no more."""
     step = max(rows, math.ceil(total / blocks))
-    return [place for first in range(0, total, step) for place in range(first, min(first + rows, total))]
+    return [row for first in range(0, total, step) for row in range(first, min(first + rows, total))]
 
 
 def search(backend: Backend, queries: Sequence[Query], licences: Sequence[str] = ()) -> list[list[Candidate]]:
     """Search, drop results whose captions hold a word that the class excludes, and mark those of licences that are not admitted."""
     results = backend.search(queries)
     return [
-        refuse_other_licences((candidate for candidate in found if query.admits(candidate.caption)), licences)
-        for query, found in zip(queries, results, strict=True)
+        refuse_other_licences(
+            (candidate for candidate in candidates if query.admits(candidate.caption)), licences
+        )
+        for query, candidates in zip(queries, results, strict=True)
     ]

@@ -55,13 +55,13 @@ class ChainSettings(BackendSettings):
         """
         from susx.images.retrieve.backends.registry import backend_settings, known_backends
 
-        known = [name for name, kind in known_backends().items() if kind.joins]
+        joining = [name for name, kind in known_backends().items() if kind.joins]
         if not self.sources:
-            raise ConfigError(f"The backend 'chain' needs retrieval.sources, some of {', '.join(known)}.")
+            raise ConfigError(f"The backend 'chain' needs retrieval.sources, some of {', '.join(joining)}.")
         for name in self.sources:
-            if name not in known:
+            if name not in joining:
                 raise ConfigError(
-                    f"retrieval.sources: '{name}' cannot be one of several.{did_you_mean(name, known)}"
+                    f"retrieval.sources: '{name}' cannot be one of several.{did_you_mean(name, joining)}"
                 )
         extra = self.model_extra or {}
         common = {"over_fetch": self.over_fetch, "licence": list(self.licence)}
@@ -74,8 +74,8 @@ class ChainSettings(BackendSettings):
 
     def check(self) -> None:
         """See :meth:`BackendSettings.check`."""
-        for name, said in (self.model_extra or {}).items():
-            if name not in self.sources or not isinstance(said, dict):
+        for name, setting in (self.model_extra or {}).items():
+            if name not in self.sources or not isinstance(setting, dict):
                 raise ConfigError(
                     f"unknown key 'retrieval.{name}' of the backend 'chain': what is said of a source stands below its name "
                     f"(retrieval.SOURCE.KEY=VALUE).{did_you_mean(name, self.sources) if self.sources else ''}"
@@ -85,14 +85,14 @@ class ChainSettings(BackendSettings):
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return those of its sources; of one that cannot be reached now, that it cannot: another time it is asked."""
-        found: list[Json] = []
+        identities: list[Json] = []
         for name, settings in self.links.items():
             try:
-                found.append(settings.identity(encoder))
+                identities.append(settings.identity(encoder))
             except RetrievalError as error:
                 logger.warning("%s is left out: %s", name, error)
-                found.append({"backend": name, "reached": False})
-        return {"backend": self.backend, "sources": found}
+                identities.append({"backend": name, "reached": False})
+        return {"backend": self.backend, "sources": identities}
 
     def open(self, opening: Opening) -> Backend:
         """Name the sources; each is opened when it is first asked."""
@@ -121,18 +121,18 @@ class ChainBackend:
         results: list[list[Candidate]] = [[] for _ in queries]
         for name, settings in self.links.items():
             missing = [
-                query.wanted - sum(query.admits(one.caption) and not one.refused for one in own)
-                for query, own in zip(queries, results, strict=True)
+                query.wanted - sum(query.admits(one.caption) and not one.refused for one in of_query)
+                for query, of_query in zip(queries, results, strict=True)
             ]
             places = [at for at, number in enumerate(missing) if number > 0]
             if not places:
                 break
             asked = [dataclasses.replace(queries[at], wanted=missing[at]) for at in places]
-            found = self._ask(name, settings, asked)
-            for at, own in zip(places, found, strict=True):
+            answered = self._ask(name, settings, asked)
+            for at, of_query in zip(places, answered, strict=True):
                 seen = {one.url or one.item for one in results[at]}
                 results[at] += refuse_other_licences(
-                    (one for one in own if (one.url or one.item) not in seen), settings.licence
+                    (one for one in of_query if (one.url or one.item) not in seen), settings.licence
                 )
         if len(self.left_out) == len(self.links):
             raise RetrievalError("None of the sources can be used. " + " ".join(self.left_out.values()))

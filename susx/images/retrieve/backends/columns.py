@@ -51,15 +51,17 @@ class Columns:
             RetrievalError: there is nothing to search by, or nothing that is an image.
         """
         lower = {name.lower(): name for name in reversed(names)}
-        found = {what: next((lower[n] for n in usual if n in lower), "") for what, usual in _NAMES.items()}
+        column_of = {
+            what: next((lower[n] for n in usual if n in lower), "") for what, usual in _NAMES.items()
+        }
         for what, name in chosen.items():
             if name is not None:
                 if name not in names:
                     raise ConfigError(
                         f"retrieval.{what}: {where} has no column '{name}'.{did_you_mean(name, names)}"
                     )
-                found[what] = name
-        columns = cls(**found)
+                column_of[what] = name
+        columns = cls(**column_of)
         if not searched and not columns.caption and not columns.label:
             raise RetrievalError(
                 f"{where} has neither captions nor labels to search by; its columns are {', '.join(names)}. Name one with "

@@ -150,11 +150,11 @@ class FeaturePoolBackend:
     def captioned_sample(self) -> tuple[np.ndarray, list[str | None]]:
         """Return features [sample, dim] in float32 and captions of rows evenly spread over the pool."""
         places = sample_places(len(self.pool))
-        return np.asarray(self.pool[places], np.float32), [self._caption(place) for place in places]
+        return np.asarray(self.pool[places], np.float32), [self._caption(row) for row in places]
 
     def captions(self, most: int) -> list[str | None]:
         """Return captions, of more than ``most`` images those of an even sample; None where there is none."""
-        return [self._caption(place) for place in even_places(len(self.pool), most)]
+        return [self._caption(row) for row in even_places(len(self.pool), most)]
 
     def _caption(self, place: int) -> str | None:
         return caption_of(self.rows[place]) if self.rows else None

@@ -108,30 +108,30 @@ class GbifBackend:
             taxon = meant(name, query.context, offered)
         if taxon is None:
             return [no_taxon(query, "gbif", offered)]
-        found: dict[str, Candidate] = {}
+        photographs: dict[str, Candidate] = {}
         for row in self._occurrences(taxon):
             if (one := self._photograph(query, taxon, row)) is not None:
-                found.setdefault(one.item, one)
-            if len(found) >= query.wanted:
+                photographs.setdefault(one.item, one)
+            if len(photographs) >= query.wanted:
                 break
-        return list(found.values())
+        return list(photographs.values())
 
     def _taxa(self, name: str) -> list[Taxon]:
         answer = self.client.get(
             "species/search", {"q": name, "datasetKey": BACKBONE, "status": "ACCEPTED", "limit": "30"}, _lacks
         )
-        found = []
+        taxa = []
         for row in answer["results"]:
             if not isinstance(row, dict) or text(row.get("key")) is None:
                 continue
             names = row.get("vernacularNames")
             common = [
-                said for one in (names if isinstance(names, list) else ())
-                if isinstance(one, dict) and (said := text(one.get("vernacularName")))
+                vernacular for one in (names if isinstance(names, list) else ())
+                if isinstance(one, dict) and (vernacular := text(one.get("vernacularName")))
             ]  # fmt: skip
             scientific = text(row.get("canonicalName")) or text(row.get("scientificName")) or ""
             number = row.get("numOccurrences")
-            found.append(
+            taxa.append(
                 Taxon(
                     str(text(row["key"])),
                     scientific,
@@ -141,7 +141,7 @@ class GbifBackend:
                     number if isinstance(number, int) else 0,
                 )
             )
-        return found
+        return taxa
 
     def _occurrences(self, taxon: Taxon) -> Iterator[dict[str, Any]]:
         seen: set[str] = set()
@@ -166,17 +166,17 @@ class GbifBackend:
         for one in media if isinstance(media, list) else ():
             if not isinstance(one, dict) or not is_link(one.get("identifier")):
                 continue
-            known = read_licence(text(one.get("license"))) or read_licence(text(row.get("license")))
-            if self.licences and (known is None or known.code not in self.licences):
+            code = read_licence(text(one.get("license"))) or read_licence(text(row.get("license")))
+            if self.licences and (code is None or code.code not in self.licences):
                 continue
             link, key = str(one["identifier"]), text(row.get("key"))
             page = one.get("references")
             called = f"{taxon.common[0]} ({taxon.name})" if taxon.common else taxon.name
-            place = ", ".join(filter(None, (text(row.get("locality")), text(row.get("country")))))
+            locality = ", ".join(filter(None, (text(row.get("locality")), text(row.get("country")))))
             return Candidate(
                 class_name=query.class_name, prompt=query.prompt, query=query.text, item=f"gbif:{link}", similarity=0.0, url=link,
-                caption=", ".join(filter(None, (called, f"taxon {taxon.number}", place))),
-                licence=known.name if known else text(one.get("license")),
+                caption=", ".join(filter(None, (called, f"taxon {taxon.number}", locality))),
+                licence=code.name if code else text(one.get("license")),
                 source="gbif", author=text(one.get("rightsHolder")) or text(one.get("creator")) or text(row.get("recordedBy")),
                 page=page if is_link(page) else f"https://www.gbif.org/occurrence/{key}",
                 cite=self._citation(text(row.get("datasetKey"))),
@@ -191,9 +191,9 @@ class GbifBackend:
             f"dataset/{key}", {}, lambda found: "" if isinstance(found, dict) else "an object is expected"
         )
         citation = answer.get("citation")
-        said = text(citation.get("text")) if isinstance(citation, dict) else None
+        citation_text = text(citation.get("text")) if isinstance(citation, dict) else None
         doi = text(answer.get("doi"))
-        return said or " ".join(
+        return citation_text or " ".join(
             filter(
                 None,
                 (text(answer.get("title")) or key, f"https://doi.org/{doi}" if doi else None, "via GBIF.org"),

@@ -106,17 +106,17 @@ class InaturalistBackend:
             taxon = meant(name, query.context, offered)
         if taxon is None:
             return [no_taxon(query, "inaturalist", offered)]
-        found: dict[str, Candidate] = {}
+        photographs: dict[str, Candidate] = {}
         for row in self._observations(taxon):
             for one in self._photographs(query, taxon, row):
-                found.setdefault(one.item, one)
-            if len(found) >= query.wanted:
+                photographs.setdefault(one.item, one)
+            if len(photographs) >= query.wanted:
                 break
-        return list(found.values())[: query.wanted]
+        return list(photographs.values())[: query.wanted]
 
     def _taxa(self, name: str) -> list[Taxon]:
         answer = self.client.get("taxa", {"q": name, "is_active": "true", "per_page": "30"}, _lacks)
-        found = []
+        taxa = []
         for row in answer["results"]:
             if isinstance(row, dict) and text(row.get("id")) and text(row.get("name")):
                 common = filter(
@@ -128,7 +128,7 @@ class InaturalistBackend:
                     ),
                 )
                 number = row.get("observations_count")
-                found.append(
+                taxa.append(
                     Taxon(
                         str(text(row["id"])),
                         str(text(row["name"])),
@@ -138,7 +138,7 @@ class InaturalistBackend:
                         number if isinstance(number, int) else 0,
                     )
                 )
-        return found
+        return taxa
 
     def _observations(self, taxon: Taxon) -> Iterator[dict[str, Any]]:
         """Yield observations, those first that most people took for good."""
@@ -167,33 +167,37 @@ class InaturalistBackend:
         for photo in photographs if isinstance(photographs, list) else ():
             if not isinstance(photo, dict) or not is_link(photo.get("url")) or text(photo.get("id")) is None:
                 continue
-            said = text(photo.get("license_code"))
-            known = read_licence(said)
-            if self.licences and (known is None or known.code not in self.licences):
+            stated = text(photo.get("license_code"))
+            code = read_licence(stated)
+            if self.licences and (code is None or code.code not in self.licences):
                 continue
             called = f"{taxon.common[0]} ({taxon.name})" if taxon.common else taxon.name
-            place = text(row.get("place_guess"))
+            locality = text(row.get("place_guess"))
             page = row.get("uri")
             yield Candidate(
                 class_name=query.class_name, prompt=query.prompt, query=query.text, item=f"inaturalist:{text(photo['id'])}", similarity=0.0,
                 url=re.sub(r"/square(?=\.\w+)", f"/{_SIZES[self.size]}", str(photo["url"])),
-                caption=", ".join(filter(None, (called, f"taxon {taxon.number}", place))),
-                licence=_named(said), source="inaturalist", author=_author(photo, user), page=page if is_link(page) else None,
+                caption=", ".join(filter(None, (called, f"taxon {taxon.number}", locality))),
+                licence=_named(stated), source="inaturalist", author=_author(photo, user), page=page if is_link(page) else None,
             )  # fmt: skip
             return
 
 
 def _author(photo: dict[str, Any], user: dict[str, Any]) -> str | None:
-    said = re.match(r"\(c\) (.+?), (?:some|all|no) rights", text(photo.get("attribution")) or "")
-    return said[1] if said else text(user.get("name")) or text(user.get("login"))
+    match = re.match(r"\(c\) (.+?), (?:some|all|no) rights", text(photo.get("attribution")) or "")
+    return match[1] if match else text(user.get("name")) or text(user.get("login"))
 
 
 def _named(code: str | None) -> str:
     """Return a licence with its version (iNaturalist's are 4.0); a photograph without a code keeps all rights."""
-    known = read_licence(code)
-    if known is None:
+    licence = read_licence(code)
+    if licence is None:
         return code or "all rights reserved"
-    return known.name if known.version else f"{known.name} {'1.0' if known.code in ('cc0', 'pdm') else '4.0'}"
+    return (
+        licence.name
+        if licence.version
+        else f"{licence.name} {'1.0' if licence.code in ('cc0', 'pdm') else '4.0'}"
+    )
 
 
 def _code(code: str) -> str:

@@ -255,16 +255,16 @@ class IndexBackend:
             [p for p in row[: query.wanted].tolist() if p >= 0]
             for query, row in zip(queries, positions, strict=True)
         ]
-        rows = self.metadata.get([position for found in hits for position in found])
-        known = zip(
+        rows = self.metadata.get([position for of_query in hits for position in of_query])
+        pairs = zip(
             rows.url, rows.image_path, rows.caption, rows.licence, rows.nsfw, rows.author, rows.page, strict=True
         )  # fmt: skip
         return [
             [
-                self._candidate(query, position, score, *next(known))
-                for position, score in zip(found, scores, strict=False)
+                self._candidate(query, position, score, *next(pairs))
+                for position, score in zip(of_query, scores, strict=False)
             ]
-            for query, found, scores in zip(queries, hits, similarities.tolist(), strict=True)
+            for query, of_query, scores in zip(queries, hits, similarities.tolist(), strict=True)
         ]
 
     def _located(self, path: str) -> str:

@@ -235,9 +235,9 @@ class LanceBackend:
         if not self._vector_index:
             nearest["metric"] = "cosine"
         wanted = [*self.columns.kept, self.vector]
-        found = self._scan(columns=[*dict.fromkeys(wanted), "_distance"], nearest=nearest, with_row_id=True)
+        table = self._scan(columns=[*dict.fromkeys(wanted), "_distance"], nearest=nearest, with_row_id=True)
         candidates = []
-        for row in found.to_pylist():
+        for row in table.to_pylist():
             values = np.asarray(row[self.vector], np.float32)
             norm = float(np.linalg.norm(values))
             cosine = float(values @ asked) / norm if norm > 0 else -1.0
@@ -251,23 +251,23 @@ class LanceBackend:
         seen: set[int] = set()
         for batch in self._texts(name, query.wanted * _TEXTS):
             for row in batch:
-                place = int(row["_rowid"])
+                row_id = int(row["_rowid"])
                 labels = text_cell(row.get(self.columns.label), self._labels) if self.columns.label else []
                 score = name.of(labels, text_cell(row.get(self.columns.caption)))
-                if not score or place in seen:
+                if not score or row_id in seen:
                     continue
-                seen.add(place)
-                entry = (score, -place)
+                seen.add(row_id)
+                entry = (score, -row_id)
                 if len(best) < query.wanted:
                     heapq.heappush(best, entry)
                 elif entry > best[0]:
                     heapq.heapreplace(best, entry)
-        places = [-place for _, place in sorted(best, reverse=True)]
+        places = [-row_id for _, row_id in sorted(best, reverse=True)]
         if not places:
             return []
         rows = self.table.take_row_ids(places).select([*self.columns.kept]).with_row_id().to_arrow()
         by_place = {int(row["_rowid"]): row for row in rows.to_pylist()}
-        return [self._candidate(query, by_place[place], 0.0) for place in places if place in by_place]
+        return [self._candidate(query, by_place[row_id], 0.0) for row_id in places if row_id in by_place]
 
     def _texts(self, name: NameScore, most: int) -> Iterator[list[dict[str, Any]]]:
         """Yield rows that may say a name, with their texts alone: of a full-text index the best, and without one all that hold its longest word."""
@@ -277,11 +277,11 @@ class LanceBackend:
                 from lance.query import FullTextOperator, MatchQuery
 
                 asked = MatchQuery(" ".join(name.words), column, operator=FullTextOperator.AND)
-                found = self._scan(
+                table = self._scan(
                     columns=[*columns, "_score"], full_text_query=asked, limit=most, with_row_id=True
                 )
-                yield found.to_pylist()
-                if found.num_rows:
+                yield table.to_pylist()
+                if table.num_rows:
                     return
         word = max(name.words, key=len, default="")
         textual = [
@@ -336,7 +336,7 @@ class LanceBackend:
         admitted = sorted(
             value
             for value in values
-            if (known := read_licence(value)) is not None and known.code in self.licences
+            if (licence := read_licence(value)) is not None and licence.code in self.licences
         )
         return f"{_quoted(column)} IN ({', '.join(map(_said, admitted))})" if admitted else "false"
 
@@ -355,23 +355,23 @@ class LanceBackend:
     def _vector_column(self, chosen: str | None) -> str:
         import pyarrow as pa
 
-        found = [
+        columns = [
             field.name for field in self.data.schema
             if pa.types.is_fixed_size_list(field.type) and pa.types.is_floating(field.type.value_type)
         ]  # fmt: skip
-        if chosen is not None and chosen not in found:
+        if chosen is not None and chosen not in columns:
             raise ConfigError(
-                f"retrieval.vector: {self.name} has no vectors '{chosen}', only {', '.join(found) or 'none'}.{did_you_mean(chosen, found)}"
+                f"retrieval.vector: {self.name} has no vectors '{chosen}', only {', '.join(columns) or 'none'}.{did_you_mean(chosen, columns)}"
             )
-        if chosen is None and len(found) > 1:
+        if chosen is None and len(columns) > 1:
             raise ConfigError(
-                f"{self.name} has several columns of vectors; set retrieval.vector to one of {', '.join(found)}, or retrieval.vectors=none."
+                f"{self.name} has several columns of vectors; set retrieval.vector to one of {', '.join(columns)}, or retrieval.vectors=none."
             )
-        if chosen is None and not found and self.vectors == "ours":
+        if chosen is None and not columns and self.vectors == "ours":
             raise RetrievalError(
                 f"{self.name} has no column of vectors; leave retrieval.vectors out to search its captions."
             )
-        return chosen or (found[0] if found else "")
+        return chosen or (columns[0] if columns else "")
 
 
 def _opened(data: str | None, table: str | None) -> Table:
@@ -388,18 +388,18 @@ def _opened(data: str | None, table: str | None) -> Table:
     require("lancedb", "lance", extra="lance")
     import lancedb
 
-    place = data.rstrip("/")
-    local = "://" not in place
-    if local and not os.path.isdir(os.path.expanduser(place)):
+    address = data.rstrip("/")
+    local = "://" not in address
+    if local and not os.path.isdir(os.path.expanduser(address)):
         raise RetrievalError(
             f"The backend 'lance' is told to use {data} (retrieval.data), which is not there."
         )
-    place = os.path.abspath(os.path.expanduser(place)) if local else place
+    address = os.path.abspath(os.path.expanduser(address)) if local else address
     try:
-        if place.endswith(".lance"):
-            folder, _, name = place.rpartition("/")
+        if address.endswith(".lance"):
+            folder, _, name = address.rpartition("/")
             return lancedb.connect(folder).open_table(name.removesuffix(".lance"))
-        database = lancedb.connect(place)
+        database = lancedb.connect(address)
         names = [str(name) for name in database.list_tables().tables]
         if table is None and len(names) == 1:
             return database.open_table(names[0])

@@ -130,25 +130,25 @@ class OpenverseBackend:
         if sure > 1:
             with ThreadPoolExecutor(_CONCURRENCY) as pool:
                 answers += pool.map(lambda number: self._page(query, number), range(2, sure + 1))
-        found: dict[str, Candidate] = {}
+        images: dict[str, Candidate] = {}
         for answer in answers:
-            self._take(query, answer, found)
+            self._take(query, answer, images)
         # What a first page announces need not be true.
         for number in range(len(answers) + 1, pages + 1):
-            before = len(found)
+            before = len(images)
             if len(answers[-1]["results"]) < PAGE:
                 break
             answers.append(self._page(query, number))
-            self._take(query, answers[-1], found)
-            if len(found) == before:
+            self._take(query, answers[-1], images)
+            if len(images) == before:
                 break
-        return list(found.values())[: query.wanted]
+        return list(images.values())[: query.wanted]
 
     def _page(self, query: Query, number: int) -> dict[str, Any]:
         subject = query.subject or query.class_name
-        words = subject if query.context.lower() in subject.lower() else f"{subject} {query.context}"
+        asked_words = subject if query.context.lower() in subject.lower() else f"{subject} {query.context}"
         parameters = {
-            "q": words, "page": str(number), "page_size": str(PAGE), "mature": "true" if self.mature else "false",
+            "q": asked_words, "page": str(number), "page_size": str(PAGE), "mature": "true" if self.mature else "false",
         }  # fmt: skip
         if self.licences:
             parameters["license"] = ",".join(sorted(self.licences))
@@ -168,11 +168,11 @@ class OpenverseBackend:
         if not is_link(link) or number is None:
             return None
         licence = " ".join(filter(None, (text(row.get("license")), text(row.get("license_version")))))
-        known = read_licence(licence)
+        code = read_licence(licence)
         page = row.get("foreign_landing_url")
         return Candidate(
             class_name=query.class_name, prompt=query.prompt, query=query.text, item=f"openverse:{number}", similarity=0.0,
-            url=link, caption=text(row.get("title")), licence=known.name if known else licence or None,
+            url=link, caption=text(row.get("title")), licence=code.name if code else licence or None,
             source="openverse", author=text(row.get("creator")), page=page if is_link(page) else None,
         )  # fmt: skip
 

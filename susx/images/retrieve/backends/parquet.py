@@ -110,16 +110,16 @@ class ParquetBackend:
         """Return captions (labels where there are none), of more than ``most`` rows those of an even sample."""
         total = sum(self._file(at).metadata.num_rows for at in range(len(self.files)))
         wanted = iter(even_places(total, most))
-        place, found = next(wanted, -1), list[str | None]()
+        next_row, captions = next(wanted, -1), list[str | None]()
         start = 0
         for _, _, rows in self._texts():
-            while start <= place < start + len(rows):
-                row = rows[place - start]
+            while start <= next_row < start + len(rows):
+                row = rows[next_row - start]
                 texts = text_cell(row.get(self.columns.caption)) or self._label_texts(row)
-                found.append(" ".join(texts) or None)
-                place = next(wanted, -1)
+                captions.append(" ".join(texts) or None)
+                next_row = next(wanted, -1)
             start += len(rows)
-        return found
+        return captions
 
     def _find(self, query: Query) -> list[Candidate]:
         name = NameScore(query.subject or query.class_name)
@@ -135,13 +135,13 @@ class ParquetBackend:
                 elif entry > best[0]:
                     heapq.heapreplace(best, entry)
         places = [(-file, -at) for _, file, at in sorted(best, reverse=True)]
-        found = self._rows(places)
+        read_rows = self._rows(places)
         return [
             row_candidate(
-                query, found[place], self.columns, self._labels, source="parquet",
-                item=f"{self.files[place[0]].name}#{place[1]}",
+                query, read_rows[row_place], self.columns, self._labels, source="parquet",
+                item=f"{self.files[row_place[0]].name}#{row_place[1]}",
             )
-            for place in places
+            for row_place in places
         ]  # fmt: skip
 
     def _label_texts(self, row: dict[str, Any]) -> list[str]:
@@ -189,7 +189,7 @@ class ParquetBackend:
 
     def _rows(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Any]]:
         """Return whole rows by (file, row); only the row groups that hold one are read."""
-        found: dict[tuple[int, int], dict[str, Any]] = {}
+        row_of: dict[tuple[int, int], dict[str, Any]] = {}
         for number in sorted({file for file, _ in places}):
             wanted = sorted(row for file, row in places if file == number)
             opened = self._file(number)
@@ -203,9 +203,9 @@ class ParquetBackend:
                     for batch in opened.iter_batches(_IMAGES, row_groups=[group], columns=columns):
                         here = [row - start for row in inside if start <= row < start + batch.num_rows]
                         for at, row in zip(here, batch.take(here).to_pylist() if here else (), strict=True):
-                            found[number, first + start + at] = row
+                            row_of[number, first + start + at] = row
                         start += batch.num_rows
                         if start > inside[-1]:
                             break
                 first = end
-        return found
+        return row_of

@@ -87,17 +87,17 @@ def parquet_files(data: str | None) -> list[ParquetFile]:
         return _elsewhere(data)
     path = Path(data.removeprefix("file://")).expanduser()
     if path.is_dir():
-        found: Sequence[Path] = files_below(path, {".parquet"}).files
+        files: Sequence[Path] = files_below(path, {".parquet"}).files
     else:
         try:
-            found = matching_files(str(path))
+            files = matching_files(str(path))
         except InputError as error:
             raise RetrievalError(
                 f"The backend 'parquet' is told to use {data} (retrieval.data), which is not there. {error}"
             ) from error
-    if not found:
+    if not files:
         raise RetrievalError(f"The folder {path} (retrieval.data) holds no .parquet files.")
-    return [ParquetFile(str(file)) for file in found]
+    return [ParquetFile(str(file)) for file in files]
 
 
 def _elsewhere(data: str) -> list[ParquetFile]:

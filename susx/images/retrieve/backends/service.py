@@ -157,8 +157,8 @@ class ServiceBackend:
         return self._search(queries, vectors.tolist())
 
     def _search(self, queries: Sequence[Query], vectors: Sequence[Any]) -> list[list[Candidate]]:
-        if known := self.breaker.diagnosis():
-            raise RetrievalError(f"{known} (It failed a moment ago and was not asked again.)")
+        if diagnosis := self.breaker.diagnosis():
+            raise RetrievalError(f"{diagnosis} (It failed a moment ago and was not asked again.)")
         name = self._prepare()
         with ThreadPoolExecutor(CONCURRENCY) as pool:
             answered = list(pool.map(lambda q, v: self._answer(q, v, name), queries, vectors))
@@ -234,8 +234,8 @@ class ServiceBackend:
         try:
             for attempt in retrying:
                 with attempt:
-                    if known := self.breaker.diagnosis():
-                        raise ServiceFault(known)
+                    if diagnosis := self.breaker.diagnosis():
+                        raise ServiceFault(diagnosis)
                     self.limit.wait()
                     if vector is not None:
                         return client.query(embedding_input=vector)  # type: ignore[no-any-return]
@@ -264,9 +264,9 @@ class ServiceBackend:
         # A path is the server's own and means nothing here; without bytes the URL is what remains.
         remote = row.get("image_path")
         item = row.get("url") or remote or f"{self.url}#{row.get('id')}"
-        known = {key: value for key, value in row.items() if key.lower() != "image_path"}
+        columns = {key: value for key, value in row.items() if key.lower() != "image_path"}
         return candidate_from_metadata(
-            known, class_name=query.class_name, prompt=query.prompt, query=query.text, item=str(item),
+            columns, class_name=query.class_name, prompt=query.prompt, query=query.text, item=str(item),
             similarity=row["similarity"], image=image, source=self.url,
         )  # fmt: skip
 

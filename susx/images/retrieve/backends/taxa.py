@@ -47,10 +47,10 @@ def meant(name: str, context: str, offered: Sequence[Taxon]) -> Taxon | None:
     """
     asked = plain(name)
     forms = {asked, asked + "s", asked + "es", asked.removesuffix("s")}
-    fitting = [one for one in offered if any(plain(said) in forms for said in (one.name, *one.common))]
+    fitting = [one for one in offered if any(plain(called) in forms for called in (one.name, *one.common))]
 
     def order(one: Taxon) -> tuple[bool, bool, int, int, str]:
-        exact = any(plain(said) == asked for said in (one.name, *one.common))
+        exact = any(plain(name) == asked for name in (one.name, *one.common))
         rank = _RANKS.index(one.rank) if one.rank in _RANKS else len(_RANKS)
         told = bool(one.group) and one.group.lower() in context.lower()
         return (not told, not exact, rank, -one.records, one.number)
@@ -66,7 +66,7 @@ def stem(name: str) -> str:
 
 def no_taxon(query: Query, source: str, offered: Sequence[Taxon]) -> Candidate:
     """Return the row that says that a class is no taxon of a source, with the nearest names it has."""
-    names = {said: one for one in offered for said in (one.name, *one.common)}
+    names = {name: one for one in offered for name in (one.name, *one.common)}
     near = (
         difflib.get_close_matches(query.subject or query.class_name, names, n=3, cutoff=0.5)
         or list(names)[:3]

@@ -130,7 +130,7 @@ class UrlListBackend:
 
     def captions(self, most: int) -> list[str | None]:
         """Return captions, of more than ``most`` links those of an even sample; None where there is none."""
-        return [self.links[place].caption or None for place in even_places(len(self.links), most)]
+        return [self.links[row].caption or None for row in even_places(len(self.links), most)]
 
     def _best(self, queries: Sequence[Query], scores: np.ndarray) -> list[list[Candidate]]:
         results: list[list[Candidate]] = []
@@ -168,10 +168,10 @@ class UrlListBackend:
 
     def _mentions(self, subject: str) -> np.ndarray:
         """Return which captions hold a word of the subject, in its singular or plural."""
-        known = self._vectorizer.vocabulary_
-        words = self._vectorizer.build_analyzer()(subject)
-        forms = {form for word in words for form in (word, word + "s", word + "es", word.removesuffix("s"))}
-        columns = sorted(known[form] for form in forms if form in known)
+        vocabulary = self._vectorizer.vocabulary_
+        terms = self._vectorizer.build_analyzer()(subject)
+        forms = {form for word in terms for form in (word, word + "s", word + "es", word.removesuffix("s"))}
+        columns = sorted(vocabulary[form] for form in forms if form in vocabulary)
         return np.asarray(self._matrix[:, columns].sum(axis=1)).ravel() > 0
 
     def _by_embedding(self, asked: np.ndarray) -> np.ndarray:

@@ -29,8 +29,8 @@ class Answers:
         if self.folder is None:
             return self._kept.get(key)
         try:
-            found = json.loads((self.folder / key[:2] / f"{key}.json").read_text(encoding="utf-8"))
-            return found["answer"] if found["address"] == address else None
+            answer = json.loads((self.folder / key[:2] / f"{key}.json").read_text(encoding="utf-8"))
+            return answer["answer"] if answer["address"] == address else None
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

@@ -146,8 +146,8 @@ class WebClient:
         return _Note(self._folder / f"{name}.json" if self._folder and self.build else None, self.build)
 
     def _refuse_if_down(self) -> None:
-        if said := self._down or self._note("down").text():
-            raise SourceDown(said)
+        if reason := self._down or self._note("down").text():
+            raise SourceDown(reason)
 
     def _asked(self, address: str, parameters: Mapping[str, str], check: Callable[[Any], str]) -> Any:
         end = time.monotonic() + self.timeout
@@ -175,13 +175,13 @@ class WebClient:
             if tries < TRIES:
                 time.sleep(min(_PAUSE * 2 ** (tries - 1), max(0.0, end - time.monotonic())))
         times = "once" if tries == 1 else f"{tries} times"
-        said = (
+        sentence = (
             f"{self.source} ({self.base}) {fault.diagnosis}; asked {times}, and not again in this build. What was found is kept: run the same "
             "command again later, or name another source."
         )
-        self._down = said
-        self._note("down").set(said)
-        raise SourceDown(said)
+        self._down = sentence
+        self._note("down").set(sentence)
+        raise SourceDown(sentence)
 
     def _once(
         self, address: str, parameters: Mapping[str, str], check: Callable[[Any], str], timeout: float
@@ -265,8 +265,8 @@ class _Note:
         if self.path is None:
             return ""
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-            return str(found["text"]) if found["build"] == self.build else ""
+            note = json.loads(self.path.read_text(encoding="utf-8"))
+            return str(note["text"]) if note["build"] == self.build else ""
         except (OSError, ValueError, TypeError, KeyError):
             return ""
 

@@ -34,5 +34,5 @@ def require_contact(source: str) -> None:
 
 def _contact() -> str:
     """Return the contact in one line of ASCII, as headers have to be."""
-    said = re.sub(r"[^\x20-\x7e]|[()]", " ", os.environ.get(CONTACT, ""))
-    return " ".join(said.split())[:200]
+    contact = re.sub(r"[^\x20-\x7e]|[()]", " ", os.environ.get(CONTACT, ""))
+    return " ".join(contact.split())[:200]

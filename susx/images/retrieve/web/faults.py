@@ -113,8 +113,10 @@ def _start(body: bytes) -> str:
 def _detail(body: bytes) -> str:
     """Return what an API says of an error in its usual field, "" where it says nothing of use."""
     try:
-        said = json.loads(body)
+        answer = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    text = said.get("detail", said.get("error", said.get("message"))) if isinstance(said, dict) else None
+    text = (
+        answer.get("detail", answer.get("error", answer.get("message"))) if isinstance(answer, dict) else None
+    )
     return f": {' '.join(str(text).split())[:200]}" if text else ""

@@ -74,9 +74,9 @@ class Quota:
 
     def _read(self) -> tuple[list[float], float]:
         try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-            times = sorted(float(moment) for moment in found["requests"])
-            hold = float(found["hold"])
+            ledger = json.loads(self.path.read_text(encoding="utf-8"))
+            times = sorted(float(moment) for moment in ledger["requests"])
+            hold = float(ledger["hold"])
         except (OSError, ValueError, TypeError, KeyError):
             return [], 0.0
         now = self._clock()
