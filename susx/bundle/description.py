@@ -13,7 +13,19 @@ import susx
 from susx.bundle.pixels import PixelRule
 from susx.errors import DamagedArtefact, InputError
 
-__all__ = ["FILES", "FORMAT", "JSON", "Description", "read_description"]
+__all__ = [
+    "FILES",
+    "FORMAT",
+    "JSON",
+    "Calibration",
+    "Description",
+    "EncoderFacts",
+    "MethodFacts",
+    "Quantised",
+    "Rejected",
+    "TextFacts",
+    "read_description",
+]
 
 FORMAT: Final = 1
 JSON = "bundle.json"

@@ -10,7 +10,7 @@ from susx.experiment.rows import Row
 from susx.methods import known_methods
 from susx.methods.access import ACCESS, access_text
 
-__all__ = ["AXES", "Axis", "axes_of", "matching", "undecided", "values_of"]
+__all__ = ["AXES", "Axis", "axes_of", "matching", "title_of", "undecided", "values_of"]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from susx.methods import REFERENCE
 from susx.results.format import Result
 from susx.results.images import Said, read_images
 
-__all__ = ["Entry", "Measures", "entry_of"]
+__all__ = ["Entry", "Measures", "check_same_inputs", "entry_of"]
 
 
 @dataclass(frozen=True)

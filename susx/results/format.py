@@ -29,7 +29,7 @@ from susx.types import Json
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMAT", "RESULT", "VERSION", "Result", "as_json", "is_result", "read_result"]
+__all__ = ["FORMAT", "RESULT", "VERSION", "Result", "as_json", "is_result", "read_result", "row_json"]
 
 FORMAT, VERSION = "susx-result", 1
 RESULT = "result.json"

@@ -13,7 +13,7 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from timm.models import register_model
+from timm.models import is_model, register_model
 
 from susx.config import EncoderConfig, config_names, load_profile
 from susx.features.encoder import load_encoder
@@ -65,7 +65,8 @@ def small_config(profile: str, folder: Path) -> dict[str, Any]:
         return timm.create_model(real, pretrained=pretrained, **SMALL[profile], **kwargs)
 
     entry.__name__, entry.__module__ = name, __name__
-    register_model(entry)
+    if not is_model(name):  # another module of the same process may have taken these fixtures
+        register_model(entry)
     config["vision_cfg"]["timm_model_name"] = name
     return config
 

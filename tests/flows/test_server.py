@@ -125,7 +125,7 @@ def test_deployments_run_on_a_worker(small: Path, env: dict[str, str], tmp_path:
         deploy_and_run_twice(env, small, tmp_path, "--all")
         names = {item["name"] for item in api(env, "/deployments/filter", {"limit": 100})}
         profiles = {path.stem for path in (ROOT / "configs" / "profiles").glob("*.yaml")}
-        assert names == profiles | {"nightly", "features", "folder", "profiles"}
+        assert names == profiles | {"nightly", "features", "folder", "profiles", "yaml"}
         nightly = api(env, "/deployments/name/build/nightly")
         assert [schedule["active"] for schedule in nightly["schedules"]] == [False]
 
