@@ -131,6 +131,14 @@ def test_figures_draw_and_answer_the_mouse(report: Path, open_page: Open) -> Non
     assert "→" in plot.locator(".hovertext").text_content()
 
 
+def test_the_bar_of_sections_holds_links_alone_and_stays_low(report: Path, open_page: Open) -> None:
+    """What a section shows stands in the page, not in the bar above it, which would cover the page."""
+    page = open_page(report)
+    assert page.locator("nav section").count() == 0
+    assert page.locator("nav").first.bounding_box()["height"] < 120
+    assert page.locator("main > section#credits").count() == 1
+
+
 def test_a_printed_page_has_all_figures(report: Path, open_page: Open) -> None:
     """Figures far below the screen are drawn without anyone scrolling there."""
     page = open_page(report)
