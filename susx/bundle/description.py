@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import Field, FiniteFloat
 
-import susx
 from susx.bundle.pixels import PixelRule
-from susx.errors import DamagedArtefact, InputError
+from susx.classifier.sealed import Digest, Rejected, Sealed, Share, Strict, read_sealed
+from susx.errors import InputError
 
 __all__ = [
     "FILES",
@@ -38,15 +36,8 @@ FileName = Literal[
 FILES: Final = frozenset(FileName.__args__)  # type: ignore[attr-defined]
 """Every file that a bundle may have beside its description."""
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class EncoderFacts(_Strict):
+class EncoderFacts(Strict):
     """Architecture and weights, sha256 over both; width of the features; scale and bias of the cosines."""
 
     model: str
@@ -57,7 +48,7 @@ class EncoderFacts(_Strict):
     logit_bias: FiniteFloat | None
 
 
-class MethodFacts(_Strict):
+class MethodFacts(Strict):
     """For people: the method's name, fields, and one sentence; whether the class prompts decide alone, and how far each class's images are trusted."""
 
     name: str
@@ -68,7 +59,7 @@ class MethodFacts(_Strict):
     class_trust: tuple[Share, ...] = ()
 
 
-class Calibration(_Strict):
+class Calibration(Strict):
     """Temperature, the labelled images it was fitted on, if any, and how many of them there were."""
 
     temperature: Annotated[FiniteFloat, Field(gt=0)]
@@ -76,24 +67,7 @@ class Calibration(_Strict):
     images: Annotated[int, Field(ge=0)]
 
 
-class Rejected(_Strict):
-    """What is known of outsiders (:class:`susx.rejection.Rejection`)."""
-
-    thresholds: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
-    let_in: tuple[Share, ...]
-    kept: tuple[Share, ...]
-    inside: Share
-    named: int
-    pool: int
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Rejected:
-        if not len(self.thresholds) == len(self.let_in) == len(self.kept):
-            raise ValueError("thresholds, let_in and kept are of different lengths")
-        return self
-
-
-class Quantised(_Strict):
+class Quantised(Strict):
     """What the graphs were brought to, and what became of the answers on export."""
 
     to: Literal["int8", "fp16"]
@@ -101,7 +75,7 @@ class Quantised(_Strict):
     sentence: str
 
 
-class TextFacts(_Strict):
+class TextFacts(Strict):
     """How sentences become tokens (:mod:`susx.bundle.sentences`)."""
 
     kind: Literal["clip", "tokenizers"]
@@ -112,7 +86,7 @@ class TextFacts(_Strict):
     end: int | None = None
 
 
-class Description(_Strict):
+class Description(Sealed):
     """Everything in ``bundle.json``. ``files`` are digests of the files beside it."""
 
     format: Literal[1] = FORMAT
@@ -136,15 +110,12 @@ class Description(_Strict):
     checked: str
     """One sentence: how near graphs and library were on export, on how many pictures."""
     files: dict[FileName, Digest]
-    digest: str = ""
-    """Sha256 over all of the above."""
 
-    def sealed(self) -> Description:
-        """Return it with its own digest."""
+    def content(self) -> dict[str, Any]:
+        """Return what the digest is over."""
         # Without defaults: a field that a later version adds changes no digest of what was written before.
         content = self.model_dump(mode="json", exclude={"digest"}, exclude_defaults=True)
-        text = json.dumps(content, sort_keys=True)
-        return self.model_copy(update={"digest": hashlib.sha256(text.encode()).hexdigest()})
+        return content
 
 
 def read_description(folder: Path) -> Description:
@@ -162,24 +133,4 @@ def read_description(folder: Path) -> Description:
             else " Give the folder that susx export --format bundle wrote."
         )
         raise InputError(f"There is no bundle in {folder} (expected {JSON}).{hint}")
-    try:
-        text = path.read_text(encoding="utf-8")
-        data = json.loads(text)
-        version, writer = data["format"], data.get("susx", "unknown")
-        if version != FORMAT:
-            raise InputError(
-                f"{path} has format {version!r}, and this susx {susx.__version__} reads {FORMAT}. Use the susx that wrote it"
-                f" ({writer!r}), or export it anew."
-            )
-        description = Description.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))[:100] or "the file"
-        raise InputError(
-            f"{path} is not a bundle's description: {where}: {first['msg']}. Export it anew."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is not a bundle's description ({error}). Export it anew.") from error
-    if description.sealed().digest != description.digest:
-        raise DamagedArtefact(f"{path} is altered; copy the whole bundle again, or export it anew.")
-    return description
+    return read_sealed(path, Description, FORMAT, "bundle", "export it anew")

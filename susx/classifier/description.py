@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import Field, FiniteFloat
 
-import susx
+from susx.classifier.sealed import Digest, Rejected, Sealed, Strict, read_sealed
 from susx.config import EncoderConfig
-from susx.errors import DamagedArtefact, InputError
+from susx.errors import InputError
 
 __all__ = ["FORMAT", "JSON", "STATE", "SUPPORT", "TABLE", "Description", "read_description"]
 
@@ -23,36 +21,29 @@ JSON, STATE, SUPPORT, TABLE = (
     "support.jsonl",
 )
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Encoder(_Strict):
+class Encoder(Strict):
     """How to load the encoder, and sha256 over its architecture and weights."""
 
     config: EncoderConfig
     digest: str
 
 
-class Prompts(_Strict):
+class Prompts(Strict):
     """Kind of the sentences and digest over them."""
 
     kind: str
     digest: str
 
 
-class MethodName(_Strict):
+class MethodName(Strict):
     """For people; the fitted method itself is in its own file."""
 
     name: str
     hyper_parameters: dict[str, Any]
 
 
-class Calibration(_Strict):
+class Calibration(Strict):
     """Temperature, the labelled images it was fitted on, if any, and how many of them there were."""
 
     temperature: Annotated[FiniteFloat, Field(gt=0)]
@@ -60,24 +51,7 @@ class Calibration(_Strict):
     images: Annotated[int, Field(ge=0)] | None = None
 
 
-class Rejected(_Strict):
-    """Cosines, the estimated share of outsiders that each lets in, the share of named pictures it keeps, and what that was estimated from."""
-
-    thresholds: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
-    let_in: tuple[Share, ...]
-    kept: tuple[Share, ...]
-    inside: Share
-    named: int
-    pool: int
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Rejected:
-        if not len(self.thresholds) == len(self.let_in) == len(self.kept):
-            raise ValueError("thresholds, let_in and kept are of different lengths")
-        return self
-
-
-class Description(_Strict):
+class Description(Sealed):
     """Everything in ``classifier.json``. ``files`` are digests of the files beside it."""
 
     format: Literal[2] = FORMAT
@@ -93,19 +67,16 @@ class Description(_Strict):
     toy: bool
     files: dict[Literal["classifier.safetensors", "support.safetensors", "support.jsonl"], Digest]
     rejection: Rejected | None = None
-    digest: str = ""
-    """Sha256 over all of the above: a changed byte in this file is noticed like one in the others."""
 
-    def sealed(self) -> Description:
-        """Return it with its own digest."""
+    def content(self) -> dict[str, Any]:
+        """Return what the digest is over."""
         # Classifiers from before there was a rejection, or a number of images, have none in their digest.
         content = self.model_dump(mode="json", exclude={"digest"})
         if self.rejection is None:
             del content["rejection"]
         if self.calibration.images is None:
             del content["calibration"]["images"]
-        text = json.dumps(content, sort_keys=True)
-        return self.model_copy(update={"digest": hashlib.sha256(text.encode()).hexdigest()})
+        return content
 
 
 def read_description(folder: Path) -> Description:
@@ -118,27 +89,7 @@ def read_description(folder: Path) -> Description:
     path = folder / JSON
     if not path.is_file():
         raise InputError(f"There is no classifier in {folder} (expected {JSON}). {_instead(folder)}")
-    try:
-        text = path.read_text(encoding="utf-8")
-        data = json.loads(text)
-        version, writer = data["format"], data.get("susx", "unknown")
-        if version != FORMAT:
-            raise InputError(
-                f"{path} has format {version!r}, this susx {susx.__version__} reads {FORMAT}. Use the susx that wrote it"
-                f" ({writer!r}), or build it anew."
-            )
-        description = Description.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))[:100] or "the file"
-        raise InputError(
-            f"{path} is not a classifier's description: {where}: {first['msg']}. Build it anew."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InputError(f"{path} is not a classifier's description ({error}). Build it anew.") from error
-    if description.sealed().digest != description.digest:
-        raise DamagedArtefact(f"{path} is altered; copy the whole classifier again, or build it anew.")
-    return description
+    return read_sealed(path, Description, FORMAT, "classifier", "build it anew")
 
 
 def _instead(folder: Path) -> str:
