@@ -14,7 +14,7 @@ from pydantic import PositiveFloat, PositiveInt
 from susx.config.ingredients import NotInKey
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.base import About, Backend, BackendSettings, Delivers, Opening
-from susx.images.retrieve.backends.taxa import Taxon, meant, no_taxon, stem
+from susx.images.retrieve.backends.taxa import Taxon, find_taxon
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.keyword import search_by_subject
 from susx.images.retrieve.licences import read_licence
@@ -100,14 +100,9 @@ class GbifBackend:
         return search_by_subject(queries, self._find)
 
     def _find(self, query: Query) -> list[Candidate]:
-        name = query.subject or query.class_name
-        offered = self._taxa(name)
-        taxon = meant(name, query.context, offered)
-        if taxon is None:  # sources search by beginnings: a plural is the beginning of no singular
-            offered = [*offered, *self._taxa(stem(name))]
-            taxon = meant(name, query.context, offered)
-        if taxon is None:
-            return [no_taxon(query, "gbif", offered)]
+        taxon = find_taxon(query, "gbif", self._taxa)
+        if isinstance(taxon, Candidate):
+            return [taxon]
         photographs: dict[str, Candidate] = {}
         for row in self._occurrences(taxon):
             if (one := self._photograph(query, taxon, row)) is not None:

@@ -15,7 +15,7 @@ from pydantic import PositiveFloat, PositiveInt
 from susx.config.ingredients import NotInKey
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.base import About, Backend, BackendSettings, Delivers, Opening
-from susx.images.retrieve.backends.taxa import Taxon, meant, no_taxon, stem
+from susx.images.retrieve.backends.taxa import Taxon, find_taxon
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.keyword import search_by_subject
 from susx.images.retrieve.licences import read_licence
@@ -30,7 +30,6 @@ ADDRESS = "https://api.inaturalist.org/v1/"
 PAGE = 200
 _PAGES = 5
 """Pages of one taxon, at most."""
-_SIZES = {"medium": "medium", "large": "large", "original": "original"}
 
 
 class InaturalistSettings(BackendSettings):
@@ -98,14 +97,9 @@ class InaturalistBackend:
         return search_by_subject(queries, self._find)
 
     def _find(self, query: Query) -> list[Candidate]:
-        name = query.subject or query.class_name
-        offered = self._taxa(name)
-        taxon = meant(name, query.context, offered)
-        if taxon is None:  # sources search by beginnings: a plural is the beginning of no singular
-            offered = [*offered, *self._taxa(stem(name))]
-            taxon = meant(name, query.context, offered)
-        if taxon is None:
-            return [no_taxon(query, "inaturalist", offered)]
+        taxon = find_taxon(query, "inaturalist", self._taxa)
+        if isinstance(taxon, Candidate):
+            return [taxon]
         photographs: dict[str, Candidate] = {}
         for row in self._observations(taxon):
             for one in self._photographs(query, taxon, row):
@@ -176,7 +170,7 @@ class InaturalistBackend:
             page = row.get("uri")
             yield Candidate(
                 class_name=query.class_name, prompt=query.prompt, query=query.text, item=f"inaturalist:{text(photo['id'])}", similarity=0.0,
-                url=re.sub(r"/square(?=\.\w+)", f"/{_SIZES[self.size]}", str(photo["url"])),
+                url=re.sub(r"/square(?=\.\w+)", f"/{self.size}", str(photo["url"])),
                 caption=", ".join(filter(None, (called, f"taxon {taxon.number}", locality))),
                 licence=_named(stated), source="inaturalist", author=_author(photo, user), page=page if is_link(page) else None,
             )  # fmt: skip

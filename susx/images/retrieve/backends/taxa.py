@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from susx.config.spelling import plain
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.queries import Query
 
-__all__ = ["Taxon", "meant", "no_taxon", "stem"]
+__all__ = ["Taxon", "find_taxon", "meant", "no_taxon", "stem"]
 
 _RANKS = ("species", "genus", "family", "order", "class", "subspecies", "variety")
 
@@ -56,6 +56,23 @@ def meant(name: str, context: str, offered: Sequence[Taxon]) -> Taxon | None:
         return (not told, not exact, rank, -one.records, one.number)
 
     return min(fitting, key=order, default=None)
+
+
+def find_taxon(query: Query, source: str, taxa: Callable[[str], list[Taxon]]) -> Taxon | Candidate:
+    """Return the taxon that a class means, or a refused candidate that says that it is none.
+
+    Args:
+        query: of the class.
+        source: name of the backend.
+        taxa: asks the source for the taxa it offers for a name.
+    """
+    name = query.subject or query.class_name
+    offered = taxa(name)
+    taxon = meant(name, query.context, offered)
+    if taxon is None:  # sources search by beginnings: a plural is the beginning of no singular
+        offered = [*offered, *taxa(stem(name))]
+        taxon = meant(name, query.context, offered)
+    return no_taxon(query, source, offered) if taxon is None else taxon
 
 
 def stem(name: str) -> str:
