@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -120,16 +121,56 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
     """An environment with a Prefect home of its own and no telemetry."""
     drop = ("PREFECT_", "SUSX_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(drop) or name == SHARED}
     return kept | {
-        "PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
+        "PREFECT_HOME": str(home / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
         "PREFECT_CLIENT_MAX_RETRIES": "1", "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "400",
         "OMP_NUM_THREADS": "1", "PWD": str(ROOT), "PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "COLUMNS": "200",
     }  # fmt: skip
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """What a process with a Prefect home of its own is started with."""
+    return environment(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def server_of_this_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A server for flows that run in this very process, and the environment that points at it.
+
+    Prefect's services of a process (events, slots) keep the first address that they were given. A second server
+    in the same process would be asked at the first one's address, which nobody answers.
+    """
+    home = tmp_path_factory.mktemp("flows")
+    env = environment(home)
+    with prefect_server(env, home / "server.log"):
+        yield env
+
+
+@pytest.fixture
+def in_process(
+    server_of_this_process: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, str]]:
+    """Point this process at its server for one test."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    url = server_of_this_process["PREFECT_API_URL"]
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    with temporary_settings({PREFECT_API_URL: url}):
+        yield server_of_this_process
+
+
+def table(env: dict[str, str], key: str) -> list[dict]:
+    """The rows of the newest table that was published under a key."""
+    request = urllib.request.Request(
+        env["PREFECT_API_URL"] + f"/artifacts/{key}/latest", headers={"Accept": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.loads(json.load(answer)["data"])
 
 
 def build_command(small: Path, store: str, *more: str) -> list[str]:

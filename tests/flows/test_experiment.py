@@ -17,9 +17,8 @@ from susx.pipeline.experiment_result import finish_experiment
 from susx.results import Result, read_result
 from susx.store import ArtefactStore
 from tests.commands.test_features_command import folder
-from tests.flows.conftest import ROOT, prefect_server, process, wait_for
+from tests.flows.conftest import ROOT, process, table, wait_for
 from tests.flows.test_runners import PATIENCE, cluster, node_options
-from tests.flows.test_server import api
 
 __all__ = ["cluster"]
 
@@ -80,27 +79,15 @@ def test_killed_and_taken_up_again(
     assert "Nothing is stale" in capsys.readouterr().out
 
 
-def test_the_flow_publishes_a_table(
-    yaml_file: Path, env: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_flow_publishes_a_table(yaml_file: Path, in_process: dict[str, str]) -> None:
     """Each cell is a row of an artifact; what fails is a row too."""
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
     from susx.flows.experiment import experiment_flow
 
     described = yaml.safe_load(yaml_file.read_text())
     yaml_file.write_text(yaml.safe_dump({**described, "shots": [1, 100], "draws": 2, "tuning": ["fixed"]}))
-    with prefect_server(env, yaml_file.parent / "server.log"):
-        monkeypatch.setenv("PREFECT_API_URL", env["PREFECT_API_URL"])
-        with temporary_settings({PREFECT_API_URL: env["PREFECT_API_URL"]}):
-            told = experiment_flow(
-                str(yaml_file), str(yaml_file.parent / "out"), str(yaml_file.parent / "store")
-            )
-            [table] = [
-                one for one in api(env, "/artifacts/filter", {"limit": 10}) if one["key"] == "susx-experiment"
-            ]
+    told = experiment_flow(str(yaml_file), str(yaml_file.parent / "out"), str(yaml_file.parent / "store"))
     assert told == {"result": str(yaml_file.parent / "out"), "cells": 7, "failed": 2}
-    assert "no class has more than 8" in table["data"]
+    assert "no class has more than 8" in str(table(in_process, "susx-experiment"))
 
 
 @pytest.mark.nightly
