@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 
 from benchmarks.name_only import Cell, Real, evidence_of, statistics_of
 from benchmarks.tables import table
-from susx.labelling.answers import Answer
+from susx.labelling.answers_file import Answer
 from susx.labelling.audit import Audit, Promise, draw_audit, draw_sample, promise
 from susx.methods import ImageFeatures, WhitenedPrototypes, ZeroShot
 

@@ -22,9 +22,9 @@ from typing import Any
 import torch
 
 from susx.bundle import load_bundle
-from susx.bundle.export import export_bundle
-from susx.bundle.pictures import drawn_pictures
+from susx.bundle.check_pictures import drawn_pictures
 from susx.bundle.support_pictures import Shown
+from susx.bundle.write_bundle import export_bundle
 from susx.classifier import Classifier, ClassifierFacts, read_classifier, save_classifier
 from susx.config import EncoderConfig
 from susx.features.encoder import load_encoder

@@ -30,7 +30,7 @@ from susx.images.generate import (
     load_pipeline,
     plan_requests,
 )
-from susx.images.generate.exact import TILE_ROWS
+from susx.images.generate.exact_tiles import TILE_ROWS
 
 
 def run(quick: bool, model: str | None = None) -> dict[str, object]:

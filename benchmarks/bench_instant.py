@@ -165,8 +165,8 @@ def _write_features(features: Path, pool: Path, classes: int = 1000, dim: int = 
 
 def _alone(features: Path, pool: Path) -> Mapping[str, float]:
     """Return the seconds of what cannot be left out: statistics of the pool, ranges of the support, fits, searches."""
+    from susx.features.gather_pool import gather_pool_statistics
     from susx.features.pool_search import support_from_pool
-    from susx.features.pool_statistics import gather_pool_statistics
     from susx.methods import Evidence, ImageFeatures, TipAdapter, TipX, WhitenedPrototypes
     from susx.tuning import tune
 

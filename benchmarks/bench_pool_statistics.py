@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from susx.features.pool_statistics import gather_pool_statistics
+from susx.features.gather_pool import gather_pool_statistics
 
 DIM, CLASSES, BLOCK = 512, 100, 50_000
 

@@ -26,7 +26,7 @@ import requests
 from susx.config import DownloadConfig, RetrievalConfig
 from susx.images.retrieve import download, search
 from susx.images.retrieve.backends import backend_settings
-from susx.images.retrieve.backends.base import Opening
+from susx.images.retrieve.backends.backend import Opening
 from susx.images.retrieve.backends.index import IndexBackend, open_faiss
 from susx.images.retrieve.queries import Query
 from susx.testing.collections import Picture

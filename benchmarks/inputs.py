@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from susx.methods import Evidence, ImageFeatures, TipX
-from susx.methods.rows import checked_unit_rows
+from susx.methods.unit_rows import checked_unit_rows
 from susx.search import Optimum
 
 SIZES = {"dtd": (1128, 1692, 752, 47), "sun397": (1985, 1985, 3176, 397)}

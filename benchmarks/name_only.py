@@ -24,8 +24,8 @@ from benchmarks import svg
 from benchmarks.tables import gain, spoken, table
 from benchmarks.timing import best_of
 from susx.evaluation.confidence import class_confidence
+from susx.features.gather_pool import gather_pool_statistics
 from susx.features.pool_search import nearest_rows, support_from_pool
-from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Evidence, ImageFeatures, Method, TipAdapter, TipX, WhitenedPrototypes, ZeroShot
 from susx.methods.functional.support_trust import support_trust
 from susx.methods.functional.whitened_prototypes import Constants, fit_prototypes, prototype_scores

@@ -25,7 +25,7 @@ from tables import cells, gain, mean_and_range, spoken, table
 from timing import in_new_process, peak_mib
 from torch import Tensor
 
-from susx.experiment.rows import halve
+from susx.experiment.result_rows import halve
 from susx.features.feature_set import Split
 from susx.methods import (
     ClipAdapter,

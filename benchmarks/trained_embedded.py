@@ -25,7 +25,7 @@ from torch import Tensor
 from susx.config import load_dataset, load_profile
 from susx.demo.textures import CATEGORIES, SPLITS, render
 from susx.evaluation.interval import mean_interval
-from susx.features.adapted import encode_adapted
+from susx.features.adapted_encoder import encode_adapted
 from susx.features.encoder import Encoder, load_encoder
 from susx.features.text_tower import TextTower
 from susx.methods import (
@@ -48,7 +48,7 @@ from susx.methods.adapters import Adapters, read_adapters
 from susx.methods.cocoop import CoCoOpState
 from susx.methods.coop import CoOpState
 from susx.methods.meta_training import meta_train
-from susx.methods.weights import locate_weights
+from susx.methods.trained_weights import locate_weights
 from susx.store.fingerprint import digest_file
 
 SHOTS, ASKED = 8, 20

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from susx.classifier import Classifier
-    from susx.experiment.features import Experiment
+    from susx.experiment.evaluate_features import Experiment
     from susx.features.feature_set import FeatureSet
     from susx.labelling.labels import Labels
 
@@ -187,14 +187,14 @@ def evaluate(
     Args:
         features: a folder of features (this project's, Tip-Adapter's, SuS-X's), or features in memory.
         pool: folder with ``features.npy`` to retrieve the support from.
-        options: see :func:`susx.experiment.features.evaluate_features` (methods, tuning, per_class, shots, seed ...).
+        options: see :func:`susx.experiment.evaluate_features.evaluate_features` (methods, tuning, per_class, shots, seed ...).
 
     Raises:
         InputError: features that cannot be used, or nothing to measure on.
         ConfigError: an unknown method or protocol.
     """
-    from susx.experiment.features import evaluate_features
-    from susx.features.files import read_features
+    from susx.experiment.evaluate_features import evaluate_features
+    from susx.features.feature_folder import read_features
 
     if isinstance(features, str | Path):
         options.setdefault("dataset", Path(features).name)

@@ -52,7 +52,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Train adapters of an encoder's visual blocks on labelled images.",
     ),
     "import-features": (
-        "susx.commands.features",
+        "susx.commands.import_features",
         "import_features",
         "Convert other projects' feature caches.",
     ),

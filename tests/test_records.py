@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from susx.images.support import read_support
-from susx.images.support.table import write_support
+from susx.images.support.support_table import write_support
 from susx.pipeline.images import read_image_rows, write_image_rows
 from susx.pipeline.stage import Stage, execute
 from susx.records import SupportRow, decode_rows, encode_rows

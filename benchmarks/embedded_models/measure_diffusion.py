@@ -26,7 +26,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from susx.demo.diffusion_model import FOLDER
-from susx.demo.encoder import register
+from susx.demo.embedded_encoder import register
 from susx.demo.textures import CATEGORIES, render
 from susx.images.generate import DrawSettings, draw, load_pipeline, plan_requests
 

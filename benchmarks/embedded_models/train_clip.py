@@ -33,7 +33,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from training_set import augment, captioned
 
 from susx.demo.captions import caption
-from susx.demo.encoder import CONFIG, NAME, WEIGHTS, add_config
+from susx.demo.embedded_encoder import CONFIG, NAME, WEIGHTS, add_config
 from susx.demo.textures import CATEGORIES, pictures
 from susx.seeds import derive_seed
 

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from PIL import Image
 
-from susx.bundle.read import StoredBundle, read_bundle
-from susx.classifier.answers import About, Answering, Neighbour, Prediction, Scored, check_asked
+from susx.bundle.bundle_folder import StoredBundle, read_bundle
+from susx.classifier.predictions import About, Answering, Neighbour, Prediction, Scored, check_asked
 from susx.errors import InputError
 from susx.image_files import LOCAL, open_image, upright_rgb
 from susx.rejection import threshold_of
@@ -187,9 +187,9 @@ def load_bundle(
         few: open it for a picture or two: sooner, and slower for each picture.
 
     Raises:
-        InputError, DamagedArtefact, ModelError: see :func:`susx.bundle.read.read_bundle`.
+        InputError, DamagedArtefact, ModelError: see :func:`susx.bundle.bundle_folder.read_bundle`.
     """
-    from susx.bundle.hub import locate_bundle
+    from susx.bundle.bundle_hub import locate_bundle
 
     if batch_size < 1 or workers < 1:
         raise InputError(f"batch_size and workers must be at least 1, found {batch_size} and {workers}.")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from susx.bundle.description import FORMAT, JSON
-from susx.bundle.export import export_bundle
+from susx.bundle.bundle_description import FORMAT, JSON
+from susx.bundle.write_bundle import export_bundle
 from susx.classifier.classifier import Classifier
-from susx.classifier.description import read_description
-from susx.classifier.hub import locate_classifier
-from susx.classifier.read import read_classifier
+from susx.classifier.classifier_description import read_description
+from susx.classifier.classifier_folder import read_classifier
+from susx.classifier.classifier_hub import locate_classifier
 from susx.store.user_cache import user_cache
 
 __all__ = ["kept_bundle"]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from susx.bundle.bundle import Bundle, Features
-from susx.bundle.description import Quantised
-from susx.bundle.pictures import drawn_pictures
+from susx.bundle.bundle_description import Quantised
+from susx.bundle.check_pictures import drawn_pictures
 from susx.bundle.quantise import Candidate, candidates, replace_graph
 from susx.bundle.support_pictures import Shown
 from susx.errors import MismatchError

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from susx.bundle.bundle import Bundle
-from susx.bundle.description import Calibration, MethodFacts
-from susx.bundle.sentences import Sentences
+from susx.bundle.bundle_description import Calibration, MethodFacts
 from susx.bundle.sessions import open_session
+from susx.bundle.tokenize_texts import Sentences
 from susx.errors import InputError
 
 __all__ = ["SENTENCE", "encode_sentences", "for_names"]

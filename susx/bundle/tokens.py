@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from susx.bundle.description import TextFacts
-from susx.bundle.sentences import Sentences
+from susx.bundle.bundle_description import TextFacts
+from susx.bundle.tokenize_texts import Sentences
 from susx.errors import ConfigError
 from susx.features.encoder import Encoder
 

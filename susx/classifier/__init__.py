@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from susx.classifier.answers import Neighbour, Prediction, Scored
     from susx.classifier.artefact import ClassifierFacts, StoredClassifier, save_classifier
     from susx.classifier.classifier import Classifier, load_classifier
-    from susx.classifier.read import read_classifier
+    from susx.classifier.classifier_folder import read_classifier
+    from susx.classifier.predictions import Neighbour, Prediction, Scored
 
 __all__ = [
     "Classifier",
@@ -21,10 +21,10 @@ __all__ = [
 ]
 
 _PLACES = {
-    "answers": ("Neighbour", "Prediction", "Scored"),
+    "predictions": ("Neighbour", "Prediction", "Scored"),
     "artefact": ("ClassifierFacts", "StoredClassifier", "save_classifier"),
     "classifier": ("Classifier", "load_classifier"),
-    "read": ("read_classifier",),
+    "classifier_folder": ("read_classifier",),
 }
 
 

@@ -20,8 +20,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 import susx
-from susx.classifier.answers import About
-from susx.classifier.description import JSON, STATE, SUPPORT, TABLE, Description
+from susx.classifier.classifier_description import JSON, STATE, SUPPORT, TABLE, Description
+from susx.classifier.predictions import About
 from susx.config import EncoderConfig
 from susx.errors import InputError, MismatchError, StoreError
 from susx.evaluation.calibration import FEWEST

@@ -15,8 +15,8 @@ from typing import Any
 
 from PIL import Image
 
-from susx.classifier.answers import Answering, Prediction
-from susx.classifier.limits import Busy
+from susx.classifier.predictions import Answering, Prediction
+from susx.classifier.service_limits import Busy
 
 __all__ = ["InferenceWorker"]
 

@@ -12,13 +12,13 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from susx.classifier.answers import About, Answering, Neighbour, Prediction, Scored, check_asked
 from susx.classifier.artefact import ClassifierFacts, StoredClassifier
-from susx.classifier.hub import locate_classifier
-from susx.classifier.read import read_classifier
+from susx.classifier.classifier_folder import read_classifier
+from susx.classifier.classifier_hub import locate_classifier
+from susx.classifier.predictions import About, Answering, Neighbour, Prediction, Scored, check_asked
 from susx.errors import MismatchError
 from susx.evaluation import probabilities
-from susx.features.adapted import encode_adapted
+from susx.features.adapted_encoder import encode_adapted
 from susx.features.encoder import Encoder, load_encoder
 from susx.features.remembered import RememberedFeatures
 from susx.features.text_tower import TextTower

@@ -19,7 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from susx.classifier.limits import Limits
+from susx.classifier.service_limits import Limits
 
 __all__ = ["DRAIN_SECONDS", "create_server"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from susx.classifier.answers import About, Answering, Prediction
+from susx.classifier.predictions import About, Answering, Prediction
 from susx.file_patterns import matching_files
 from susx.image_files import LOCAL, BadImage, open_image, upright_rgb
 from susx.image_folder import require_images

@@ -24,12 +24,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import susx
-from susx.classifier.answers import About, Answering, Prediction
 from susx.classifier.batching import InferenceWorker
-from susx.classifier.limits import Budget, Busy, Limits
-from susx.classifier.page import page
+from susx.classifier.interface_page import page
 from susx.classifier.predict import as_record
+from susx.classifier.predictions import About, Answering, Prediction
 from susx.classifier.schema import BODY, FORM, REFUSALS, Answer, Answers, Health
+from susx.classifier.service_limits import Budget, Busy, Limits
 from susx.classifier.static_page import PAGE_FILES, page_file
 from susx.classifier.uploads import uploaded, wait
 from susx.decoding import Decoders

@@ -10,7 +10,7 @@ from fastapi import HTTPException, Request
 from starlette.formparsers import MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from susx.classifier.limits import Budget, Busy, Limits
+from susx.classifier.service_limits import Budget, Busy, Limits
 
 __all__ = ["DRAINED", "uploaded", "wait"]
 

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape as escape_markup
 
-from susx.commands.table import Column, print_table
+from susx.commands.terminal_table import Column, print_table
 from susx.errors import InputError
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.executors import PlannedJob

@@ -42,7 +42,7 @@ def doctor(
     from rich.markup import escape
 
     from susx.commands.console import output
-    from susx.commands.table import Column, print_table
+    from susx.commands.terminal_table import Column, print_table
 
     rows = []
     bad = False

@@ -36,8 +36,8 @@ def encode(
     """
     from susx.config import load_dataset, load_profile
     from susx.experiment.encode import encode_folder
+    from susx.features.feature_folder import write_features
     from susx.features.feature_set import SPLITS
-    from susx.features.files import write_features
     from susx.printable import for_terminal
 
     features, unreadable = encode_folder(

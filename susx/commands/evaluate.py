@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from susx.commands.endings import JsonFile, a_folder
-from susx.commands.features import Backbone, Dataset, Prompts, Support, Text
+from susx.commands.import_features import Backbone, Dataset, Prompts, Support, Text
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from susx.experiment.features import Experiment
-    from susx.experiment.rows import Row
+    from susx.experiment.evaluate_features import Experiment
+    from susx.experiment.result_rows import Row
 
 __all__ = ["evaluate"]
 
@@ -78,12 +78,12 @@ def evaluate(
     from susx.commands.console import output, write_json
     from susx.device import find_device
     from susx.experiment.data import check_together
-    from susx.experiment.features import evaluate_features
-    from susx.features.files import read_features
+    from susx.experiment.evaluate_features import evaluate_features
+    from susx.features.feature_folder import read_features
     from susx.methods import Run
     from susx.results.evaluated import result_of, write_evaluated
     from susx.results.format import as_json
-    from susx.results.write import check_out
+    from susx.results.result_files import check_out
 
     if out is not None:
         check_out(out)
@@ -208,7 +208,7 @@ def _draws(asked: int | None, shots: str) -> int:
         ConfigError: draws were asked for, and no shots.
     """
     from susx.errors import ConfigError
-    from susx.experiment.rows import DRAWS
+    from susx.experiment.result_rows import DRAWS
 
     if asked is not None and not shots:
         raise ConfigError(
@@ -219,7 +219,7 @@ def _draws(asked: int | None, shots: str) -> int:
 
 def _print(experiment: Experiment, console: Console) -> None:
     from susx.commands.console import escape
-    from susx.commands.table import Column, print_table
+    from susx.commands.terminal_table import Column, print_table
     from susx.methods.access import access_text
 
     drawn = any(row.runs for row in experiment.rows)

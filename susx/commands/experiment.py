@@ -47,7 +47,7 @@ def experiment(
     from susx.pipeline.experiment_result import finish_experiment
     from susx.results.facts import command_line
     from susx.results.format import as_json
-    from susx.results.write import check_out
+    from susx.results.result_files import check_out
     from susx.store import open_store
 
     check_out(out)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from susx.commands.options import MaybeClassifier
 from susx.commands.runtime import BundleFolder
+from susx.commands.shared_options import MaybeClassifier
 
 if TYPE_CHECKING:
     from susx.bundle.support_pictures import Shown
@@ -90,8 +90,8 @@ def export(
 ) -> None:
     """Export a classifier as a bundle that runs without torch, as ONNX (both checked against the library) or as an open_clip head."""
     from susx.classifier import read_classifier
-    from susx.classifier.export import export_onnx, export_open_clip_head
-    from susx.classifier.hub import locate_classifier
+    from susx.classifier.classifier_hub import locate_classifier
+    from susx.classifier.export_classifier import export_onnx, export_open_clip_head
     from susx.commands.endings import a_folder, format_of
     from susx.errors import ConfigError
     from susx.printable import for_terminal
@@ -148,7 +148,7 @@ def _bundle(
     text: bool = False,
     force: bool,
 ) -> None:
-    from susx.bundle.export import check_target, export_bundle
+    from susx.bundle.write_bundle import check_target, export_bundle
     from susx.classifier import load_classifier
     from susx.printable import for_terminal
     from susx.store.disk import folder_size
@@ -198,8 +198,8 @@ def _web(
 ) -> None:  # fmt: skip
     import tempfile
 
-    from susx.bundle.hub import locate_bundle
-    from susx.bundle.web.export import check_target, export_web
+    from susx.bundle.bundle_hub import locate_bundle
+    from susx.bundle.web.write_web import check_target, export_web
 
     check_target(out)
     if bundle is not None:

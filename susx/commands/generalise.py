@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from susx.commands.endings import JsonFile
-from susx.commands.options import ClassifierFolder, Device
+from susx.commands.shared_options import ClassifierFolder, Device
 
 __all__ = ["generalise"]
 
@@ -34,7 +34,7 @@ def generalise(
     from susx.classifier import load_classifier
     from susx.classifier.generalise import generalise as measure
     from susx.commands.console import escape, output, write_json
-    from susx.commands.table import Column, print_table
+    from susx.commands.terminal_table import Column, print_table
     from susx.config import load_dataset
     from susx.datasets import read_split
     from susx.errors import InputError

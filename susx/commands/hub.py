@@ -46,16 +46,16 @@ def push(
     from susx.hub import HubAddress
 
     if (source / "bundle.json").is_file() and HubAddress.parse(address).kind == "model":
-        from susx.bundle.hub import push_bundle
+        from susx.bundle.bundle_hub import push_bundle
 
         pinned = push_bundle(source, address, licence=licence, private=not public)
         typer.echo(f"Pushed. This commit, for others: {pinned}")
         return
     require_build("susx push", "A bundle is pushed without.")
-    from susx.classifier.hub import locate_classifier, push_classifier
+    from susx.classifier.classifier_hub import locate_classifier, push_classifier
     from susx.commands.support import open_support
     from susx.hub import HubAddress, accuracies_of
-    from susx.images.support.hub import push_support
+    from susx.images.support.support_hub import push_support
     from susx.store.disk import read_json
 
     if HubAddress.parse(address).kind == "dataset":
@@ -78,7 +78,7 @@ def pull(
     out: Annotated[Path, typer.Option("--out", help="New folder to write.", callback=a_folder)],
 ) -> None:
     """Fetch a classifier or a bundle, checked as any of others is, or a support set into a folder."""
-    from susx.bundle.hub import pull_bundle
+    from susx.bundle.bundle_hub import pull_bundle
     from susx.commands.extras import require_build
     from susx.hub import HubAddress
 
@@ -86,9 +86,9 @@ def pull(
         typer.echo(f"{out}: {pulled_bundle}")
         return
     require_build("susx pull", "A bundle is fetched without.")
-    from susx.classifier.hub import pull_classifier
+    from susx.classifier.classifier_hub import pull_classifier
     from susx.hub import HubAddress
-    from susx.images.support.hub import pull_support
+    from susx.images.support.support_hub import pull_support
 
     pulled = pull_support if HubAddress.parse(address).kind == "dataset" else pull_classifier
     typer.echo(f"{out}: {pulled(address, out)}")

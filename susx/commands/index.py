@@ -44,7 +44,7 @@ def build(
 
     Photographs that a store has features of (SUSX_STORE, or susx-store where it is there) are not encoded again.
     """
-    from susx.commands.options import store_at_hand
+    from susx.commands.shared_options import store_at_hand
     from susx.config import load_profile
     from susx.errors import ConfigError
     from susx.features.remembered import RememberedFeatures
@@ -127,7 +127,7 @@ def info(folder: Annotated[Path, typer.Argument(help="Folder of the index.")]) -
     """Print encoder, size, dimension and columns of an index."""
     from susx.images.retrieve.backends.index import open_index
     from susx.images.retrieve.backends.metadata import IndexMetadata
-    from susx.images.retrieve.manifest import IndexManifest
+    from susx.images.retrieve.index_manifest import IndexManifest
 
     index, metadata, manifest = open_index(folder), IndexMetadata(folder), IndexManifest.read(folder)
     lower = {column.lower(): column for column in metadata.columns}

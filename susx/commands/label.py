@@ -134,7 +134,7 @@ def label(
     result = label_folder(plan, _Showing(opened, console)).write(plan.out)
     _summary(console, result)
     if report:
-        from susx.labelling.page import write_page
+        from susx.labelling.label_report import write_page
 
         page = write_page(result)
         console.print(f"Report: [bold]{_plain(page)}[/]", soft_wrap=True)
@@ -197,7 +197,7 @@ def _banner(console: Console, plan: LabelPlan) -> None:
 
 
 def _summary(console: Console, result: LabelResult) -> None:
-    from susx.commands.table import Column, print_table
+    from susx.commands.terminal_table import Column, print_table
 
     frame = result.frame
     counts = frame["label"].value_counts()

@@ -38,7 +38,7 @@ def audit(
 ) -> None:
     """Draw a random audit of the labels of a folder, and say what the answers promise."""
     from susx.labelling.auditing import audit_labels
-    from susx.labelling.result import LabelResult
+    from susx.labelling.label_result import LabelResult
     from susx.printable import for_terminal
 
     labelled = LabelResult.read(result)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from susx.commands.endings import a_folder
-from susx.commands.options import Least
+from susx.commands.shared_options import Least
 from susx.labelling.export import FORMATS
 
 __all__ = ["export"]

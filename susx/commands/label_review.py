@@ -26,7 +26,7 @@ def review(
     """Review labels in a page on 127.0.0.1, until interrupted; answers are in RESULT/corrections.csv at once."""
     import webbrowser
 
-    from susx.labelling.result import LabelResult
+    from susx.labelling.label_result import LabelResult
     from susx.labelling.review.serving import ReviewServer
     from susx.printable import for_terminal
 

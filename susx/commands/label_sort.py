@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from susx.commands.options import Least
+from susx.commands.shared_options import Least
 from susx.errors import ConfigError
 from susx.printable import for_terminal
 

@@ -13,11 +13,11 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from susx.commands.options import Device, MaybeClassifier, Reject, store_at_hand
 from susx.commands.runtime import BundleFolder, RuntimeChoice, load_asked
+from susx.commands.shared_options import Device, MaybeClassifier, Reject, store_at_hand
 
 if TYPE_CHECKING:
-    from susx.classifier.answers import About, Answering, Prediction
+    from susx.classifier.predictions import About, Answering, Prediction
 
 __all__ = ["predict"]
 

@@ -21,7 +21,7 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
     """List the shipped profiles and those in your own folders: encoder, where images come from, what is fitted."""
     from susx.commands.console import escape, output, write_json
     from susx.commands.described import described
-    from susx.commands.table import Column, print_table
+    from susx.commands.terminal_table import Column, print_table
     from susx.config import load_profile
 
     profiles = described("profiles", load_profile)

@@ -44,7 +44,7 @@ def write(
 ) -> None:
     """Have a language model write sentences for every class that has none yet."""
     from susx.config import LanguageModelConfig, load_dataset, load_profile
-    from susx.naming.write import write_sentences
+    from susx.naming.write_sentences import write_sentences
 
     data = load_dataset(dataset)
     model = load_profile(profile, settings or ()).prompts.language_model or LanguageModelConfig()

@@ -89,7 +89,7 @@ def table(
             nl=False,
         )
         return
-    from susx.report.tables import method_rows, render_table
+    from susx.report.method_tables import method_rows, render_table
 
     typer.echo(render_table(*method_rows(_read(runs)), _checked(form)), nl=False)
 
@@ -102,9 +102,9 @@ def _paper(
     from susx.methods import find_method
     from susx.results import read_result
     from susx.results.axes import AXES, axes_of, matching, values_of
+    from susx.results.paper_table import Layout, paper_table
     from susx.results.render import FORMATS, render
-    from susx.results.table import Layout, paper_table
-    from susx.results.words import UNITS
+    from susx.results.table_notes import UNITS
 
     for name, chosen, known in (
         ("format", form, FORMATS),
@@ -165,9 +165,9 @@ def figure(
     from susx.methods import REFERENCE, find_method
     from susx.results import read_result
     from susx.results.axes import AXES, axes_of
-    from susx.results.draw import draw
+    from susx.results.draw_figure import draw
     from susx.results.figures import KINDS, paper_figure
-    from susx.results.table import Layout
+    from susx.results.paper_table import Layout
     from susx.store import write_atomically
 
     if kind not in KINDS:
@@ -200,7 +200,7 @@ def compare(
     The first one is the reference; differences to it are in points.
     """
     from susx.errors import ConfigError
-    from susx.report.tables import compare_rows, render_table
+    from susx.report.method_tables import compare_rows, render_table
 
     if len(runs) < 2:
         raise ConfigError(f"Comparing needs at least two reports, found {len(runs)}. Name another folder.")
@@ -210,7 +210,7 @@ def compare(
         typer.echo(render_table(header, rows, _checked(form)), nl=False)
         return
     from susx.commands.console import escape, output
-    from susx.commands.table import Column, print_table
+    from susx.commands.terminal_table import Column, print_table
 
     title = "Top-1 in per cent \\[95 % interval] (difference to the first, points)"
     columns = [Column(escape(heading), "text" if at else "name") for at, heading in enumerate(header)]
@@ -232,7 +232,7 @@ def _read(runs: list[Path]) -> dict[str, Json]:
 
 def _checked(form: str):  # type: ignore[no-untyped-def]
     from susx.errors import ConfigError, did_you_mean
-    from susx.report.tables import FORMATS
+    from susx.report.method_tables import FORMATS
 
     if form not in FORMATS:
         raise ConfigError(f"Unknown format '{form}'.{did_you_mean(form, FORMATS)}")

@@ -12,7 +12,7 @@ from susx.commands.extras import require_build
 from susx.errors import ConfigError
 
 if TYPE_CHECKING:
-    from susx.classifier.answers import Answering
+    from susx.classifier.predictions import Answering
 
 __all__ = ["BundleFolder", "Runtime", "RuntimeChoice", "load_asked"]
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from susx.commands.interruption import as_service
-from susx.commands.options import Device, MaybeClassifier, Reject
 from susx.commands.runtime import BundleFolder, RuntimeChoice, load_asked
+from susx.commands.shared_options import Device, MaybeClassifier, Reject
 
 __all__ = ["serve"]
 
@@ -69,8 +69,8 @@ def serve(
         ) from error
     from susx.classifier.connections import create_server
     from susx.classifier.hosts import HostCheck, own_names
-    from susx.classifier.limits import Limits
     from susx.classifier.serve import create_app
+    from susx.classifier.service_limits import Limits
     from susx.printable import for_terminal
 
     loaded = load_asked(

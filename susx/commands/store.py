@@ -27,7 +27,7 @@ def ls(
     from pathlib import Path
 
     from susx.commands.console import escape, output, write_json
-    from susx.commands.table import Column, print_table
+    from susx.commands.terminal_table import Column, print_table
     from susx.store.inventory import Entry, inventory
     from susx.store.user_cache import shared_store
 

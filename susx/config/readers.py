@@ -1,7 +1,7 @@
 """Readers of labelled images by name: susx's own, and those that installed packages offer.
 
 A description that names an unknown one is refused with its line, so the names are here; the functions are imported when a split
-is read (:mod:`susx.datasets.read`), each with the libraries of its own layout alone.
+is read (:mod:`susx.datasets.target_split`), each with the libraries of its own layout alone.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def describe(source: Path, class_column: str = "") -> dict[str, Any]:
     Raises:
         ConfigError: nothing that is understood.
     """
-    from susx.datasets.tables import holds_images
+    from susx.datasets.hub_tables import holds_images
 
     if (source / EXPORTED_CLASSES).is_file() and (source / ORIGINS).is_file():
         return describe_export(source)
@@ -124,9 +124,9 @@ def describe_tables(source: Path, class_column: str = "") -> dict[str, Any]:
     """Return classes and reader of a parquet file or a folder of Hugging Face ``datasets``.
 
     Raises:
-        ConfigError: see :func:`~susx.datasets.tables.open_tables`.
+        ConfigError: see :func:`~susx.datasets.hub_tables.open_tables`.
     """
-    from susx.datasets.tables import open_tables
+    from susx.datasets.hub_tables import open_tables
 
     if not source.exists():
         raise ConfigError(f"{source} is not there.")

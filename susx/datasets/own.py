@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from susx.config import DatasetConfig
 from susx.config.complaints import complaints
 from susx.datasets.describe import describe
-from susx.datasets.read import Split, read_split
+from susx.datasets.target_split import Split, read_split
 from susx.errors import ConfigError, SusxError
 from susx.store import write_atomically
 

@@ -31,7 +31,7 @@ from susx.evaluation.modality_gap import (
 )
 from susx.evaluation.per_class import ClassGain, class_gains
 from susx.evaluation.pooled import Pooled, over_draws, pooled_mean
-from susx.evaluation.rejection import Rejection, estimate_rejection, names_a_class
+from susx.evaluation.rejection_threshold import Rejection, estimate_rejection, names_a_class
 from susx.evaluation.scores import class_accuracy, macro_f1, mean_per_class, top_k_correct
 
 __all__ = [

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from susx.evaluation.calibration import probabilities
 from susx.evaluation.measure import measure
-from susx.experiment.access import SUPPORT
+from susx.experiment.cell_access import SUPPORT
 from susx.experiment.data import DataSet
-from susx.experiment.fit import FittedTrial, fit_trial, shown_to
+from susx.experiment.fit_trial import FittedTrial, fit_trial, shown_to
 from susx.experiment.regimes import OUTSIDER, Folder, draw_folder
-from susx.experiment.rows import Row
+from susx.experiment.result_rows import Row
 from susx.experiment.trials import Trial, method_of
 from susx.methods import REFERENCE, ImageFeatures, Run
 from susx.methods.access import Access, seen_by

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from susx.errors import InputError, MismatchError
 from susx.evaluation.ablation import take_shots
-from susx.experiment.rows import evidence_of, halve
+from susx.experiment.result_rows import evidence_of, halve
 from susx.features.feature_set import FeatureSet, Split
+from susx.features.gather_pool import gather_pool_statistics
 from susx.features.pool_search import read_pool, support_from_pool
-from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Evidence
 
 __all__ = ["DataSet", "check_together"]

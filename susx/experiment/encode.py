@@ -15,7 +15,7 @@ from susx.errors import InputError
 from susx.features.encoder import load_encoder
 from susx.features.feature_set import FeatureSet, Split
 from susx.naming import classifier_sentences, without_sentences
-from susx.naming.classifier import classifier_from_sentences
+from susx.naming.text_classifier import classifier_from_sentences
 
 __all__ = ["encode_folder"]
 

@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 
 from susx.errors import InputError
 from susx.experiment.trials import method_of
+from susx.features.gather_pool import gather_pool_statistics
 from susx.features.pool_search import support_from_pool
-from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Evidence, ImageFeatures, Run
 from susx.methods.state import Fitted
 

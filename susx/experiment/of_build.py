@@ -9,10 +9,10 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from susx.datasets.encoded_split import EncodedSplit
-from susx.images.support.sources import SupportFeatures
+from susx.images.support.combine_sources import SupportFeatures
 from susx.methods.evidence import Evidence, ImageFeatures
 from susx.methods.pool_statistics import PoolStatistics
-from susx.naming.classifier import TextClassifier
+from susx.naming.text_classifier import TextClassifier
 from susx.records import SupportRow
 
 __all__ = ["evidence_of", "labelled_features"]

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from susx.features.adapted import encode_adapted
+from susx.features.adapted_encoder import encode_adapted
 from susx.features.encoder import Encoder
 from susx.features.views import encode_views
 from susx.methods.adapters import Adapters

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from susx.errors import InputError, MismatchError
-from susx.methods.rows import checked_labels, checked_unit_rows
+from susx.methods.unit_rows import checked_labels, checked_unit_rows
 
 __all__ = ["SPLITS", "FeatureSet", "Split", "checked_names", "checked_split"]
 

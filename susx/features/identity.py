@@ -73,7 +73,7 @@ def identify_encoder(config: EncoderConfig) -> EncoderIdentity:
         ModelError: unknown architecture, or weights that are not there and cannot be fetched.
     """
     if config.model == EMBEDDED:
-        from susx.demo.encoder import FOLDER, NAME, WEIGHTS
+        from susx.demo.embedded_encoder import FOLDER, NAME, WEIGHTS
 
         if not WEIGHTS.is_file():
             raise ModelError(f"The embedded encoder's weights are not at {WEIGHTS}. Install susx again.")

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from susx.errors import InputError
-from susx.features.adapted import inserted, visual_blocks, width_of
+from susx.features.adapted_encoder import inserted, visual_blocks, width_of
 from susx.features.encoder import Encoder
 from susx.methods.adapters import HIDDEN, Adapters, first_adapters
 from susx.methods.base import Run

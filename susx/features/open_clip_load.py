@@ -25,7 +25,7 @@ def load_open_clip(identity: EncoderIdentity, config: EncoderConfig, device: str
     """
     open_clip = import_open_clip()
     if config.model == EMBEDDED:
-        from susx.demo.encoder import register
+        from susx.demo.embedded_encoder import register
 
         register()
     try:

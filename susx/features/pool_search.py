@@ -14,7 +14,7 @@ from susx.config import OVER_FETCH
 from susx.errors import InputError, MismatchError
 from susx.features.feature_set import Split
 from susx.methods.functional.support_choice import choose_support, wanted
-from susx.methods.rows import checked_unit_rows
+from susx.methods.unit_rows import checked_unit_rows
 
 __all__ = ["nearest_rows", "nearest_rows_of_parts", "read_pool", "support_from_pool"]
 

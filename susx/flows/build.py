@@ -19,9 +19,9 @@ from prefect import flow  # noqa: E402
 from prefect.task_runners import ThreadPoolTaskRunner  # noqa: E402
 
 from susx.flows.connection import shared_server_url  # noqa: E402
+from susx.flows.device_limit import ensure_device_limit  # noqa: E402
 from susx.flows.executor import PrefectExecutor  # noqa: E402
-from susx.flows.limits import ensure_device_limit  # noqa: E402
-from susx.flows.parameters import takes_build_options  # noqa: E402
+from susx.flows.flow_parameters import takes_build_options  # noqa: E402
 from susx.flows.progress import Progress  # noqa: E402
 from susx.flows.publish import publish_artifacts  # noqa: E402
 from susx.flows.runners import Runner, open_runner  # noqa: E402

@@ -36,8 +36,8 @@ def evaluate_flow(
     Raises:
         SusxError: what the command refuses, in its words.
     """
-    from susx.experiment.features import evaluate_features
-    from susx.features.files import read_features
+    from susx.experiment.evaluate_features import evaluate_features
+    from susx.features.feature_folder import read_features
 
     folder = Path(features)
     experiment = evaluate_features(

@@ -17,7 +17,7 @@ from prefect.exceptions import MissingResult
 from prefect.task_runners import TaskRunner
 
 from susx.errors import SusxError
-from susx.flows.limits import waiting_for_device
+from susx.flows.device_limit import waiting_for_device
 from susx.flows.progress import Progress
 from susx.flows.runners import device_options
 from susx.flows.tasks import Shard, as_outcome, shard_task

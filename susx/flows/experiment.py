@@ -21,8 +21,8 @@ from prefect.artifacts import create_table_artifact  # noqa: E402
 from prefect.task_runners import ThreadPoolTaskRunner  # noqa: E402
 
 from susx.flows.connection import shared_server_url  # noqa: E402
+from susx.flows.device_limit import ensure_device_limit  # noqa: E402
 from susx.flows.executor import PrefectExecutor  # noqa: E402
-from susx.flows.limits import ensure_device_limit  # noqa: E402
 from susx.flows.progress import Progress  # noqa: E402
 from susx.flows.runners import open_runner  # noqa: E402
 from susx.flows.tasks import keep_results_in  # noqa: E402

@@ -13,8 +13,8 @@ from prefect.artifacts import create_table_artifact  # noqa: E402
 from prefect.task_runners import ThreadPoolTaskRunner  # noqa: E402
 
 from susx.flows.connection import shared_server_url  # noqa: E402
+from susx.flows.device_limit import ensure_device_limit  # noqa: E402
 from susx.flows.executor import PrefectExecutor  # noqa: E402
-from susx.flows.limits import ensure_device_limit  # noqa: E402
 from susx.flows.progress import Progress  # noqa: E402
 from susx.flows.runners import open_runner  # noqa: E402
 from susx.flows.tasks import keep_results_in  # noqa: E402
@@ -63,7 +63,7 @@ def label_flow(
     Raises:
         SusxError: what the command refuses, in its words.
     """
-    from susx.labelling.page import write_page
+    from susx.labelling.label_report import write_page
     from susx.pipeline.label_graph import label_folder
     from susx.pipeline.label_options import LabelOptions
     from susx.pipeline.label_plan import plan_label

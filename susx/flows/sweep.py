@@ -15,7 +15,7 @@ from pydantic import Field  # noqa: E402
 
 from susx.errors import SusxError  # noqa: E402
 from susx.flows.build import build_flow  # noqa: E402
-from susx.flows.parameters import takes_build_options  # noqa: E402
+from susx.flows.flow_parameters import takes_build_options  # noqa: E402
 from susx.flows.runners import Runner  # noqa: E402
 
 __all__ = ["sweep_flow"]

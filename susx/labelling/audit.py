@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from susx.errors import InputError
-from susx.labelling.answers import Answer
+from susx.labelling.answers_file import Answer
 from susx.labelling.audit_bounds import most_wrong
 from susx.labelling.audit_plan import Design, design_for_error, design_of_region
 from susx.seeds import derive_seed

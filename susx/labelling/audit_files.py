@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from susx.errors import InputError, StoreError
-from susx.labelling.answers import Answer, AnswerFile, last_words, now
+from susx.labelling.answers_file import Answer, AnswerFile, last_words, now
 from susx.labelling.audit import Audit, draw_audit
 from susx.labelling.audit_plan import Design
-from susx.labelling.result import AUDIT
+from susx.labelling.label_result import AUDIT
 from susx.store.disk import whole_folder
 
 if TYPE_CHECKING:

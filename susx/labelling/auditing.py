@@ -12,7 +12,7 @@ from susx.labelling.audit import Audit, Promise, promise
 from susx.labelling.audit_files import answers_of, draw_anew, latest_audit, take_answers, write_questions
 from susx.labelling.audit_words import sentences
 from susx.labelling.corrected import as_corrected
-from susx.labelling.result import LabelResult
+from susx.labelling.label_result import LabelResult
 
 if TYPE_CHECKING:
     import pandas as pd

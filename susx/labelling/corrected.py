@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from susx.labelling.answers import Answer, AnswerFile, last_words
+from susx.labelling.answers_file import Answer, AnswerFile, last_words
 from susx.labelling.corrections import CORRECTIONS, Corrections
-from susx.labelling.result import LabelResult
+from susx.labelling.label_result import LabelResult
 from susx.types import Digest
 
 __all__ = ["and_said", "as_corrected", "has_all", "said_by_people"]

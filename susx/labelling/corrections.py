@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from susx.errors import InputError
-from susx.labelling.answers import Answer, AnswerFile, last_words
+from susx.labelling.answers_file import Answer, AnswerFile, last_words
 from susx.types import Digest
 
 __all__ = ["CORRECTIONS", "Corrections", "read_corrections"]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from susx.labelling.table import checked
+from susx.labelling.label_table import checked
 from susx.methods.functional.folder_accuracy import AccuracyEstimate, estimated_accuracy
 from susx.methods.functional.folder_prototypes import NONE_OF_THESE, UNSAID, InductiveFit, label_folder
 from susx.types import Digest

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from susx.labelling.auditing import Audited
-    from susx.labelling.result import LabelResult
+    from susx.labelling.label_result import LabelResult
     from susx.labelling.review.serving import ReviewServer
 
 __all__ = ["Labels"]
@@ -36,7 +36,7 @@ class Labels:
         Raises:
             InputError: the folder holds no labels.
         """
-        from susx.labelling.result import LabelResult
+        from susx.labelling.label_result import LabelResult
 
         return cls(LabelResult.read(folder)).answered()
 
@@ -88,7 +88,7 @@ class Labels:
             InputError: the folder holds something else.
             StoreError: it cannot be written.
         """
-        from susx.labelling.page import write_page
+        from susx.labelling.label_report import write_page
 
         written = self.result.write(folder)
         write_page(written)
@@ -159,7 +159,7 @@ class Labels:
         Raises:
             StoreError: it cannot be written.
         """
-        from susx.labelling.table import as_csv
+        from susx.labelling.label_table import as_csv
 
         _write(Path(path), as_csv(self.answered().frame))
 
@@ -169,7 +169,7 @@ class Labels:
         Raises:
             StoreError: it cannot be written.
         """
-        from susx.labelling.table import as_parquet
+        from susx.labelling.label_table import as_parquet
 
         _write(Path(path), as_parquet(self.answered().frame))
 

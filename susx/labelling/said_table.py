@@ -8,7 +8,7 @@ from pathlib import Path
 
 from susx.errors import InputError, StoreError
 from susx.labelling.corrections import CORRECTIONS, read_corrections
-from susx.labelling.result import RECORD, LabelResult
+from susx.labelling.label_result import RECORD, LabelResult
 from susx.store import write_atomically
 
 __all__ = ["labelled_folder", "write_said_table"]

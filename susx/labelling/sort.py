@@ -21,7 +21,7 @@ from susx.errors import InputError, StoreError
 from susx.printable import for_json
 
 if TYPE_CHECKING:
-    from susx.labelling.result import LabelResult
+    from susx.labelling.label_result import LabelResult
 
 __all__ = ["NONE", "Move", "carry_out", "class_folders", "plan_sorting", "take_back"]
 

@@ -1,6 +1,6 @@
 """Bottleneck adapters of a vision transformer (IMO, BMVC 2024): what they compute, how many there are, and their file.
 
-Where they sit in an encoder is ``susx.features.adapted``, how they are trained ``susx.features.imo_training``.
+Where they sit in an encoder is ``susx.features.adapted_encoder``, how they are trained ``susx.features.imo_training``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from susx.errors import InputError
-from susx.methods.weights import check_encoder, read_weights
+from susx.methods.trained_weights import check_encoder, read_weights
 from susx.seeds import derive_seed
 
 __all__ = ["HIDDEN", "STRENGTH", "Adapters", "first_adapters", "read_adapters"]

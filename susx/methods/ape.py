@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from susx.methods.evidence import Evidence, ImageFeatures
-    from susx.methods.functional.weights import Weighting
+    from susx.methods.functional.image_weights import Weighting
     from susx.search import Optimum
 
 __all__ = ["Ape", "ApeState"]
@@ -104,7 +104,7 @@ class Ape(Method[ApeState]):
         import torch
 
         from susx.methods.functional.channels import channel_scores, chosen_channels
-        from susx.methods.functional.weights import support_weights
+        from susx.methods.functional.image_weights import support_weights
 
         images, labels = evidence.support(self.name)
         order = labels.argsort(stable=True)  # sums over a class go through memory once

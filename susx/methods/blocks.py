@@ -43,7 +43,7 @@ def logits_in_blocks(method: Method[Any], state: Any, query: ImageFeatures) -> F
     if Need.ADAPTED in method.needs and query.adapted is None:
         raise InputError(
             f"{method.name}: expected adapted features of every image, found none. Encode the images with the method's adapters "
-            "(susx.features.adapted), or use another method."
+            "(susx.features.adapted_encoder), or use another method."
         )
     if Need.VIEWS in method.needs and (query.views is None or query.views.shape[-1] != text.shape[1]):
         shape = "none" if query.views is None else f"shape {tuple(query.views.shape)}"

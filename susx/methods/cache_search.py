@@ -13,10 +13,10 @@ from torch import Tensor
 
 from susx.methods.evidence import Evidence, ImageFeatures
 from susx.methods.exhaustive import folds_of
-from susx.methods.functional.weights import nominal_count
+from susx.methods.functional.image_weights import nominal_count
 from susx.search.exact import search_cache
-from susx.search.grid import Grid
 from susx.search.optimum import Optimum
+from susx.search.search_grid import Grid
 
 __all__ = ["pinned_nominal", "search_cache_method"]
 

@@ -62,7 +62,7 @@ class ImageFeatures:
     views: Float[Tensor, "query views dim"] | None = None
 
     def __post_init__(self) -> None:
-        from susx.methods.rows import checked_unit_rows
+        from susx.methods.unit_rows import checked_unit_rows
 
         object.__setattr__(self, "pooled", checked_unit_rows(self.pooled, "query features"))
         if self.patches is not None:
@@ -134,7 +134,7 @@ class Evidence:
     support_labelled: Bool[Tensor, " support"] | None = None
 
     def __post_init__(self) -> None:
-        from susx.methods.rows import checked_unit_rows
+        from susx.methods.unit_rows import checked_unit_rows
 
         text = checked_unit_rows(self.text_classifier, "text classifier")
         object.__setattr__(self, "text_classifier", text)
@@ -216,7 +216,7 @@ class Evidence:
         )  # fmt: skip
 
     def _check_split(self, split: str) -> None:
-        from susx.methods.rows import checked_labels, checked_unit_rows
+        from susx.methods.unit_rows import checked_labels, checked_unit_rows
 
         features, labels = getattr(self, f"{split}_features"), getattr(self, f"{split}_labels")
         if (features is None) != (labels is None):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from susx.errors import ConfigError, InputError, MismatchError
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState
-from susx.methods.weights import check_encoder, locate_weights, name_weights, read_weights
+from susx.methods.trained_weights import check_encoder, locate_weights, name_weights, read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

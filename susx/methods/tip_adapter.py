@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from susx.methods.evidence import Evidence, ImageFeatures
-    from susx.methods.functional.weights import Weighting
+    from susx.methods.functional.image_weights import Weighting
     from susx.search import Optimum
 
 __all__ = [
@@ -196,7 +196,7 @@ class TipAdapter(CacheRows, Method[CacheState]):
         Raises:
             NoSupportError: no support images.
         """
-        from susx.methods.functional.weights import support_weights
+        from susx.methods.functional.image_weights import support_weights
 
         _, labels = evidence.support(self.name)
         keys = self.support_rows(evidence)

@@ -101,7 +101,7 @@ class TipAdapterF(TipAdapter):
         from susx.methods.exhaustive import folds_of
         from susx.search import Optimum
         from susx.search.exact import search_cache
-        from susx.search.grid import Grid
+        from susx.search.search_grid import Grid
 
         method = pinned_nominal(self, evidence)
         points = Grid(np.array(grid["alpha"]), np.array(grid["beta"]), np.zeros(1))

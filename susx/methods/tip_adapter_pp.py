@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from susx.methods.adapted import AdaptedSpace, AdapterFields
 from susx.methods.tip_adapter import CacheState, TipAdapter, tip_scores
+from susx.methods.two_spaces import AdaptedSpace, AdapterFields
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from susx.methods.evidence import Evidence, ImageFeatures
-    from susx.methods.functional.weights import Weighting
+    from susx.methods.functional.image_weights import Weighting
     from susx.search import Optimum
 
 __all__ = ["TIP_X_AXES", "TipX", "TipXState"]
@@ -131,8 +131,8 @@ class TipX(CacheRows, Method[TipXState]):
     def _state(self, evidence: Evidence, psi: tuple[float, float], trust: float) -> TipXState:
         from susx.methods.functional.cache_logits import class_sums
         from susx.methods.functional.class_divergence import class_log_signatures
+        from susx.methods.functional.image_weights import support_weights
         from susx.methods.functional.signature import log_signature
-        from susx.methods.functional.weights import support_weights
 
         images, labels = evidence.support(self.name)
         text, classes = evidence.text_classifier, evidence.classes

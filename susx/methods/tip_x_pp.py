@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from susx.methods.adapted import AdaptedSpace, AdapterFields
 from susx.methods.tip_adapter import tip_scores
 from susx.methods.tip_x import TipX, TipXState
+from susx.methods.two_spaces import AdaptedSpace, AdapterFields
 
 if TYPE_CHECKING:
     from jaxtyping import Float

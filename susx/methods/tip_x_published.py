@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from susx.methods.evidence import Evidence, ImageFeatures
-    from susx.methods.functional.weights import Weighting
+    from susx.methods.functional.image_weights import Weighting
     from susx.search import Optimum
 
 __all__ = ["TipXPublished", "TipXPublishedState"]
@@ -82,7 +82,7 @@ class TipXPublished(CacheRows, Method[TipXPublishedState]):
         import torch
 
         from susx.methods.functional.affinity import affinity
-        from susx.methods.functional.weights import support_weights
+        from susx.methods.functional.image_weights import support_weights
 
         keys, labels = evidence.support(self.name)
         ends = torch.zeros(0, dtype=torch.float64)

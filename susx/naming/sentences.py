@@ -1,7 +1,7 @@
 """Files of sentences per class: the published CuPL format ``{class: [sentence, ...]}`` as JSON, or the same as YAML.
 
 A YAML written by a language model holds the same under ``classes`` with a record of how each class was written
-(see ``susx.naming.record``); both are read here.
+(see ``susx.naming.sentence_record``); both are read here.
 """
 
 from __future__ import annotations

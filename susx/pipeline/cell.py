@@ -77,7 +77,7 @@ def run(job: Job, store: ArtefactStore, work: Path) -> Mapping[str, Json]:
     """Measure the cell; write its row, and what was said of every image."""
     from susx.experiment.cell import Cell, failed_row, measure_cell
     from susx.methods import Run
-    from susx.results.images import write_images
+    from susx.results.image_predictions import write_images
 
     params, sources = CellParams.of(job), CellSources.of(job)
     cell = Cell(**{**params.cell, "access": tuple(params.cell["access"])})
@@ -124,7 +124,7 @@ def _data_set(name: str, per_class: int, files: str, sources: Sources, others: S
 
 def read(sources: Sources) -> Any:
     """Read the features of a data set."""
-    from susx.features.files import read_features
+    from susx.features.feature_folder import read_features
 
     features = read_features(
         Path(sources.features), backbone=sources.backbone, support=sources.support, prompts=sources.prompts,

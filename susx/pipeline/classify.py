@@ -17,7 +17,7 @@ from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 
 if TYPE_CHECKING:
-    from susx.experiment.classify import ClassifiedSplits
+    from susx.experiment.classify_splits import ClassifiedSplits
 
 __all__ = ["STAGE", "jobs", "read", "run"]
 
@@ -39,8 +39,8 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write the :class:`~susx.experiment.classify.ClassifiedSplits`."""
-    from susx.experiment.classify import classify_splits
+    """Write the :class:`~susx.experiment.classify_splits.ClassifiedSplits`."""
+    from susx.experiment.classify_splits import classify_splits
     from susx.features.encoder import load_encoder
     from susx.features.text_tower import TextTower
     from susx.methods.state import load_fitted
@@ -56,7 +56,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
 def read(store: ArtefactStore, ref: Ref) -> ClassifiedSplits:
     """Return logits and labels."""
-    from susx.experiment.classify import ClassifiedSplits
+    from susx.experiment.classify_splits import ClassifiedSplits
 
     return load(store, ref, ClassifiedSplits)
 

@@ -21,7 +21,7 @@ from susx.types import Json
 
 if TYPE_CHECKING:
     from susx.images.support import SafetyTexts
-    from susx.images.support.sources import SupportFeatures
+    from susx.images.support.combine_sources import SupportFeatures
 
 __all__ = ["STAGE", "TABLE", "jobs", "read_features", "read_rows", "run"]
 
@@ -52,7 +52,7 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``support.parquet``, and the :class:`~susx.images.support.sources.SupportFeatures` of what is kept.
+    """Write ``support.parquet``, and the :class:`~susx.images.support.combine_sources.SupportFeatures` of what is kept.
 
     Classes are taken in the order of their names, so the order of the class list does not matter.
 
@@ -62,7 +62,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     import torch
 
     from susx.images.support import write_support
-    from susx.images.support.sources import curate_sources
+    from susx.images.support.combine_sources import curate_sources
 
     inputs, params = Artefacts.of(job), _Params.of(job)
     text = text_classifier.read(store, inputs.one(text_classifier.STAGE))
@@ -93,7 +93,7 @@ def read_rows(store: ArtefactStore, ref: Ref) -> list[SupportRow]:
 
 def read_features(store: ArtefactStore, ref: Ref) -> SupportFeatures:
     """Return the features of what is kept."""
-    from susx.images.support.sources import SupportFeatures
+    from susx.images.support.combine_sources import SupportFeatures
 
     return load(store, ref, SupportFeatures)
 

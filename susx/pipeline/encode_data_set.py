@@ -46,7 +46,7 @@ def run(job: Job, store: ArtefactStore, work: Path) -> Mapping[str, Json]:
     """Encode the folder as ``susx encode`` does."""
     from susx.config import load_dataset, load_profile
     from susx.experiment.encode import encode_folder
-    from susx.features.files import write_features
+    from susx.features.feature_folder import write_features
 
     source = ImageFolderSource.of(job)
     described = load_dataset(source.description) if source.description else None

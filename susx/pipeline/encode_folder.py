@@ -78,7 +78,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     facts = dict.fromkeys(digests, "")
     encoded = 0
     if unhashed:
-        from susx.labelling.encode import Photo, hash_photos
+        from susx.labelling.encode_photographs import Photo, hash_photos
 
         photos = [Photo(where[digests[at]], digests[at]) for at in unhashed]
         block = hash_photos(photos, seen.rows[unhashed], max(2, reading.encoder.workers))
@@ -86,7 +86,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         facts |= block.reasons
     if missing:
         from susx.features.encoder import load_encoder
-        from susx.labelling.encode import Photo, encode_photos
+        from susx.labelling.encode_photographs import Photo, encode_photos
 
         encoder = load_encoder(reading.encoder)
         if (

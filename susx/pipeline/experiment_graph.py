@@ -67,7 +67,7 @@ def plan_experiment(file: Path, *, command: str = "", device: str = "cpu") -> Ex
     Raises:
         ConfigError: it says what cannot be; nothing was done.
     """
-    from susx.experiment.grid import parse_access
+    from susx.experiment.cell_grid import parse_access
     from susx.experiment.regimes import check_regime
     from susx.experiment.trials import method_of
 
@@ -89,7 +89,7 @@ def measure_experiment(experiment: Experiment, executor: Executor) -> Measured:
         InputError: no data set can be read.
         MismatchError: data sets of several encoders.
     """
-    from susx.experiment.grid import Grid, cells_of, parse_access
+    from susx.experiment.cell_grid import Grid, cells_of, parse_access
 
     config = experiment.config
     sources, reasons = _encoded(config, executor)

@@ -17,7 +17,7 @@ from susx.pipeline.experiment_graph import Experiment, Measured
 from susx.store import ArtefactStore, Ref
 
 if TYPE_CHECKING:
-    from susx.experiment.rows import Row
+    from susx.experiment.result_rows import Row
     from susx.results.format import Result
 
 __all__ = ["finish_experiment"]
@@ -33,7 +33,7 @@ def finish_experiment(experiment: Experiment, measured: Measured, store: Artefac
     from susx.results.evaluated import cell_name
     from susx.results.facts import made_with
     from susx.results.format import Result
-    from susx.results.write import write_result
+    from susx.results.result_files import write_result
 
     rows: list[Row] = []
     images: dict[str, Callable[[Path], None]] = {}
@@ -61,7 +61,7 @@ def finish_experiment(experiment: Experiment, measured: Measured, store: Artefac
 def _row(store: ArtefactStore, ref: Ref) -> Row:
     from pydantic import TypeAdapter
 
-    from susx.experiment.rows import Row
+    from susx.experiment.result_rows import Row
 
     row: Row = TypeAdapter(Row).validate_python(json.loads(store.path(ref, ROW).read_text(encoding="utf-8")))
     return row

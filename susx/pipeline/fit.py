@@ -23,7 +23,7 @@ from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 
 if TYPE_CHECKING:
-    from susx.experiment.fit import FitRecord
+    from susx.experiment.fit_trial import FitRecord
 
 __all__ = ["FILE", "STAGE", "jobs", "read_record", "run"]
 
@@ -70,8 +70,8 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write ``classifier.safetensors`` (method, hyper-parameters, state) and the :class:`~susx.experiment.fit.FitRecord`."""
-    from susx.experiment.fit import fit_trial
+    """Write ``classifier.safetensors`` (method, hyper-parameters, state) and the :class:`~susx.experiment.fit_trial.FitRecord`."""
+    from susx.experiment.fit_trial import fit_trial
     from susx.experiment.of_build import evidence_of
     from susx.features.encoder import load_encoder
     from susx.features.text_tower import TextTower
@@ -108,7 +108,7 @@ def _device(trial: Trial, asked: str) -> str:
 
 def read_record(store: ArtefactStore, ref: Ref) -> FitRecord:
     """Return what is told of a fit."""
-    from susx.experiment.fit import FitRecord
+    from susx.experiment.fit_trial import FitRecord
 
     return load(store, ref, FitRecord)
 

@@ -13,7 +13,7 @@ from susx.config import DatasetConfig, load_dataset
 from susx.config.complaints import complaints
 from susx.errors import ConfigError, InputError
 from susx.labelling.corrected import as_corrected
-from susx.labelling.result import LabelResult
+from susx.labelling.label_result import LabelResult
 from susx.pipeline.build_plan import LabelledImages
 from susx.pipeline.options import BuildOptions
 

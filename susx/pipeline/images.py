@@ -8,7 +8,7 @@ from pathlib import Path
 from susx.errors import DamagedArtefact
 from susx.records import SupportRow
 from susx.store import ArtefactStore, Ref
-from susx.store.rows import read_rows, write_rows
+from susx.store.record_tables import read_rows, write_rows
 from susx.types import Digest
 
 __all__ = ["TABLE", "files_by_digest", "read_image_rows", "write_image_rows"]

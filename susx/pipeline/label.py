@@ -58,7 +58,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.images.support.duplicates import NearRule
     from susx.labelling import judge
     from susx.labelling.groups import near_groups
-    from susx.labelling.table import as_jsonl
+    from susx.labelling.label_table import as_jsonl
 
     params, inputs = _Params.of(job), Artefacts.of(job)
     facts = encode_folder.read_facts(store, tuple(inputs.all(encode_folder.STAGE).values()))
@@ -77,7 +77,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
 def read_labels(store: ArtefactStore, ref: Ref) -> pd.DataFrame:
     """Return the table of labels by digest."""
-    from susx.labelling.table import from_jsonl
+    from susx.labelling.label_table import from_jsonl
 
     path = store.path(ref, FILE)
     return from_jsonl(path.read_bytes(), str(path))

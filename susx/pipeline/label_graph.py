@@ -11,7 +11,7 @@ from pathlib import Path
 
 from susx.errors import InputError
 from susx.labelling import LabelRecord, LabelResult, judge
-from susx.labelling.table import checked
+from susx.labelling.label_table import checked
 from susx.pipeline import class_model, encode_folder, label, propose
 from susx.pipeline.executors import Executor
 from susx.pipeline.inputs import Done

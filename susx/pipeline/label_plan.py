@@ -150,7 +150,7 @@ def _pool_name(profile: ProfileConfig) -> str:
 
 def _check_out(out: Path, folder: Path) -> None:
     """Refuse a result's folder before any work."""
-    from susx.labelling.result import check_folder
+    from susx.labelling.label_result import check_folder
 
     check_folder(out)
     if folder.is_dir() and out.exists() and os.path.samefile(out, folder):

@@ -39,7 +39,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.demo.pool_index import write_pool_index
     from susx.features.encoder import load_encoder
     from susx.image_files import open_image
-    from susx.images.retrieve.manifest import IndexManifest
+    from susx.images.retrieve.index_manifest import IndexManifest
 
     params, encoder = _Params.of(job), load_encoder(Encoding.of(job).encoder)
     write_pool_index(

@@ -80,7 +80,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     Raises:
         InputError: no row of the pool can be used.
     """
-    from susx.features.pool_statistics import gather_pool_statistics
+    from susx.features.gather_pool import gather_pool_statistics
 
     rejection = None
 

@@ -27,7 +27,7 @@ from susx.types import Json
 
 if TYPE_CHECKING:
     from susx.datasets import TargetSplit
-    from susx.report.build import BuildMade
+    from susx.report.build_data import BuildMade
 
 __all__ = ["STAGE", "jobs", "run"]
 
@@ -55,7 +55,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``report.html``, ``metrics.json`` and ``metrics.parquet``."""
     from susx.datasets import read_split
     from susx.report import write_report
-    from susx.report.build import BuildSettings
+    from susx.report.build_data import BuildSettings
     from susx.report.collect import report_data
 
     params, how = ReportParams.of(job), Reporting.of(job)
@@ -77,7 +77,7 @@ def _made(
 ) -> BuildMade:
     from susx.experiment.of_build import evidence_of
     from susx.methods.state import load_fitted
-    from susx.report.build import BuildMade
+    from susx.report.build_data import BuildMade
 
     text, support = inputs.one(text_classifier.STAGE), inputs.one(curate.STAGE)
     fits, splits, pool = inputs.all(fit.STAGE), inputs.all(target.STAGE), inputs.find(pool_statistics.STAGE)

@@ -15,7 +15,7 @@ from susx.store import ArtefactStore, Job, Ref
 from susx.types import Json
 
 if TYPE_CHECKING:
-    from susx.naming.classifier import TextClassifier
+    from susx.naming.text_classifier import TextClassifier
 
 __all__ = ["STAGE", "jobs", "read", "run"]
 
@@ -26,9 +26,9 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
-    """Write the :class:`~susx.naming.classifier.TextClassifier` of all classes."""
+    """Write the :class:`~susx.naming.text_classifier.TextClassifier` of all classes."""
     from susx.naming.class_text import ClassText
-    from susx.naming.classifier import text_classifier
+    from susx.naming.text_classifier import text_classifier
 
     texts = Artefacts.of(job).all(encode_texts.STAGE)
     classifier = text_classifier({name: load(store, ref, ClassText) for name, ref in texts.items()})
@@ -38,7 +38,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
 
 def read(store: ArtefactStore, ref: Ref) -> TextClassifier:
     """Return the text classifier, its classes sorted by name."""
-    from susx.naming.classifier import TextClassifier
+    from susx.naming.text_classifier import TextClassifier
 
     return load(store, ref, TextClassifier)
 

@@ -17,7 +17,7 @@ from susx.report.model import (
     SupportImage,
 )
 from susx.report.published import published_for, published_numbers
-from susx.report.write import write_report
+from susx.report.report_files import write_report
 
 __all__ = [
     "Bars",

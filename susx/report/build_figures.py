@@ -8,9 +8,9 @@ from typing import Any
 from susx.evaluation import accuracy_plane, support_size_curve, term_ablation
 from susx.experiment.of_build import labelled_features
 from susx.methods import Need
-from susx.report.build import BuildMade, BuildSettings
+from susx.report.build_data import BuildMade, BuildSettings
 from susx.report.model import MethodRow, QueryImage
-from susx.report.rows import (
+from susx.report.report_rows import (
     bars,
     class_changes,
     confusion_cells,

@@ -13,13 +13,13 @@ from susx.datasets import TargetSplit
 from susx.datasets.encoded_split import EncodedSplit
 from susx.errors import SusxError
 from susx.evaluation import compare
-from susx.experiment.fit import FitRecord
+from susx.experiment.fit_trial import FitRecord
 from susx.experiment.of_build import labelled_features
 from susx.images.inspect import perceptual_hash
 from susx.images.support.credits import short_classes
 from susx.methods import find_method
 from susx.methods.access import Access, seen_by, sorted_access
-from susx.report.build import BuildMade, BuildSettings
+from susx.report.build_data import BuildMade, BuildSettings
 from susx.report.build_figures import figures
 from susx.report.model import (
     ClassWords,
@@ -30,7 +30,7 @@ from susx.report.model import (
     StageRow,
     SupportImage,
 )
-from susx.report.rows import confidence, measured_row
+from susx.report.report_rows import confidence, measured_row
 
 __all__ = ["report_data"]
 

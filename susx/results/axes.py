@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from susx.errors import ConfigError, InputError, did_you_mean
-from susx.experiment.rows import Row
+from susx.experiment.result_rows import Row
 from susx.methods import known_methods
 from susx.methods.access import ACCESS, access_text
 

@@ -14,10 +14,10 @@ import torch
 from susx.errors import InputError
 from susx.evaluation.comparison import compare
 from susx.evaluation.pooled import over_draws, pooled_mean
-from susx.experiment.rows import Row
+from susx.experiment.result_rows import Row
 from susx.methods import REFERENCE
 from susx.results.format import Result
-from susx.results.images import Said, read_images
+from susx.results.image_predictions import Said, read_images
 
 __all__ = ["Entry", "Measures", "check_same_inputs", "entry_of"]
 

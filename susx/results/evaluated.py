@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from susx.experiment.cell import Cell
-from susx.experiment.features import Experiment
-from susx.experiment.rows import Row
+from susx.experiment.evaluate_features import Experiment
+from susx.experiment.result_rows import Row
 from susx.results.facts import command_line, digests_of, made_with
 from susx.results.format import Result
-from susx.results.images import write_images
-from susx.results.write import write_result
+from susx.results.image_predictions import write_images
+from susx.results.result_files import write_result
 from susx.store import digest_json
 from susx.types import Json
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from susx.errors import InputError
 from susx.results.axes import AXES, title_of
 from susx.results.format import Result
-from susx.results.table import Layout, Line, PaperTable, paper_table
-from susx.results.words import UNITS
+from susx.results.paper_table import Layout, Line, PaperTable, paper_table
+from susx.results.table_notes import UNITS
 
 __all__ = ["KINDS", "PaperFigure", "Series", "paper_figure"]
 

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from susx.config.complaints import complaints
 from susx.errors import InputError
-from susx.experiment.rows import Row
+from susx.experiment.result_rows import Row
 from susx.types import Json
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from susx.results.audit import HEADER
+from susx.results.label_use import HEADER
 from susx.results.numbers import gain_text, interval_text, value_text
-from susx.results.table import Cell, Layout, PaperTable
+from susx.results.paper_table import Cell, Layout, PaperTable
 
 __all__ = ["escape_tex", "latex"]
 

@@ -8,11 +8,11 @@ import io
 from collections.abc import Callable, Sequence
 
 from susx.printable import for_cell, for_terminal
-from susx.results.audit import HEADER
 from susx.results.entries import Entry
+from susx.results.label_use import HEADER
 from susx.results.latex import latex
 from susx.results.numbers import gain_text, interval_text, value_text
-from susx.results.table import Cell, Layout, PaperTable
+from susx.results.paper_table import Cell, Layout, PaperTable
 
 __all__ = ["FORMATS", "render"]
 

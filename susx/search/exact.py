@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from susx.search.grid import Grid
 from susx.search.kernel import LANES, count_correct
+from susx.search.kernel_threads import threads_of_torch
 from susx.search.layout import Layout
 from susx.search.problem import Problem
-from susx.search.threads import threads_of_torch
+from susx.search.search_grid import Grid
 
 __all__ = ["search_cache"]
 

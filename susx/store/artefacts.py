@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 from susx.errors import DamagedArtefact, StoreError
 from susx.store import usage
-from susx.store.check import check_files
+from susx.store.check_files import check_files
 from susx.store.commit import commit_folder, salvage_folder
 from susx.store.disk import folder_size, listed, move, newest, read_json, write_atomically
 from susx.store.fingerprint import digest_bytes, digest_json

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from susx.modes import plain_mode
 from susx.store import disk
-from susx.store.check import STAT
+from susx.store.check_files import STAT
 from susx.store.fingerprint import digest_file, digest_tree
 from susx.store.job import Job
 from susx.store.manifest import FORMAT, MANIFEST

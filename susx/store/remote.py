@@ -26,7 +26,7 @@ from typing import Any
 from susx.errors import DamagedArtefact, StoreError
 from susx.store.artefacts import ArtefactStore
 from susx.store.bucket import Bucket
-from susx.store.check import check_files
+from susx.store.check_files import check_files
 from susx.store.disk import write_atomically
 from susx.store.fingerprint import digest_bytes, digest_json
 from susx.store.job import Job, Ref

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from susx.errors import ConfigError
-from susx.tracking.metrics import metrics_of
+from susx.tracking.flat_metrics import metrics_of
 
 __all__ = ["mlflow", "wandb"]
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from susx.errors import ConfigError
 from susx.methods.base import Method, Need, Run
-from susx.tuning.result import TuningResult
+from susx.tuning.tuning_result import TuningResult
 
 if TYPE_CHECKING:
     from susx.methods.evidence import Evidence

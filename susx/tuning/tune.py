@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from susx.errors import ConfigError, did_you_mean
 from susx.methods.base import Method, Run
 from susx.methods.registry import find_method
-from susx.tuning.result import PROTOCOLS, TuningResult
 from susx.tuning.support import tune_support
+from susx.tuning.tuning_result import PROTOCOLS, TuningResult
 from susx.tuning.val import tune_val
 
 if TYPE_CHECKING:

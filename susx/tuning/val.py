@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from susx.errors import InputError
 from susx.methods.base import Method, Run
-from susx.tuning.result import TuningResult
+from susx.tuning.tuning_result import TuningResult
 
 if TYPE_CHECKING:
     from susx.methods.evidence import Evidence

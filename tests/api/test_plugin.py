@@ -11,7 +11,7 @@ import pytest
 
 import susx
 from susx.classifier import read_classifier
-from susx.classifier.export import export_onnx
+from susx.classifier.export_classifier import export_onnx
 from susx.cli import main
 from susx.errors import ConfigError
 from susx.methods.registry import known_methods

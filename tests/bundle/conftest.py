@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from susx.bundle.description import JSON, Description
+from susx.bundle.bundle_description import JSON, Description
 from susx.store import digest_file
 from tests.classifier.conftest import (  # noqa: F401
     build_classifier,

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from susx.bundle import Bundle, load_bundle, read_bundle
-from susx.bundle.export import export_bundle
-from susx.bundle.pictures import drawn_pictures
+from susx.bundle.check_pictures import drawn_pictures
+from susx.bundle.write_bundle import export_bundle
 from susx.classifier import Classifier, load_classifier, read_classifier
 from susx.classifier.predict import as_record
 from susx.errors import ConfigError, InputError, ModelError, StoreError

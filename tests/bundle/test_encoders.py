@@ -14,9 +14,9 @@ from transformers import BertTokenizerFast, BlipConfig, BlipForImageTextRetrieva
 
 from susx.bundle import load_bundle
 from susx.bundle.agreement import compare
-from susx.bundle.export import COSINE, export_bundle
+from susx.bundle.check_pictures import drawn_pictures
 from susx.bundle.names import encode_sentences
-from susx.bundle.pictures import drawn_pictures
+from susx.bundle.write_bundle import COSINE, export_bundle
 from susx.classifier import Classifier, ClassifierFacts, StoredClassifier
 from susx.config import EncoderConfig
 from susx.errors import ConfigError

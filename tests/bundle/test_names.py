@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from susx.bundle import load_bundle
-from susx.bundle.export import export_bundle
 from susx.bundle.names import encode_sentences, for_names
-from susx.bundle.sentences import Sentences
+from susx.bundle.tokenize_texts import Sentences
 from susx.bundle.tokens import TRIED
+from susx.bundle.write_bundle import export_bundle
 from susx.classifier import load_classifier
 from susx.errors import InputError
 from tests.bundle.test_bundle import HEAVY, WATCHED

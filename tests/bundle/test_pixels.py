@@ -12,7 +12,7 @@ from open_clip.transform import image_transform
 from PIL import Image
 from transformers import BlipImageProcessor
 
-from susx.bundle.pictures import drawn_pictures
+from susx.bundle.check_pictures import drawn_pictures
 from susx.bundle.pixel_rule import rule_of
 from susx.errors import ConfigError
 from susx.features.blip import Processed

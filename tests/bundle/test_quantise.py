@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from susx.bundle import load_bundle
-from susx.bundle.export import export_bundle
 from susx.bundle.lost import drawn_to_compare
 from susx.bundle.support_pictures import Shown, from_folder
+from susx.bundle.write_bundle import export_bundle
 from susx.cli import main
 from susx.errors import InputError, MismatchError
 

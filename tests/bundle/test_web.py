@@ -22,12 +22,12 @@ import pytest
 from PIL import Image
 
 from susx.bundle import load_bundle
-from susx.bundle.pictures import drawn_pictures
+from susx.bundle.check_pictures import drawn_pictures
 from susx.bundle.web import export_web
 from susx.bundle.web.vendor import FILES, PACKAGE, VERSION, vendor
 from susx.classifier.connections import create_server
-from susx.classifier.limits import Limits
 from susx.classifier.serve import create_app
+from susx.classifier.service_limits import Limits
 from susx.errors import ConfigError, InputError, StoreError
 
 _FLAGS = (

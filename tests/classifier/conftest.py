@@ -76,7 +76,7 @@ def build_classifier():
 def bundle_folder(classifier_folder: Path, tmp_path_factory) -> Path:
     """The classifier as a bundle, its weights in a file beside the graph as those of large encoders are."""
     from susx.bundle import towers
-    from susx.bundle.export import export_bundle
+    from susx.bundle.write_bundle import export_bundle
 
     out = tmp_path_factory.mktemp("bundled") / "bundle"
     with pytest.MonkeyPatch.context() as patch:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from susx.classifier import ClassifierFacts, load_classifier, read_classifier, save_classifier
-from susx.classifier.export import check_onnx, export_onnx, export_open_clip_head
+from susx.classifier.export_classifier import check_onnx, export_onnx, export_open_clip_head
 from susx.config import EncoderConfig
 from susx.errors import ConfigError, DamagedArtefact, InputError, MismatchError, StoreError
 from susx.methods import METHODS, Evidence, ImageFeatures

@@ -16,7 +16,7 @@ import pytest
 
 from susx.classifier.connections import create_server
 from susx.classifier.hosts import HostCheck, own_names
-from susx.classifier.limits import Limits
+from susx.classifier.service_limits import Limits
 
 
 async def small(scope, receive, send):

@@ -20,8 +20,8 @@ import pytest
 from PIL import Image
 
 from susx.classifier.connections import create_server
-from susx.classifier.limits import Limits
 from susx.classifier.serve import create_app
+from susx.classifier.service_limits import Limits
 
 
 @pytest.fixture(scope="module")

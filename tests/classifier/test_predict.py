@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import susx
 from susx.classifier import load_classifier, read_classifier, save_classifier
-from susx.classifier.hub import locate_classifier
+from susx.classifier.classifier_hub import locate_classifier
 from susx.classifier.predict import as_record, decode, expand, predict_stream
 from susx.classifier.schema import Answer, NearImage, ScoredClass
 from susx.commands.export import export

@@ -15,11 +15,11 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from susx.classifier import load_classifier, read_classifier, save_classifier
-from susx.classifier.description import read_description
-from susx.classifier.export import export_onnx
-from susx.classifier.limits import Limits
+from susx.classifier.classifier_description import read_description
+from susx.classifier.export_classifier import export_onnx
 from susx.classifier.predict import as_record
 from susx.classifier.serve import create_app
+from susx.classifier.service_limits import Limits
 from susx.cli import main
 from susx.errors import InputError
 from susx.evaluation import Rejection

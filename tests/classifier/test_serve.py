@@ -22,8 +22,8 @@ from PIL import Image, features
 from susx.classifier import load_classifier
 from susx.classifier.batching import InferenceWorker
 from susx.classifier.connections import create_server
-from susx.classifier.limits import Busy, Limits
 from susx.classifier.serve import create_app
+from susx.classifier.service_limits import Busy, Limits
 from susx.errors import ConfigError
 from susx.methods import METHODS
 

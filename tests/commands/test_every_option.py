@@ -20,8 +20,8 @@ from susx.commands.endings import format_of
 from susx.config import load_profile
 from susx.datasets.describe import describe
 from susx.errors import ConfigError, InputError
+from susx.features.feature_folder import read_features, write_features
 from susx.features.feature_set import FeatureSet
-from susx.features.files import read_features, write_features
 from susx.images.retrieve.index_add import add_index
 from susx.pipeline.options import BuildOptions
 from susx.testing.encoders import WordEncoder

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from susx.cli import main
+from susx.features.feature_folder import read_features, write_features
 from susx.features.feature_set import FeatureSet, Split
-from susx.features.files import read_features, write_features
 from susx.methods import Need, known_methods
 
 REAL = os.environ.get("SUSX_REAL_DATA")

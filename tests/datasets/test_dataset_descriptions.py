@@ -9,7 +9,7 @@ import yaml
 
 from susx.config import config_names, find_config, load_dataset
 from susx.config.spelling import plain
-from susx.datasets.labels import LabelMap
+from susx.datasets.label_map import LabelMap
 
 COUNTS = {
     "birdsnap": 500, "caltech101": 100, "caltech256": 257, "cifar10": 10, "cifar100": 100, "country211": 211,

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from susx.datasets import check_dataset, new_dataset, read_split
-from susx.datasets.tables import open_tables, split_files
+from susx.datasets.hub_tables import open_tables, split_files
 from susx.errors import ConfigError
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -187,8 +187,8 @@ def test_every_reader_is_on_the_page_of_data_sets() -> None:
 
 
 READER = """
-from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble
+from susx.datasets.label_map import LabelMap
+from susx.datasets.readers.file_splits import assemble
 
 
 def read_pairs(config, reader, root, split):

@@ -12,7 +12,7 @@ import yaml
 from susx.config import config_names, load_dataset
 from susx.config.spelling import plain
 from susx.naming import read_sentences
-from susx.naming.answers import mentions
+from susx.naming.parse_answers import mentions
 
 WRITTEN = [name for name in config_names("datasets") if load_dataset(name).cupl]
 

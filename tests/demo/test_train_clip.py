@@ -15,7 +15,7 @@ import train_clip
 from train_clip import Recipe, train
 from training_set import augment
 
-from susx.demo.encoder import register
+from susx.demo.embedded_encoder import register
 
 SHORT = Recipe(images=32, epochs=2, batch=16)
 

@@ -43,7 +43,7 @@ ELSEWHERE = {
     "--runner ": "tests/flows/test_runners.py",
     "prefect deployment run 'build/demo' -": "tests/flows/test_server.py",
     " hf://": "tests/hub/test_classifier_hub.py",
-    "prefect gcl update": "tests/flows/test_limits.py",
+    "prefect gcl update": "tests/flows/test_device_limit.py",
     "pip install susx": "tests/packaging/test_light.py",
     "--format web": "tests/bundle/test_web.py",
     "python -m http.server": "tests/bundle/test_web.py",

@@ -16,7 +16,7 @@ from susx.datasets.own import new_dataset
 from susx.demo.textures import render
 from susx.errors import SusxError
 from susx.experiment.encode import encode_folder
-from susx.features.files import read_features
+from susx.features.feature_folder import read_features
 
 NAMES = ("polka-dotted", "knitted", "grid")
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from susx.errors import InputError, MismatchError, SusxError
-from susx.features.files import read_features
+from susx.features.feature_folder import read_features
 
 RNG = np.random.default_rng(0)
 TEXT = RNG.normal(size=(3, 8)).astype(np.float32)

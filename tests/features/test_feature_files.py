@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from susx.errors import InputError, MismatchError
-from susx.experiment.rows import evidence_of
+from susx.experiment.result_rows import evidence_of
+from susx.features.feature_folder import read_features, write_features
 from susx.features.feature_set import FeatureSet, Split
-from susx.features.files import read_features, write_features
 from susx.features.importers.tensors import load_tensor
 
 REAL = os.environ.get("SUSX_REAL_DATA")

@@ -13,7 +13,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from susx.config import EncoderConfig
 from susx.features.encoder import load_encoder
 from susx.features.lost_words import lost_end, say_what_is_lost
-from susx.naming.classifier import classifier_from_sentences
+from susx.naming.text_classifier import classifier_from_sentences
 
 TOKENIZER = SimpleTokenizer(context_length=16)
 

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.timeout(900)
 
 def test_rows_are_those_of_the_library(in_process: dict[str, str], tmp_path: Path) -> None:
     """The flow returns and publishes what `evaluate_features` measures."""
-    from susx.experiment.features import evaluate_features
-    from susx.features.files import read_features
+    from susx.experiment.evaluate_features import evaluate_features
+    from susx.features.feature_folder import read_features
     from susx.flows.evaluate import evaluate_flow
 
     features = folder(tmp_path / "features")

@@ -24,13 +24,13 @@ import torch
 
 from susx.classifier import ClassifierFacts, load_classifier, read_classifier, save_classifier
 from susx.classifier.connections import create_server
-from susx.classifier.limits import Limits
 from susx.classifier.serve import create_app
+from susx.classifier.service_limits import Limits
 from susx.config import EncoderConfig, load_dataset, load_profile
 from susx.errors import SusxError
 from susx.features.encoder import load_encoder
+from susx.features.feature_folder import read_features, write_features
 from susx.features.feature_set import FeatureSet, Split
-from susx.features.files import read_features, write_features
 from susx.image_files import ImageLimits, open_image
 from susx.methods import METHODS, Evidence, ImageFeatures
 from susx.methods.state import Fitted

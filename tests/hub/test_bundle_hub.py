@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from susx.bundle import load_bundle
-from susx.bundle.hub import pull_bundle, push_bundle
+from susx.bundle.bundle_hub import pull_bundle, push_bundle
 from susx.cli import main
 from susx.errors import DamagedArtefact, InputError, StoreError
 from tests.classifier.conftest import bundle_folder, classifier_folder  # noqa: F401

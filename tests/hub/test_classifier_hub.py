@@ -7,7 +7,7 @@ import torch
 from huggingface_hub import ModelCard
 
 from susx.classifier import ClassifierFacts, load_classifier, read_classifier, save_classifier
-from susx.classifier.hub import pull_classifier, push_classifier
+from susx.classifier.classifier_hub import pull_classifier, push_classifier
 from susx.config import EncoderConfig
 from susx.errors import ConfigError, DamagedArtefact, InputError, ServerError
 from susx.hub import Accuracy, HubAddress, choose_licence

@@ -9,10 +9,10 @@ import yaml
 from typer.testing import CliRunner
 
 from susx.cli import app
-from susx.datasets.tables import open_tables
+from susx.datasets.hub_tables import open_tables
 from susx.errors import ConfigError, InputError, StoreError
 from susx.images.support import write_support
-from susx.images.support.hub import pull_support
+from susx.images.support.support_hub import pull_support
 from susx.records import SupportRow
 from susx.testing.http_images import encoded, random_picture
 

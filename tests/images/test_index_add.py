@@ -20,7 +20,7 @@ from susx.images.retrieve import open_backend, queries_for
 from susx.images.retrieve.backends.exact_index import ExactIndex
 from susx.images.retrieve.backends.index import open_index
 from susx.images.retrieve.index_add import Added, add_index
-from susx.images.retrieve.manifest import IndexManifest
+from susx.images.retrieve.index_manifest import IndexManifest
 from susx.records import Prompt
 from susx.testing.encoders import WordEncoder
 

@@ -19,7 +19,7 @@ from susx.images.retrieve import open_backend, queries_for, search
 from susx.images.retrieve.backends.index import IndexBackend, IndexSettings
 from susx.images.retrieve.backends.metadata import IndexMetadata
 from susx.images.retrieve.index_build import build_index
-from susx.images.retrieve.manifest import IndexManifest
+from susx.images.retrieve.index_manifest import IndexManifest
 from susx.records import Prompt
 from susx.testing.encoders import WordEncoder
 from susx.testing.http_images import ImageServer, encoded, random_picture

@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from susx.demo.textures import render
-from susx.labelling.record import LabelRecord
-from susx.labelling.result import LabelResult
+from susx.labelling.label_record import LabelRecord
+from susx.labelling.label_result import LabelResult
 from susx.methods.functional.folder_prototypes import inductive_from_folder
 from susx.store import ArtefactStore
 from susx.store.image_rows import ImageRows

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from susx.errors import InputError
-from susx.labelling.answers import Answer
+from susx.labelling.answers_file import Answer
 from susx.labelling.audit import Audit, Promise, draw_audit, promise
-from susx.labelling.table import COLUMNS
+from susx.labelling.label_table import COLUMNS
 
 
 def table(n: int, right: float = 0.9, seed: int = 0, classes: int = 3) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from susx.errors import InputError
-from susx.labelling.answers import Answer, AnswerFile, now
+from susx.labelling.answers_file import Answer, AnswerFile, now
 from susx.labelling.audit import promise
 from susx.labelling.audit_files import answers_of, draw_anew, latest_audit, take_answers, write_questions
-from susx.labelling.result import LabelResult
+from susx.labelling.label_result import LabelResult
 from tests.labelling.conftest import make_result
 
 COMMAND = """

@@ -8,10 +8,10 @@ import pytest
 
 from susx import Labels, label
 from susx.cli import main
-from susx.labelling.answers import Answer, AnswerFile, now
+from susx.labelling.answers_file import Answer, AnswerFile, now
 from susx.labelling.audit_files import latest_audit
 from susx.labelling.corrected import as_corrected
-from susx.labelling.result import LabelResult
+from susx.labelling.label_result import LabelResult
 from susx.testing.photos import take_photos
 from susx.testing.world import CLASSES
 

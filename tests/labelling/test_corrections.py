@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from susx.errors import InputError
-from susx.labelling.answers import Answer, AnswerFile, now
+from susx.labelling.answers_file import Answer, AnswerFile, now
 from susx.labelling.corrections import CORRECTIONS, read_corrections
 
 IMAGES = {"a.jpg": "d1", "b.jpg": "d2", "copy of b.jpg": "d2"}

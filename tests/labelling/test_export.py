@@ -9,8 +9,8 @@ import pytest
 from susx.errors import ConfigError, InputError
 from susx.labelling import LabelRecord, LabelResult
 from susx.labelling.export import FORMATS, export_labels
-from susx.labelling.page import render_page, write_page
-from susx.labelling.table import COLUMNS
+from susx.labelling.label_report import render_page, write_page
+from susx.labelling.label_table import COLUMNS
 from susx.store import ArtefactStore, digest_file
 from susx.store.image_rows import ImageRows
 from susx.testing.photos import take_photos

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from susx.errors import StoreError
-from susx.labelling.result import LabelResult
+from susx.labelling.label_result import LabelResult
 from susx.labelling.review.session import Named, ReviewSession
 from tests.labelling.conftest import make_result
 

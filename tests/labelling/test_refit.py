@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from susx.labelling.corrected import as_corrected
-from susx.labelling.result import LabelResult
+from susx.labelling.label_result import LabelResult
 from susx.labelling.review.refit import EVERY
 from susx.labelling.review.session import Named, ReviewSession
 from susx.methods.functional.folder_prototypes import inductive_from_folder

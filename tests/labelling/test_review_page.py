@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from susx.labelling.audit_files import draw_anew
-from susx.labelling.result import LabelResult
+from susx.labelling.label_result import LabelResult
 from susx.labelling.review.refit import EVERY
 from susx.labelling.review.session import ReviewSession
 from tests.labelling.conftest import make_result, make_taught

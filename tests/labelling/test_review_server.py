@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from susx.labelling.answers import Answer, AnswerFile, now
+from susx.labelling.answers_file import Answer, AnswerFile, now
 from susx.labelling.corrections import CORRECTIONS
-from susx.labelling.result import LabelResult
-from susx.labelling.review.pictures import Pictures
+from susx.labelling.label_result import LabelResult
 from susx.labelling.review.server import create_app
 from susx.labelling.review.session import ReviewSession
+from susx.labelling.review.tile_pictures import Pictures
 from tests.labelling.conftest import make_result
 
 Client = Callable[[LabelResult], TestClient]

@@ -10,9 +10,9 @@ from susx.commands.datasets import new
 from susx.config import load_dataset
 from susx.datasets import read_split
 from susx.errors import ConfigError, InputError
-from susx.labelling.answers import Answer, AnswerFile, now
+from susx.labelling.answers_file import Answer, AnswerFile, now
 from susx.labelling.corrections import CORRECTIONS
-from susx.labelling.result import LabelResult
+from susx.labelling.label_result import LabelResult
 
 
 def say(result: LabelResult, *words: tuple[int, str, str]) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from susx import label
-from susx.labelling.page import render_page
+from susx.labelling.label_report import render_page
+from susx.labelling.label_result import LabelResult
 from susx.labelling.proposals import captions_near
-from susx.labelling.result import LabelResult
 from susx.labelling.unexplained import unexplained_groups
 from susx.testing.photos import take_photos
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from susx.features.pool_statistics import gather_pool_statistics
+from susx.features.gather_pool import gather_pool_statistics
 from susx.methods import METHODS, Evidence, TipAdapter, WhitenedPrototypes, ZeroShot
 from susx.methods.access import ACCESS, MEANING, access_text, permitted, seen_by
 from susx.methods.state import Fitted

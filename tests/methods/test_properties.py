@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from susx.errors import ConfigError
-from susx.features.pool_statistics import gather_pool_statistics
+from susx.features.gather_pool import gather_pool_statistics
 from susx.methods import (
     METHODS,
     Evidence,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from susx.features.pool_statistics import gather_pool_statistics
+from susx.features.gather_pool import gather_pool_statistics
 from susx.methods import Evidence, ImageFeatures, Method, TipAdapter, TipX, WhitenedPrototypes
 from susx.methods.functional.support_choice import candidate_rows, choose_support
 

@@ -8,8 +8,8 @@ from susx.config import PromptsConfig, load_dataset
 from susx.config.folders import config_names
 from susx.images.retrieve.queries import queries_for
 from susx.naming import image_prompts
-from susx.naming.answers import mentions
-from susx.naming.images import photo_prompt
+from susx.naming.image_sentences import photo_prompt
+from susx.naming.parse_answers import mentions
 
 every = pytest.mark.parametrize("name", config_names("datasets"))
 

@@ -15,9 +15,9 @@ from susx.commands.prompts import app
 from susx.config import ClassHints, DatasetConfig, LanguageModelConfig, PromptsConfig
 from susx.errors import ConfigError, GenerationError
 from susx.naming import classifier_sentences
-from susx.naming.answers import BadAnswer, check_sentences, mentions, parse_answer
-from susx.naming.record import load_record
-from susx.naming.write import write_sentences
+from susx.naming.parse_answers import BadAnswer, check_sentences, mentions, parse_answer
+from susx.naming.sentence_record import load_record
+from susx.naming.write_sentences import write_sentences
 from susx.testing.http_chat import ScriptedChat
 
 DATA = DatasetConfig(

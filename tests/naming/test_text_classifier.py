@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from susx.errors import ConfigError, InputError, MismatchError
-from susx.naming.classifier import classifier_from_sentences
 from susx.naming.noise import random_descriptors
 from susx.naming.templates import ensemble, ensemble80, visdesc, waffle
+from susx.naming.text_classifier import classifier_from_sentences
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_what_needs_the_extra_names_it(environment: Path, folder: Path, package:
         assert not (folder / "index").exists()
     else:
         call = {
-            "clip_retrieval": "from susx.images.retrieve.backends.client import timed_client as f; f()",
+            "clip_retrieval": "from susx.images.retrieve.backends.clip_client import timed_client as f; f()",
             "img2dataset": "from susx.images.retrieve.download import download as f; from pathlib import Path;"
             "from susx.config import DownloadConfig as C; f(['http://127.0.0.1:9/a.png'], Path('work'), C())",
         }[package]

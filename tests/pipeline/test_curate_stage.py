@@ -11,7 +11,7 @@ from susx.config import CurationConfig, EncoderConfig
 from susx.features.encoded import EncodedImages
 from susx.features.identity import identify_encoder
 from susx.images.support import read_support
-from susx.naming.classifier import TextClassifier
+from susx.naming.text_classifier import TextClassifier
 from susx.pipeline import curate, encode_images, fetch, generate, text_classifier
 from susx.pipeline.executors import InlineExecutor
 from susx.pipeline.images import write_image_rows

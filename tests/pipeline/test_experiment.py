@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from susx.errors import ConfigError, InputError, MismatchError
-from susx.features.files import read_features
+from susx.features.feature_folder import read_features
 from susx.methods import TipAdapter
 from susx.pipeline.executors import InlineExecutor
 from susx.pipeline.experiment_graph import failed, measure_experiment, plan_experiment

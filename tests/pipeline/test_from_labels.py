@@ -9,8 +9,8 @@ from susx.classifier import load_classifier
 from susx.errors import ConfigError, InputError
 from susx.features.encoder import Encoder
 from susx.images.support import read_support
-from susx.labelling.answers import Answer, AnswerFile, now
-from susx.labelling.result import LabelResult
+from susx.labelling.answers_file import Answer, AnswerFile, now
+from susx.labelling.label_result import LabelResult
 from susx.pipeline.executors import InlineExecutor
 from susx.pipeline.from_labels import labelled_images
 from susx.pipeline.graph import build

@@ -10,7 +10,7 @@ import pytest
 
 from susx.errors import ConfigError, InputError
 from susx.labelling import LabelResult
-from susx.labelling.answers import Answer, AnswerFile, now
+from susx.labelling.answers_file import Answer, AnswerFile, now
 from susx.pipeline.executors import InlineExecutor
 from susx.pipeline.label_graph import label_folder
 from susx.pipeline.label_options import LabelOptions

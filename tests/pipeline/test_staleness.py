@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import susx.demo.encoder
+import susx.demo.embedded_encoder
 from susx.pipeline import text_classifier
 
 CLASSES = ("banded", "dotted", "grid", "woven")
@@ -155,15 +155,15 @@ def test_seed(world):
 def test_weights_content(world, tmp_path, monkeypatch):
     """Other weights make every feature stale, and no sentence."""
     folder = tmp_path / "other-weights"
-    shutil.copytree(susx.demo.encoder.FOLDER, folder)
+    shutil.copytree(susx.demo.embedded_encoder.FOLDER, folder)
     from safetensors.torch import load_file, save_file
 
     weights = load_file(folder / "weights.safetensors")
     for name in ("visual.proj", "text_projection"):
         weights[name] = weights[name] + 0.1 * weights[name].roll(1, 0)
     save_file(weights, folder / "weights.safetensors")
-    monkeypatch.setattr(susx.demo.encoder, "FOLDER", folder)
-    monkeypatch.setattr(susx.demo.encoder, "WEIGHTS", folder / "weights.safetensors")
+    monkeypatch.setattr(susx.demo.embedded_encoder, "FOLDER", folder)
+    monkeypatch.setattr(susx.demo.embedded_encoder, "WEIGHTS", folder / "weights.safetensors")
     planned = {(e.job.stage, e.job.subject): e for e in world.plan()}
     assert any("encoder.digest" in reason for reason in planned["encode-texts", "grid"].reasons)
     computed = world.computed()

@@ -18,7 +18,7 @@ from susx.demo.pool_index import write_pool_index
 from susx.demo.textures import render
 from susx.errors import RetrievalError
 from susx.experiment.estimator import FeatureClassifier
-from susx.experiment.features import evaluate_features
+from susx.experiment.evaluate_features import evaluate_features
 from susx.experiment.of_build import labelled_features
 from susx.features.encoder import load_encoder
 from susx.features.feature_set import FeatureSet, Split

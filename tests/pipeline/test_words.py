@@ -13,7 +13,7 @@ from susx.config import EncoderConfig
 from susx.demo.textures import render
 from susx.errors import ConfigError, InputError
 from susx.features.encoder import load_encoder
-from susx.images.retrieve.backends.base import even_places
+from susx.images.retrieve.backends.backend import even_places
 from susx.pipeline import text_classifier, words
 from susx.pipeline.inputs import Artefacts
 from susx.pipeline.plan import plan_build

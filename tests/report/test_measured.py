@@ -10,7 +10,7 @@ from susx.evaluation import AccuracyPlane, fit_temperature, measure, reliability
 from susx.evaluation.calibration import FEWEST
 from susx.report import QueryImage
 from susx.report.figures.classes import matrix_figure
-from susx.report.rows import (
+from susx.report.report_rows import (
     bars,
     class_changes,
     confusion_cells,

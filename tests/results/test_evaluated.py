@@ -11,10 +11,10 @@ import pytest
 
 from susx.cli import main
 from susx.errors import InputError
+from susx.features.feature_folder import read_features, write_features
 from susx.features.feature_set import FeatureSet, Split
-from susx.features.files import read_features, write_features
 from susx.results import is_result, read_result
-from susx.results.images import read_images
+from susx.results.image_predictions import read_images
 from susx.store import digest_file
 from tests.commands.test_features_command import folder
 

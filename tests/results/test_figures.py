@@ -13,10 +13,10 @@ from susx.cli import main
 from susx.errors import InputError
 from susx.results import Result, read_result
 from susx.results.axes import AXES, axes_of
-from susx.results.draw import draw
+from susx.results.draw_figure import draw
 from susx.results.figures import KINDS, PaperFigure, paper_figure
-from susx.results.table import Layout, paper_table
-from tests.results.test_table import made
+from susx.results.paper_table import Layout, paper_table
+from tests.results.test_paper_table import made
 
 __all__ = ["made"]
 

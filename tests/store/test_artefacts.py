@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-import susx.store.check
+import susx.store.check_files
 from susx.errors import DamagedArtefact, InputError, StoreError
 from susx.pipeline.stage import Stage, execute
 from susx.store import ArtefactStore, Job, Ref, disk
@@ -105,8 +105,10 @@ def test_unchanged_files_are_not_hashed(store, monkeypatch):
     """A file is read again when it was touched, when it is as young as the clock is coarse, and in another boot."""
     ref = execute(stage(write()), job(), store).ref
     hashed = []
-    original = susx.store.check.digest_file
-    monkeypatch.setattr(susx.store.check, "digest_file", lambda path: hashed.append(path) or original(path))
+    original = susx.store.check_files.digest_file
+    monkeypatch.setattr(
+        susx.store.check_files, "digest_file", lambda path: hashed.append(path) or original(path)
+    )
 
     def reads() -> int:
         hashed.clear()

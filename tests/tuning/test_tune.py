@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from susx.errors import ConfigError, InputError, NoSupportError
-from susx.features.files import read_features
+from susx.features.feature_folder import read_features
 from susx.features.pool_search import nearest_rows, read_pool
 from susx.methods import METHODS, Calip, Evidence, ImageFeatures, TipAdapter, TipX, TipXPublished, ZeroShot
 from susx.tuning import tune

@@ -1,5 +1,5 @@
 """A bundle as a folder that any static server shows: the page, the graphs and onnxruntime-web, nothing from elsewhere."""
 
-from susx.bundle.web.export import export_web
+from susx.bundle.web.write_web import export_web
 
 __all__ = ["export_web"]

@@ -1,4 +1,4 @@
-"""Reader of Hugging Face ``datasets`` folders and parquet files (see :mod:`susx.datasets.tables`).
+"""Reader of Hugging Face ``datasets`` folders and parquet files (see :mod:`susx.datasets.hub_tables`).
 
 Options: ``image_column`` and ``class_column`` where they are not plain, ``val`` and ``test`` name other splits (train, val,
 test). Where a copy has no split but ``train``, the images of each class are dealt to val and test.
@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from susx.config import DatasetConfig, ReaderConfig
-from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble
+from susx.datasets.label_map import LabelMap
+from susx.datasets.readers.file_splits import assemble
 from susx.datasets.split import StoredImage, TargetSplit
 
 __all__ = ["read_datasets"]
@@ -27,7 +27,9 @@ def read_datasets(
     """
     if root is None or not (root / reader.folder).exists():
         return None
-    from susx.datasets.tables import open_tables  # pyarrow: a dry run of other data sets need not wait for it
+    from susx.datasets.hub_tables import (
+        open_tables,  # pyarrow: a dry run of other data sets need not wait for it
+    )
 
     folder = root / reader.folder
     columns = {name: str(reader.options.get(name, "")) for name in ("image_column", "class_column")}

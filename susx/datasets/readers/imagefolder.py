@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from susx.config import DatasetConfig, ReaderConfig
-from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble
+from susx.datasets.label_map import LabelMap
+from susx.datasets.readers.file_splits import assemble
 from susx.datasets.split import TargetSplit
 from susx.errors import ConfigError
 from susx.image_folder import images_below

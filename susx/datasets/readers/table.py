@@ -6,8 +6,8 @@ import csv
 from pathlib import Path
 
 from susx.config import DatasetConfig, ReaderConfig
-from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble
+from susx.datasets.label_map import LabelMap
+from susx.datasets.readers.file_splits import assemble
 from susx.datasets.split import TargetSplit
 from susx.errors import ConfigError
 from susx.text_file import csv_reader, listed_path

@@ -17,8 +17,8 @@ from PIL import Image
 
 from susx.config import DatasetConfig, ReaderConfig
 from susx.datasets.cut import cut_by_class
-from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble
+from susx.datasets.label_map import LabelMap
+from susx.datasets.readers.file_splits import assemble
 from susx.datasets.split import ImageSource, TargetSplit
 from susx.errors import ConfigError, did_you_mean
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO
 
 from susx.config import DatasetConfig, ReaderConfig
-from susx.datasets.labels import LabelMap
-from susx.datasets.readers.files import assemble
+from susx.datasets.label_map import LabelMap
+from susx.datasets.readers.file_splits import assemble
 from susx.datasets.split import ImageSource, StoredImage, TargetSplit
 from susx.errors import ConfigError
 from susx.records import EXPORTED_CLASSES

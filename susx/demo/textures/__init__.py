@@ -2,7 +2,7 @@
 
 from susx.demo.textures.batch import pictures
 from susx.demo.textures.catalogue import CATEGORIES, DRAW
-from susx.demo.textures.dataset import ROOT_SEED, SPLITS, contact_sheet, render
+from susx.demo.textures.drawn_split import ROOT_SEED, SPLITS, contact_sheet, render
 from susx.demo.textures.palette import colour_name
 
 __all__ = ["CATEGORIES", "DRAW", "ROOT_SEED", "SPLITS", "colour_name", "contact_sheet", "pictures", "render"]

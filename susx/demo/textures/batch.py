@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from susx.demo.textures.catalogue import CATEGORIES
-from susx.demo.textures.dataset import SPLITS, render
+from susx.demo.textures.drawn_split import SPLITS, render
 
 __all__ = ["pictures"]
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from susx.errors import InputError, MismatchError
-from susx.methods.rows import checked_unit_rows
+from susx.methods.unit_rows import checked_unit_rows
 from susx.text_file import read_lines
 
 __all__ = ["class_names_of", "labels_of", "load_tensor", "text_rows"]

@@ -2,10 +2,10 @@
 
 from susx.images.generate.checks import Distinctness
 from susx.images.generate.draw import draw
+from susx.images.generate.drawn_rows import support_row
+from susx.images.generate.image_record import DrawnImage
 from susx.images.generate.pipeline import LoadedPipeline, load_pipeline
-from susx.images.generate.record import DrawnImage
 from susx.images.generate.requests import DrawSettings, ImageRequest, plan_requests
-from susx.images.generate.rows import support_row
 
 __all__ = [
     "Distinctness",

@@ -19,11 +19,11 @@ from PIL import Image
 from susx.errors import GenerationError, StoreError
 from susx.images.generate.arguments import call_arguments
 from susx.images.generate.checks import Distinctness, Verdict, black, too_alike
-from susx.images.generate.exact import fixed_tiles
+from susx.images.generate.exact_tiles import fixed_tiles
+from susx.images.generate.image_record import DrawnImage, file_name, read_drawn, write_drawn
 from susx.images.generate.pipeline import LoadedPipeline
-from susx.images.generate.record import DrawnImage, file_name, read_drawn, write_drawn
 from susx.images.generate.requests import DrawSettings, ImageRequest, request_digest
-from susx.images.generate.words import quiet_truncation, warn_of_lost_words
+from susx.images.generate.unseen_words import quiet_truncation, warn_of_lost_words
 
 __all__ = ["draw"]
 
@@ -64,7 +64,7 @@ def draw(
         out_dir: created when missing.
         settings: how to draw.
         batch_size: images a call; halved (and kept so) when memory runs out.
-        exact: the same bytes for any batch size and order (see :mod:`~susx.images.generate.exact`); by default in
+        exact: the same bytes for any batch size and order (see :mod:`~susx.images.generate.exact_tiles`); by default in
             float32 without compilation. Without it, only seeds and starting noise are the same.
         distinctness: also redraw what looks like another class.
         donors: folders of earlier runs, whose finished files of the same request are taken over.

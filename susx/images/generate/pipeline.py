@@ -46,7 +46,7 @@ class LoadedPipeline:
     compiled: bool = False
 
     def identity(self) -> dict[str, str]:
-        """What decides a picture. Device and path do not: see :mod:`susx.images.generate.exact`."""
+        """What decides a picture. Device and path do not: see :mod:`susx.images.generate.exact_tiles`."""
         return {
             "model": self.model,
             "revision": self.revision,

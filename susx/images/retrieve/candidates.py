@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from susx.store.rows import read_rows, write_rows
+from susx.store.record_tables import read_rows, write_rows
 
 __all__ = [
     "AUTHOR",

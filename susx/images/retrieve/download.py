@@ -27,9 +27,9 @@ from susx.config import DownloadConfig
 from susx.errors import DownloadError, RetrievalError
 from susx.image_files import BadImage, ImageLimits, open_image, save_upright
 from susx.images.retrieve.extra import require
-from susx.images.retrieve.guard import FetchGuard
 from susx.images.retrieve.ledger import Download, Ledger, read_ledger, url_key
 from susx.images.retrieve.link_spelling import MalformedLink, spelled_for_servers
+from susx.images.retrieve.network_guard import FetchGuard
 from susx.images.retrieve.reasons import TRANSIENT, fetch_reason, probable_cause
 from susx.images.retrieve.web.contact import user_agent
 from susx.images.retrieve.worker_process import run_worker

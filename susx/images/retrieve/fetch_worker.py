@@ -13,7 +13,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-from susx.images.retrieve.guard import install_from_environment
+from susx.images.retrieve.network_guard import install_from_environment
 from susx.images.retrieve.worker_process import die_with_parent
 
 OPT_OUT = ["noai", "noimageai", "noindex", "noimageindex"]

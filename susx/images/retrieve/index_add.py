@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from susx.errors import InputError, MismatchError, RetrievalError, StoreError, did_you_mean
-from susx.images.retrieve.backends.base import TextEncoder
+from susx.images.retrieve.backends.backend import TextEncoder
 from susx.images.retrieve.backends.part_pairs import feature_files, metadata_files, rows_of_table
-from susx.images.retrieve.manifest import IndexManifest
+from susx.images.retrieve.index_manifest import IndexManifest
 from susx.store import digest_file, digest_json
 from susx.store.disk import whole_folder
 from susx.text_file import text_bytes

@@ -25,7 +25,7 @@ from susx.images.retrieve.backends.metadata import IndexMetadata
 from susx.images.retrieve.backends.service import MANIFEST_PATH
 from susx.images.retrieve.clip_model import clip_retrieval_model, register_model
 from susx.images.retrieve.extra import require
-from susx.images.retrieve.manifest import IndexManifest, check_encoder
+from susx.images.retrieve.index_manifest import IndexManifest, check_encoder
 
 __all__ = ["serve", "server_job"]
 

@@ -9,11 +9,11 @@
 """
 
 from susx.images.support.curate import RULES, curate
-from susx.images.support.export import export_imagefolder, export_webdataset
 from susx.images.support.export_annotated import export_coco, export_fiftyone
 from susx.images.support.export_parquet import export_parquet
+from susx.images.support.export_support import export_imagefolder, export_webdataset
 from susx.images.support.safety import SAFE_TEXTS, UNSAFE_TEXTS, SafetyTexts
-from susx.images.support.table import KEPT, count_reasons, read_support, write_support
+from susx.images.support.support_table import KEPT, count_reasons, read_support, write_support
 
 __all__ = [
     "KEPT",

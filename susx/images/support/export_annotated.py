@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from susx.images.support.export import Locate, describe, found, prepare
+from susx.images.support.export_support import Locate, describe, found, prepare
 from susx.records import SupportRow
 from susx.store.disk import whole_folder
 
@@ -24,7 +24,7 @@ def export_coco(rows: Sequence[SupportRow], classes: Sequence[str], locate: Loca
     plus one, as readers of COCO take 0 for the background.
 
     Raises:
-        InputError: see :func:`~susx.images.support.export.export_imagefolder`.
+        InputError: see :func:`~susx.images.support.export_support.export_imagefolder`.
     """
     kept = prepare(rows, classes, out)
     licences = sorted({row.licence or _UNKNOWN for _, row in kept})
@@ -64,7 +64,7 @@ def export_fiftyone(rows: Sequence[SupportRow], classes: Sequence[str], locate: 
     """Write ``out/data/`` and ``out/labels.json``: FiftyOne's ``FiftyOneImageClassificationDataset``; return the number of images.
 
     Raises:
-        InputError: see :func:`~susx.images.support.export.export_imagefolder`.
+        InputError: see :func:`~susx.images.support.export_support.export_imagefolder`.
     """
     kept = prepare(rows, classes, out)
     with whole_folder(out) as partial:

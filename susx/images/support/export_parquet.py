@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from susx.hub.cards import table
-from susx.images.support.export import Locate, describe, file_name, found, prepare
+from susx.images.support.export_support import Locate, describe, file_name, found, prepare
 from susx.records import SupportRow
 from susx.store.disk import whole_folder
 
@@ -45,7 +45,7 @@ def export_parquet(
     ``licence`` is the card's, one of the Hub's identifiers.
 
     Raises:
-        InputError: see :func:`~susx.images.support.export.export_imagefolder`.
+        InputError: see :func:`~susx.images.support.export_support.export_imagefolder`.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

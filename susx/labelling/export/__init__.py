@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from susx.errors import ConfigError, InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from susx.labelling.result import LabelResult
+    from susx.labelling.label_result import LabelResult
 
 __all__ = ["FORMATS", "export_labels"]
 
@@ -39,7 +39,7 @@ def export_labels(result: LabelResult, form: str, out: Path, *, least: float = 0
         InputError: ``out`` is not empty, no label is left, or an image is not there any more or has changed.
         StoreError: it cannot be written.
     """
-    from susx.labelling.export import label_studio, support
+    from susx.labelling.export import label_studio, support_formats
 
     if form not in FORMATS:
         raise ConfigError(f"There is no format '{form}'.{did_you_mean(form, FORMATS)}")
@@ -50,4 +50,4 @@ def export_labels(result: LabelResult, form: str, out: Path, *, least: float = 0
         )
     if form == "label-studio":
         return label_studio.export(result, chosen, out)
-    return support.export(result, chosen, form, out)
+    return support_formats.export(result, chosen, form, out)

@@ -18,7 +18,7 @@ from susx.store.disk import whole_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-    from susx.labelling.result import LabelResult
+    from susx.labelling.label_result import LabelResult
 
 __all__ = ["export"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from susx.labelling.review.questions import asked_next
+from susx.labelling.review.next_questions import asked_next
 
 if TYPE_CHECKING:
     from susx.labelling.review.session import ReviewSession

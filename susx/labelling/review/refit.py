@@ -13,9 +13,9 @@ import pandas as pd
 from jaxtyping import Bool, Float32, Float64
 
 from susx.errors import SusxError
-from susx.labelling.answers import AnswerFile
+from susx.labelling.answers_file import AnswerFile
 from susx.labelling.corrected import has_all, said_by_people
-from susx.labelling.result import LabelResult
+from susx.labelling.label_result import LabelResult
 from susx.types import Json
 
 __all__ = ["EVERY", "Fit", "Refitter"]

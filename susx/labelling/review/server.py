@@ -11,10 +11,10 @@ from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from susx.errors import InputError, StoreError
-from susx.labelling.review.guard import Guard
 from susx.labelling.review.order import View
-from susx.labelling.review.pictures import Gone, Pictures
+from susx.labelling.review.page_guard import Guard
 from susx.labelling.review.session import Named, ReviewSession
+from susx.labelling.review.tile_pictures import Gone, Pictures
 from susx.types import Json
 
 __all__ = ["create_app"]

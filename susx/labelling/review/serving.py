@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from susx.errors import ServerError
-from susx.labelling.result import LabelResult
-from susx.labelling.review.pictures import Pictures
+from susx.labelling.label_result import LabelResult
 from susx.labelling.review.server import create_app
 from susx.labelling.review.session import ReviewSession
+from susx.labelling.review.tile_pictures import Pictures
 
 __all__ = ["ReviewServer"]
 

@@ -17,13 +17,13 @@ import numpy as np
 from jaxtyping import Float32
 
 from susx.errors import InputError, SusxError
-from susx.labelling.answers import Answer, AnswerFile, last_words, now
+from susx.labelling.answers_file import Answer, AnswerFile, last_words, now
 from susx.labelling.audit import Audit, promise
 from susx.labelling.audit_files import audit_answers, latest_audit
 from susx.labelling.corrections import CORRECTIONS, Corrections
-from susx.labelling.result import LabelResult
+from susx.labelling.label_result import LabelResult
+from susx.labelling.review.accuracy_so_far import accuracy_of
 from susx.labelling.review.order import ORDERS, View, ordered
-from susx.labelling.review.progress import accuracy_of
 from susx.labelling.review.refit import Fit, Refitter
 from susx.types import Digest, Json
 

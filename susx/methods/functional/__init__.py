@@ -3,11 +3,11 @@
 from susx.methods.functional.affinity import affinity
 from susx.methods.functional.cache_logits import cache_logits, class_sums
 from susx.methods.functional.class_divergence import class_divergence, class_log_signatures
+from susx.methods.functional.image_weights import Weighting, nominal_count, support_weights
 from susx.methods.functional.kl import kl_divergence
 from susx.methods.functional.ranges import support_affinity_range, support_divergence_range
 from susx.methods.functional.rescale import AffineMap, affine_map, rescale_to_range
 from susx.methods.functional.signature import log_signature
-from susx.methods.functional.weights import Weighting, nominal_count, support_weights
 
 __all__ = [
     "AffineMap",

@@ -38,7 +38,7 @@ from susx.images.retrieve.backends.capabilities import (
     SearchesVectors,
     promised,
 )
-from susx.images.retrieve.manifest import IndexManifest
+from susx.images.retrieve.index_manifest import IndexManifest
 from susx.store import digest_json
 from susx.testing.collections import Picture
 from susx.testing.encoders import WordEncoder
@@ -316,7 +316,7 @@ from typing import ClassVar, Literal
 
 from susx.images.retrieve import Candidate
 from susx.images.retrieve.backends import BackendSettings, Delivers
-from susx.images.retrieve.backends.base import even_places, existing_path
+from susx.images.retrieve.backends.backend import even_places, existing_path
 from susx.store import FileDigests, digest_json
 
 _digests = FileDigests()

@@ -12,7 +12,7 @@ from susx.errors import ConfigError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve import Query, search
 from susx.images.retrieve.backends import backend_settings
-from susx.images.retrieve.backends.base import Opening
+from susx.images.retrieve.backends.backend import Opening
 from susx.images.retrieve.backends.chain import ChainBackend
 from susx.testing.collections import Picture
 from susx.testing.encoders import WordEncoder

@@ -14,7 +14,7 @@ from susx.errors import ConfigError, MismatchError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve import Query, search
 from susx.images.retrieve.backends import backend_settings
-from susx.images.retrieve.backends.base import Opening
+from susx.images.retrieve.backends.backend import Opening
 from susx.testing.encoders import WordEncoder
 from susx.testing.http_images import encoded, random_picture
 

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from susx.errors import MismatchError
 from susx.evaluation.ablation import take_shots
-from susx.experiment.features import evaluate_features
-from susx.experiment.rows import halve
+from susx.experiment.evaluate_features import evaluate_features
+from susx.experiment.result_rows import halve
+from susx.features.feature_folder import read_features
 from susx.features.feature_set import FeatureSet, Split
-from susx.features.files import read_features
+from susx.features.gather_pool import gather_pool_statistics
 from susx.features.pool_search import support_from_pool
-from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Evidence, ImageFeatures, WhitenedPrototypes, ZeroShot
 from susx.methods.functional.labelled_prototypes import labelled_logits
 from susx.methods.state import Fitted, load_fitted, save_fitted

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from susx.features.gather_pool import gather_pool_statistics
 from susx.features.pool_search import support_from_pool
-from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods import Evidence, ImageFeatures, Method, TipAdapter, TipX, WhitenedPrototypes
 from susx.methods.functional.expected_certainty import expected_certainty
 from susx.methods.functional.prompt_prior import prompt_prior

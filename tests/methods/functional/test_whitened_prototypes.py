@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.kernel_ridge import KernelRidge
 
+from susx.features.gather_pool import gather_pool_statistics
 from susx.features.pool_search import support_from_pool
-from susx.features.pool_statistics import gather_pool_statistics
 from susx.methods.functional.class_means import class_means, rank_weights
 from susx.methods.functional.domain import chance_posterior, domain_evidence, ramp
 from susx.methods.functional.hubness import hubness_bias

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from susx.errors import ConfigError
-from susx.images.retrieve.backends.base import Backend, BackendSettings, Delivers
+from susx.images.retrieve.backends.backend import Backend, BackendSettings, Delivers
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.queries import Query
 

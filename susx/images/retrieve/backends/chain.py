@@ -16,7 +16,7 @@ from pydantic import ConfigDict, field_validator
 from susx.config import RetrievalConfig
 from susx.errors import ConfigError, RetrievalError, did_you_mean
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.base import Backend, BackendSettings, Delivers, Opening
+from susx.images.retrieve.backends.backend import Backend, BackendSettings, Delivers, Opening
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.licences import refuse_other_licences
 from susx.images.retrieve.queries import Query
@@ -53,7 +53,7 @@ class ChainSettings(BackendSettings):
         Raises:
             ConfigError: there are none, one is unknown or cannot be one of several, or a setting is not right.
         """
-        from susx.images.retrieve.backends.registry import backend_settings, known_backends
+        from susx.images.retrieve.backends.backend_registry import backend_settings, known_backends
 
         joining = [name for name, kind in known_backends().items() if kind.joins]
         if not self.sources:

@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 
 from susx.errors import ConfigError
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.base import Backend, BackendSettings, Delivers, Opening
+from susx.images.retrieve.backends.backend import Backend, BackendSettings, Delivers, Opening
 from susx.types import Json
 
 __all__ = ["DemoSettings"]

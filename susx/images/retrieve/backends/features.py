@@ -15,7 +15,7 @@ import numpy as np
 
 from susx.errors import MismatchError, RetrievalError
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.base import (
+from susx.images.retrieve.backends.backend import (
     About,
     Backend,
     BackendSettings,
@@ -28,7 +28,7 @@ from susx.images.retrieve.backends.base import (
 )
 from susx.images.retrieve.backends.index import files_identity
 from susx.images.retrieve.candidates import Candidate, candidate_from_metadata, caption_of
-from susx.images.retrieve.manifest import IndexManifest, check_encoder
+from susx.images.retrieve.index_manifest import IndexManifest, check_encoder
 from susx.images.retrieve.queries import Query
 from susx.text_file import text_bytes
 from susx.types import Json

@@ -13,7 +13,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from susx.config.ingredients import NotInKey
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.base import About, Backend, BackendSettings, Delivers, Opening
+from susx.images.retrieve.backends.backend import About, Backend, BackendSettings, Delivers, Opening
 from susx.images.retrieve.backends.taxa import Taxon, find_taxon
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.keyword import search_by_subject

@@ -14,7 +14,7 @@ import numpy as np
 
 from susx.errors import MismatchError, RetrievalError
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.base import (
+from susx.images.retrieve.backends.backend import (
     About,
     Backend,
     BackendSettings,
@@ -29,7 +29,7 @@ from susx.images.retrieve.backends.exact_index import ExactIndex
 from susx.images.retrieve.backends.metadata import IndexMetadata
 from susx.images.retrieve.backends.part_pairs import feature_files
 from susx.images.retrieve.candidates import Candidate
-from susx.images.retrieve.manifest import IndexManifest, check_encoder
+from susx.images.retrieve.index_manifest import IndexManifest, check_encoder
 from susx.images.retrieve.packed_images import PackedImages
 from susx.images.retrieve.queries import Query
 from susx.store import FileDigests, digest_json

@@ -16,7 +16,7 @@ import numpy as np
 
 from susx.errors import ConfigError, MismatchError, RetrievalError, did_you_mean
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.base import (
+from susx.images.retrieve.backends.backend import (
     About,
     Backend,
     BackendSettings,

@@ -13,7 +13,14 @@ from typing import Any, ClassVar, Literal
 
 from susx.errors import RetrievalError
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.base import About, Backend, BackendSettings, Delivers, Opening, even_places
+from susx.images.retrieve.backends.backend import (
+    About,
+    Backend,
+    BackendSettings,
+    Delivers,
+    Opening,
+    even_places,
+)
 from susx.images.retrieve.backends.columns import (
     Columns,
     label_names,

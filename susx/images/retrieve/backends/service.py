@@ -27,12 +27,19 @@ from susx.config.ingredients import NotInKey
 from susx.errors import ConfigError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.answer_rows import usable_rows
-from susx.images.retrieve.backends.base import About, Backend, BackendSettings, Delivers, Opening, TextEncoder
-from susx.images.retrieve.backends.client import read_answer, timed_client
+from susx.images.retrieve.backends.backend import (
+    About,
+    Backend,
+    BackendSettings,
+    Delivers,
+    Opening,
+    TextEncoder,
+)
+from susx.images.retrieve.backends.clip_client import read_answer, timed_client
 from susx.images.retrieve.backends.outages import KNOWN_OUTAGE, PUBLIC_SERVICE, ServiceFault
 from susx.images.retrieve.backends.pacing import Breaker, RateLimit
 from susx.images.retrieve.candidates import Candidate, candidate_from_metadata
-from susx.images.retrieve.manifest import check_encoder
+from susx.images.retrieve.index_manifest import check_encoder
 from susx.images.retrieve.queries import Query
 from susx.types import Json
 

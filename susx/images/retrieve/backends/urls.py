@@ -16,7 +16,7 @@ import numpy as np
 from susx.config import DownloadConfig
 from susx.errors import ConfigError, RetrievalError
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.base import (
+from susx.images.retrieve.backends.backend import (
     About,
     Backend,
     BackendSettings,

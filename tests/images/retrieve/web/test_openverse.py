@@ -14,7 +14,7 @@ from susx.config import RetrievalConfig
 from susx.errors import ConfigError, LimitReached, RetrievalError, SourceDown
 from susx.images.retrieve import Query, search
 from susx.images.retrieve.backends import backend_settings
-from susx.images.retrieve.backends.base import Opening
+from susx.images.retrieve.backends.backend import Opening
 from susx.images.retrieve.backends.openverse import OpenverseBackend
 from susx.testing.collections import Picture
 from susx.testing.encoders import WordEncoder

@@ -11,7 +11,7 @@ from susx.config import RetrievalConfig
 from susx.errors import ConfigError, SourceDown
 from susx.images.retrieve import Candidate, Query, search
 from susx.images.retrieve.backends import backend_settings
-from susx.images.retrieve.backends.base import Opening
+from susx.images.retrieve.backends.backend import Opening
 from susx.images.retrieve.backends.taxa import Taxon, meant
 from susx.testing.collections import Picture
 from susx.testing.encoders import WordEncoder

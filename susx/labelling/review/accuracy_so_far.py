@@ -1,0 +1,50 @@
+"""Accuracy so far, with what may be concluded from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from susx.labelling.answers_file import Answer
+from susx.types import Json
+
+if TYPE_CHECKING:
+    from susx.labelling.review.session import ReviewSession
+
+__all__ = ["accuracy_of", "exact_interval"]
+
+
+def exact_interval(right: int, n: int) -> tuple[float, float]:
+    """Return Clopper and Pearson's 95 % interval of a share (1934).
+
+    >>> low, high = exact_interval(18, 20)
+    >>> round(low, 3), round(high, 3)
+    (0.683, 0.988)
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, n).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def accuracy_of(session: ReviewSession, said: Mapping[int, Answer], audit: Json) -> Json:
+    """Return the accuracy of the labels among an audit's answers, with its interval, and among all others, without one.
+
+    An audit's images are random, and asked in random order: what is answered so far is a fair sample of the labels it was drawn from. Images
+    that a person chose, or that were shown because they were doubtful, are not, and no interval makes them so.
+    """
+    judged = [tile for tile in session.tiles if tile in said and not session.fit.said_before[tile]]
+    chosen = {"n": len(judged), "right": sum(said[row].label == session.fit.labels[row] for row in judged)}
+    random = None
+    if audit is not None and audit["answered"]:
+        right = audit["answered"] - audit["wrong"]
+        low, high = exact_interval(right, audit["answered"])
+        random = {
+            "n": audit["answered"],
+            "right": right,
+            "low": low,
+            "high": high,
+            "of": audit["of"],
+            "everything": audit["everything"],
+        }
+    return {"random": random, "chosen": chosen}
