@@ -75,6 +75,7 @@ def _chosen(settings: list[str]) -> dict[str, RetrievalConfig]:
     from susx.config.yaml_text import parse_yaml
     from susx.errors import ConfigError, did_you_mean
     from susx.images.retrieve.backends import known_backends
+    from susx.images.retrieve.backends.auto import AutoSettings
 
     sections: dict[str, dict[str, object]] = {name: {} for name in known_backends()}
     for setting in settings:
@@ -86,7 +87,9 @@ def _chosen(settings: list[str]) -> dict[str, RetrievalConfig]:
             )
         sections[source][inner] = parse_yaml(value, f"--set {key}")
     return {
-        name: RetrievalConfig.model_validate({**section, "backend": name})
+        name: RetrievalConfig.model_validate(
+            {**AutoSettings.defaults.get(name, {}), **section, "backend": name}
+        )
         for name, section in sections.items()
     }
 

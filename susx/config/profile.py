@@ -88,7 +88,7 @@ class RetrievalConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     backend: str = "demo"
-    """A file in ``susx/images/retrieve/backends/``: demo, index, service, urls, features, parquet, lance or openverse."""
+    """A file in ``susx/images/retrieve/backends/``: auto, demo, index, openverse and more (``susx sources``)."""
     over_fetch: PositiveFloat = OVER_FETCH
     """Candidates asked for per image wanted; dead links and duplicates take their share, and the best of the rest are kept."""
 

@@ -10,15 +10,17 @@ import contextlib
 import functools
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from susx.config import EncoderConfig
 from susx.errors import ModelError, did_you_mean
 from susx.features.checkpoint_kinds import explain_folder
 from susx.features.open_clip_import import import_open_clip
 from susx.features.open_clip_settings import is_path, weight_settings
+from susx.features.weights_download import announce_weights
 from susx.store import FileDigests, digest_json
 from susx.types import Digest, Json
 
@@ -127,8 +129,9 @@ def _cached(model: str, pretrained: str) -> Path:
     from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 
     if model.startswith("hf-hub:"):
+        repository = model[len("hf-hub:") :]
         return _fetch(
-            model, "", "the Hugging Face hub", lambda: download_pretrained_from_hf(model[len("hf-hub:") :])
+            model, "", {"hf_hub": f"{repository}/"}, lambda: download_pretrained_from_hf(repository)
         )
     if open_clip.get_model_config(model) is None:
         raise ModelError(
@@ -146,15 +149,17 @@ def _cached(model: str, pretrained: str) -> Path:
     return _fetch(
         model,
         pretrained,
-        published.get("hf_hub") or published.get("url") or "?",
+        published,
         lambda: download_pretrained(published),
     )
 
 
-def _fetch(model: str, pretrained: str, where: str, fetch: Callable[[], str]) -> Path:
+def _fetch(model: str, pretrained: str, published: Mapping[str, Any], fetch: Callable[[], str]) -> Path:
     name = f"{model} / {pretrained}" if pretrained else model
+    where = published.get("hf_hub") or published.get("url") or "?"
     try:
         with _offline_when_unreachable():
+            announce_weights(name, published)
             path = fetch()
     except Exception as error:
         reason = " ".join(str(error).split())[:200]

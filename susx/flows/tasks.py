@@ -20,7 +20,7 @@ from prefect.context import FlowRunContext
 from prefect.filesystems import LocalFileSystem
 
 from susx.errors import ConfigError, DownloadError, MismatchError, ModelError, RetrievalError, SusxError
-from susx.images.retrieve.worker_process import die_with_parent
+from susx.images.fetch.worker_process import die_with_parent
 from susx.pipeline.stage import Stage, execute
 from susx.pipeline.wiring import WIRING
 from susx.store import ArtefactStore, Job, Outcome, Ref, digest_json, open_store

@@ -104,4 +104,4 @@ def _made(
     )  # fmt: skip
 
 
-STAGE = Stage("report", 12, run, "Write the report", jobs)
+STAGE = Stage("report", 13, run, "Write the report", jobs)

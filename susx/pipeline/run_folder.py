@@ -73,6 +73,7 @@ def finish_run(
         "methods": metrics.get("methods", []),
         "no_accuracy": metrics.get("no_accuracy", ""),
         "notes": metrics.get("notes", []),
+        "purity": metrics.get("purity", []),
         "without_support": [c["class_name"] for c in metrics.get("counts", []) if not sum(c["origins"].values())],
         "artefacts": {
             "support": result.support.key, "package": result.package.key, "report": result.report.key, **classifiers,

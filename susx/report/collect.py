@@ -30,6 +30,7 @@ from susx.report.model import (
     StageRow,
     SupportImage,
 )
+from susx.report.purity import purity, purity_sentence
 from susx.report.report_rows import confidence, measured_row
 
 __all__ = ["report_data"]
@@ -47,6 +48,8 @@ def report_data(asked: BuildSettings, made: BuildMade) -> ReportData:
         title=asked.title, toy=profile["toy"], digests=made.digests,
     )  # fmt: skip
     rows = _methods(asked, made)
+    sure = confidence(made.evidence, asked.classes, made.fits[asked.headline].packaged.class_trust)
+    pure = purity(made.support, made.evidence, asked.classes, sure)
     test_image = _TestImages(made.test_split, made.splits["test"]) if rows else None
     return ReportData(
         run=identity,
@@ -58,7 +61,8 @@ def report_data(asked: BuildSettings, made: BuildMade) -> ReportData:
             StageRow(s["stage"], s["computed"], s["cached"], s["seconds"], s["start"])
             for s in run.get("stages", ())
         ),
-        confidence=confidence(made.evidence, asked.classes, made.fits[asked.headline].packaged.class_trust),
+        confidence=sure,
+        purity=pure,
         support=tuple(
             SupportImage(row, made.files[row.digest] if row.file else None) for row in made.support
         ),
@@ -69,6 +73,7 @@ def report_data(asked: BuildSettings, made: BuildMade) -> ReportData:
             *asked.notes,
             *_contradicted(made, _used(asked, made)),
             *_short(asked, made),
+            *filter(None, [purity_sentence(pure)]),
             *_notes(rows, {name: split.unreadable for name, split in made.splits.items()}),
         ),
         **(figures(asked, made, rows, test_image) if test_image else {}),

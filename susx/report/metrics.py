@@ -24,6 +24,7 @@ _PLAIN = (
     "stages",
     "counts",
     "confidence",
+    "purity",
     "words",
     "changes",
     "histograms",

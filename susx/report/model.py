@@ -25,6 +25,7 @@ __all__ = [
     "ImageSource",
     "MethodRow",
     "PublishedNumber",
+    "Purity",
     "QueryImage",
     "ReportData",
     "RunIdentity",
@@ -161,6 +162,25 @@ class Confidence:
 
 
 @dataclass(frozen=True)
+class Purity:
+    """How pure the retrieved images of a class came out, as far as that can be said without labels.
+
+    Attributes:
+        kept, fetched: images that became support, of how many that were had and decoded or refused by their look.
+        similarity: mean cosine of the kept ones and the text of the class.
+        confidence: mean probability that the prompts give them its name.
+        trust: how far the packaged method trusts them; None where it says nothing of them.
+    """
+
+    class_name: str
+    kept: int
+    fetched: int
+    similarity: float | None = None
+    confidence: float | None = None
+    trust: float | None = None
+
+
+@dataclass(frozen=True)
 class ClassWords:
     """What was said of a class in place of its name.
 
@@ -223,6 +243,7 @@ class ReportData:
         counts: per class, in label order; made from ``support`` when empty.
         confusion_matrix: (true, predicted, images) of the headline as places in ``classes``, where there are images.
         confidence: per class with support, in label order: all that is known of quality where nothing is labelled.
+        purity: per class with retrieved images, in label order.
         words: of classes with aliases or without a name.
         words_gain: one sentence on what the words did to zero-shot accuracy, "" where that was not measured.
         published: reference numbers; None looks the data set up in the shipped file.
@@ -238,6 +259,7 @@ class ReportData:
     support: tuple[SupportImage, ...] = ()
     counts: tuple[ClassCount, ...] = ()
     confidence: tuple[Confidence, ...] = ()
+    purity: tuple[Purity, ...] = ()
     words: tuple[ClassWords, ...] = ()
     words_gain: str = ""
     confusions: tuple[Confusion, ...] = ()

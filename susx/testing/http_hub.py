@@ -26,12 +26,14 @@ class HubRepository:
         gated: files are refused, what it holds is told.
         private: without a token it is not there.
         sizes: what is said of a file's size in place of the truth.
+        licence: that its card states.
     """
 
     commits: list[tuple[str, dict[str, bytes]]] = field(default_factory=list)
     gated: bool = False
     private: bool = False
     sizes: dict[str, int] = field(default_factory=dict)
+    licence: str = ""
 
     def commit(self, files: dict[str, bytes]) -> str:
         """Add a commit that holds exactly these files and return its name."""
@@ -55,6 +57,7 @@ class LocalHub(LoopbackServer):
         fail_commits: answer commits with 500.
         card_errors: what is wrong with any card.
         requests: method and path of what came.
+        read: bytes of files that were sent.
     """
 
     def __init__(self) -> None:
@@ -63,6 +66,7 @@ class LocalHub(LoopbackServer):
         self.fail_commits = False
         self.card_errors: list[str] = []
         self.requests: list[str] = []
+        self.read = 0
         super().__init__(_Handler)
 
     @property
@@ -77,7 +81,10 @@ class LocalHub(LoopbackServer):
         return repository
 
 
-_API = re.compile(r"/api/(model|dataset)s/([^/]+/[^/]+)(?:/(revision|preupload|commit|tree)/([^/]+))?$")
+_API = re.compile(
+    r"/api/(model|dataset)s/([^/]+/[^/]+)(?:/(revision|preupload|commit|tree)/([^/]+)(?:/(.+))?)?$"
+)
+_FACTS = re.compile(r"/api/(model|dataset)s/([^/]+/[^/]+)/paths-info/([^/]+)$")
 _RESOLVE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)$")
 _BATCH = re.compile(r"/(datasets/)?([^/]+/[^/]+)\.git/info/lfs/objects/batch$")
 
@@ -107,6 +114,8 @@ class _Handler(QuietHandler):
         if path == "/api/validate-yaml":
             errors = [{"message": message} for message in self.state.card_errors]
             return self._json(400 if errors else 200, {"warnings": [], "errors": errors})
+        if facts := _FACTS.match(path):
+            return self._facts(facts, data)
         if not self.headers.get("Authorization"):
             return self._json(
                 401, {"error": "Unauthorized"}, {"X-Error-Message": "Invalid username or password."}
@@ -127,6 +136,26 @@ class _Handler(QuietHandler):
             files = [{"path": n, "uploadMode": mode[n], "shouldIgnore": False} for n in names]
             return self._json(200, {"files": files})
         return self._commit(repository, data)
+
+    def _facts(self, asked: re.Match[str], data: bytes) -> None:
+        """Say which of some paths are there, as ``lance`` asks for them."""
+        repository = self._repository(asked[1], asked[2])
+        entry = repository.at(unquote(asked[3])) if repository else None
+        if entry is None:
+            return self._missing("RepoNotFound")
+        text = data.decode()
+        paths = json.loads(text)["paths"] if text.startswith("{") else parse_qs(text).get("paths", [])
+        told = [
+            {
+                "type": "file",
+                "path": name,
+                "size": len(entry[1][name]),
+                "oid": hashlib.sha1(name.encode()).hexdigest(),
+            }
+            for name in paths
+            if name in entry[1]
+        ]
+        return self._json(200, told)
 
     def _create(self, asked: dict[str, Any]) -> None:
         kind, name = asked.get("type") or "model", f"{asked.get('organization') or 'me'}/{asked['name']}"
@@ -178,14 +207,21 @@ class _Handler(QuietHandler):
             return self._missing("RevisionNotFound")
         sizes = {name: repository.sizes.get(name, len(data)) for name, data in entry[1].items()}
         if match[3] == "tree":
-            tree = [{"type": "file", "path": n, "size": s, "oid": "0" * 40} for n, s in sizes.items()]
-            return self._json(200, tree)
+            below = unquote(match[5] or "").rstrip("/")
+            tree = [
+                {"type": "file", "path": n, "size": s, "oid": hashlib.sha1(n.encode()).hexdigest()}
+                for n, s in sizes.items()
+                if not below or n.startswith(f"{below}/")
+            ]
+            return self._json(200, tree) if tree or not below else self._missing("EntryNotFound")
         blobs = "blobs" in parse_qs(parts.query)
         siblings = [
             {"rfilename": n, **({"size": s, "blobId": "0" * 40} if blobs else {})} for n, s in sizes.items()
         ]
+        card = {"cardData": {"license": repository.licence}} if repository.licence else {}
         return self._json(
-            200, {"id": match[2], "sha": entry[0], "siblings": siblings, "private": repository.private}
+            200,
+            {"id": match[2], "sha": entry[0], "siblings": siblings, "private": repository.private, **card},
         )
 
     def _file(self, found: re.Match[str], *, body: bool) -> None:
@@ -201,6 +237,14 @@ class _Handler(QuietHandler):
         if data is None:
             return self._missing("EntryNotFound")
         etag = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "X-Repo-Commit": entry[0]}
+        if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")):
+            first, last = int(wanted[1]), min(int(wanted[2] or len(data) - 1), len(data) - 1)
+            etag["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
+            with self.state.lock:
+                self.state.read += last - first + 1
+            return self._send(206, data[first : last + 1], "application/octet-stream", etag, body=body)
+        with self.state.lock:
+            self.state.read += len(data) * body
         return self._send(200, data, "application/octet-stream", etag, body=body)
 
     def _repository(self, kind: str, name: str) -> HubRepository | None:

@@ -21,6 +21,11 @@ class QuietHandler(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    """Connections that may wait; with Python's 5 the sixth of a moment is dropped, and its client tries again after a second."""
+
+
 class LoopbackServer:
     """Serves while its ``with`` block lasts; a subclass gives the handler, whose ``state`` is the server.
 
@@ -34,7 +39,7 @@ class LoopbackServer:
         self.lock = threading.Lock()
         self.closing = threading.Event()
         bound = type("Bound", (handler,), {"state": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), bound)
+        self._server = _Server(("127.0.0.1", 0), bound)
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self.host = f"127.0.0.1:{self.port}"

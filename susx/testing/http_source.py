@@ -67,6 +67,10 @@ class SourceServer(LoopbackServer):
         """Return the link of a picture."""
         return f"http://{self.host}/photo/{number}.jpg"
 
+    def serves(self, query: Mapping[str, str]) -> bool:
+        """Whether a link of a picture is good, by what it says behind the question mark."""
+        return True
+
     def answer(self, path: str, parameters: dict[str, str], headers: Mapping[str, str]) -> Answer:
         """Answer a request to the API."""
         raise NotImplementedError
@@ -101,7 +105,7 @@ class SourceHandler(QuietHandler):
         kind, _, rest = parts.path.lstrip("/").partition("/")
         try:
             if kind == "photo":
-                self._photo(int(rest.partition(".")[0]))
+                self._photo(int(rest.partition(".")[0]), parts.path, dict(parse_qsl(parts.query)))
             else:
                 self._api(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)))
         except (BrokenPipeError, ConnectionResetError):
@@ -112,10 +116,13 @@ class SourceHandler(QuietHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         self._api(urlsplit(self.path).path, dict(parse_qsl(body)))
 
-    def _photo(self, number: int) -> None:
-        with self.state.lock:
-            self.state.fetched[self.path.lstrip("/")] += 1
+    def _photo(self, number: int, path: str, query: Mapping[str, str]) -> None:
         self.state.closing.wait(self.state.latency)
+        if not self.state.serves(query):
+            self._send(403, b"Request has expired", "text/plain")
+            return
+        with self.state.lock:
+            self.state.fetched[path.lstrip("/")] += 1
         if not 0 <= number < len(self.state.shown):
             self._send(404, b"gone", "text/plain")
             return

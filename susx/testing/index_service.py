@@ -15,8 +15,8 @@ import requests
 
 from susx.children import child_environment
 from susx.errors import ServerError
+from susx.images.fetch.worker_process import stop_group
 from susx.images.retrieve.index_server import server_job
-from susx.images.retrieve.worker_process import stop_group
 
 __all__ = ["IndexService"]
 

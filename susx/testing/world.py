@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,9 @@ def new_world(folder: Path) -> World:
     return World(folder, description)
 
 
-def build_world(world: World) -> None:
-    """Build a world that shares nothing, in a process that is asked for it (a function of a module)."""
+def build_world(world: World, environment: Mapping[str, str] | None = None) -> None:
+    """Build a world that shares nothing, in a process that is asked for it (a function of a module), which has the environment of its fork server."""
+    os.environ.update(environment or {})
     os.environ[SHARED] = "off"
     world.build()
 

@@ -24,6 +24,7 @@ def test_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.delenv("SUSX_OPENVERSE_TOKEN", raising=False)
     with LoopbackServer(QuietHandler) as gone:
         closed = f"http://{gone.host}/v1/"
+    monkeypatch.setenv("HF_ENDPOINT", closed)
     with OpenverseServer() as server:
         places = [
             f"--set=openverse.address={server.address}", f"--set=gbif.address={closed}", f"--set=inaturalist.address={closed}",
@@ -34,7 +35,8 @@ def test_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
         assert rows["openverse"]["reachable"] == "yes"
         assert rows["openverse"]["requests left"] == "200 of 200 in a day"
         assert rows["gbif"]["reachable"] == "no: it refuses the connection"
-        assert rows["lance"]["reachable"] == "not set up"
+        assert "laion-1m/data/train.lance (retrieval.data) cannot be reached" in rows["lance"]["reachable"]
+        assert rows["viewer"]["reachable"] == "not set up"
         assert "which is not there" in rows["parquet"]["reachable"]
         main(["sources", *places])
         shown = capsys.readouterr().out

@@ -49,7 +49,7 @@ def test_another_backend_leaves_the_settings_of_the_profile_s_own() -> None:
         "licence": (),
         "folder": "here",
     }
-    kept = load_profile("clip-vit-b32", ["retrieval.timeout=3"]).retrieval
+    kept = load_profile("clip-rn50-paper", ["retrieval.timeout=3"]).retrieval
     assert backend_settings(kept).model_dump()["query"] == "text"
     with pytest.raises(ConfigError, match=r"unknown key 'retrieval\.url'"):
         backend_settings(

@@ -20,6 +20,7 @@ from PIL import Image
 
 from susx.config import DownloadConfig
 from susx.errors import InputError, RetrievalError
+from susx.images.fetch.opt_out import opted_out
 from susx.images.retrieve import Candidate, check_any_there, download, fetch_images
 from susx.images.retrieve.backends.answer_rows import usable_rows
 from susx.images.retrieve.backends.index import IndexBackend
@@ -27,7 +28,6 @@ from susx.images.retrieve.backends.part_pairs import feature_files, metadata_fil
 from susx.images.retrieve.index_add import add_index
 from susx.images.retrieve.index_build import build_index
 from susx.images.retrieve.link_spelling import MalformedLink, spelled_for_servers
-from susx.images.retrieve.opt_out import opted_out
 from susx.images.retrieve.queries import Query
 from susx.testing.encoders import WordEncoder
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from susx.images.retrieve.network_guard import FetchGuard, RefusedAddress, _is_public, build_opener
+from susx.images.fetch.network_guard import FetchGuard, RefusedAddress, _is_public, build_opener
 from susx.testing.http_images import ImageServer
 
 

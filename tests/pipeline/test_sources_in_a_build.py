@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +22,9 @@ from susx.features.encoder import load_encoder
 from susx.pipeline.plan import plan_build
 from susx.pipeline.retry import forget_passing_failures
 from susx.testing.collections import pictures
-from susx.testing.forks import FORKS
 from susx.testing.http_openverse import OpenverseServer
 from susx.testing.http_organisms import GbifServer, InaturalistServer
-from susx.testing.world import CLASSES, World, build_world, new_world
+from susx.testing.world import CLASSES, World, new_world
 
 CHEAP = ("tuning=[fixed]", "methods={tip_adapter: {}}", "headline=tip_adapter/fixed")
 
@@ -169,35 +166,6 @@ def test_openverse_s_day_ends_in_the_middle(
     world.build()
     assert len(openverse.asked) == len(CLASSES)
     pd.testing.assert_frame_equal(support(world).drop(columns="url"), unhindered)
-
-
-@pytest.mark.parametrize("moment", ["search", "download", "fit"])
-def test_openverse_killed(
-    openverse: OpenverseServer, unhindered: pd.DataFrame, tmp_path: Path, moment: str
-) -> None:
-    """SIGKILL while it searches, downloads and fits: the next build asks for what is open, and its result is the same."""
-    openverse.latency = 0.3 if moment == "search" else 0.1
-    world = openverse_world(tmp_path, openverse)
-    reached = {
-        "search": lambda: len(openverse.asked) >= 2,
-        "download": lambda: sum(openverse.fetched.values()) >= 3,
-        "fit": lambda: (world.store.root / "artefacts" / "curate").is_dir(),
-    }[moment]
-    process = FORKS.Process(target=build_world, args=(world,))
-    process.start()
-    end = time.monotonic() + 120
-    while not reached() and process.is_alive():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-    assert process.is_alive(), "it was to be killed in its middle"
-    process.kill()
-    process.join()
-    openverse.latency = 0.0
-    world.build()
-    pd.testing.assert_frame_equal(support(world).drop(columns="url"), unhindered)
-    questions = Counter(one.parameters["q"] for one in openverse.asked)
-    assert set(questions) == set(CLASSES)
-    assert sum(questions.values()) <= len(CLASSES) + 1, "the question under way was asked again, at most"
 
 
 @pytest.mark.parametrize("vectors", ["ours", "another's"])

@@ -1,9 +1,9 @@
 """Fetching images from links with img2dataset: resumable, limited, counted.
 
-img2dataset runs in a process of its own (``fetch_worker``) and writes the servers' bytes unchanged; decoding and
-resizing are ours (``susx.image_files``), because its own decoder ignores EXIF rotation and clips 16-bit images. Links
-go out in portions; after each portion the failures that may be passing are tried again, and a suspicious failure rate
-stops the whole.
+img2dataset runs in a process of its own (:mod:`susx.images.fetch.fetch_worker`) and writes the servers' bytes unchanged; decoding and
+resizing are ours (``susx.image_files``), because its own decoder ignores EXIF rotation and clips 16-bit images. What has come is decoded
+while the rest is fetched. Links go out in portions; after each portion the failures that may be passing are tried again, and a
+suspicious failure rate stops the whole.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from typing import Any
 from susx.config import DownloadConfig
 from susx.errors import DownloadError, RetrievalError
 from susx.image_files import BadImage, ImageLimits, open_image, save_upright
+from susx.images.fetch.network_guard import FetchGuard
+from susx.images.fetch.worker_process import JobWorker
 from susx.images.retrieve.extra import require
 from susx.images.retrieve.ledger import Download, Ledger, read_ledger, url_key
 from susx.images.retrieve.link_spelling import MalformedLink, spelled_for_servers
-from susx.images.retrieve.network_guard import FetchGuard
 from susx.images.retrieve.reasons import TRANSIENT, fetch_reason, probable_cause
 from susx.images.retrieve.web.contact import user_agent
-from susx.images.retrieve.worker_process import run_worker
 from susx.store import digest_file
 
 __all__ = ["check_any_fetched", "check_any_there", "download", "download_folder", "known_downloads"]
@@ -41,6 +41,12 @@ logger = logging.getLogger(__name__)
 
 PORTION = 2000
 """Links per run of img2dataset; the first portion is smaller so that a hopeless list stops early."""
+
+_BREATH = 0.05
+"""Seconds between looks at what img2dataset has fetched by now."""
+
+_DECODERS = 4
+"""Threads that decode what was fetched."""
 
 PAUSE = 1.0
 """Seconds before failures are tried again, doubled each time, with up to as much jitter."""
@@ -72,21 +78,22 @@ def download(urls: Iterable[str], work: Path, config: DownloadConfig) -> dict[st
     with FileLock(folder / "lock"):
         ledger = Ledger(folder)
         for leftover in sorted((folder / "jobs").glob("*")):
-            _harvest(leftover, ledger, config)
+            _Harvest(leftover, ledger, config).finish()
         tried: dict[str, Download] = {}
-        for portion in _portions(
-            [url for url in urls if _open(ledger.get(url), config)], config.min_attempts
-        ):
+        open_links = [url for url in urls if _open(ledger.get(url), config)]
+        if open_links:
             require("img2dataset")
-            for attempt in range(config.retries + 1):
-                again = [u for u in portion if u not in tried or tried[u].reason in TRANSIENT]
-                if not again:
-                    break
-                if attempt:
-                    time.sleep(PAUSE * 2 ** (attempt - 1) * (1 + random.random()))
-                _fetch(again, ledger, config)
-                tried.update({url: fate for url in again if (fate := ledger.get(url))})
-            _check_rate(tried, config)
+            with _Fetcher(folder, config) as fetcher:
+                for portion in _portions(open_links, config.min_attempts):
+                    for attempt in range(config.retries + 1):
+                        again = [u for u in portion if u not in tried or tried[u].reason in TRANSIENT]
+                        if not again:
+                            break
+                        if attempt:
+                            time.sleep(PAUSE * 2 ** (attempt - 1) * (1 + random.random()))
+                        _fetch(again, ledger, config, fetcher)
+                        tried.update({url: fate for url in again if (fate := ledger.get(url))})
+                    _check_rate(tried, config)
         return {url: fate for url in urls if (fate := ledger.get(url))}
 
 
@@ -142,7 +149,21 @@ def _portions(urls: Sequence[str], first: int) -> Iterator[Sequence[str]]:
         start, size = start + size, PORTION
 
 
-def _fetch(urls: Sequence[str], ledger: Ledger, config: DownloadConfig) -> None:
+class _Fetcher(JobWorker):
+    """img2dataset's process, started within a download's limits."""
+
+    def __init__(self, folder: Path, config: DownloadConfig) -> None:
+        guard = FetchGuard(
+            config.allow_private,
+            config.allow_hosts,
+            config.max_bytes,
+            3 * config.timeout,
+            config.respect_opt_out,
+        )
+        super().__init__("susx.images.fetch.fetch_worker", folder / "img2dataset.log", guard.to_environment())
+
+
+def _fetch(urls: Sequence[str], ledger: Ledger, config: DownloadConfig, fetcher: JobWorker) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -162,20 +183,15 @@ def _fetch(urls: Sequence[str], ledger: Ledger, config: DownloadConfig) -> None:
         as_written.setdefault(sent, []).append(url)
     (job / "as_written.json").write_text(json.dumps(as_written), encoding="utf-8")
     pq.write_table(pa.table({"url": list(as_written)}), job / "urls.parquet")
-    guard = FetchGuard(
-        config.allow_private, config.allow_hosts, config.max_bytes, 3 * config.timeout, config.respect_opt_out
-    )
-    status, log = run_worker(
-        "susx.images.retrieve.fetch_worker",
-        _arguments(len(as_written), job, config),
-        job,
-        guard.to_environment(),
-    )
+    (job / "job.json").write_text(json.dumps(_arguments(len(as_written), job, config)), encoding="utf-8")
+    fetcher.start(job / "job.json")
+    harvest = _Harvest(job, ledger, config)
+    while (status := fetcher.done(_BREATH)) is None:
+        harvest.take_images()
+    harvest.finish()
     if status:
-        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-8:]
-        _harvest(job, ledger, config)
+        tail = fetcher.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-8:]
         raise DownloadError(f"img2dataset ended with status {status}. Its last lines: " + " | ".join(tail))
-    _harvest(job, ledger, config)
     lost = [url for url in urls if ledger.get(url) is None]
     ledger.add(Download(url, reason="failed", detail="img2dataset gave no answer for it") for url in lost)
 
@@ -199,47 +215,58 @@ def _arguments(count: int, job: Path, config: DownloadConfig) -> dict[str, Any]:
     }
 
 
-def _harvest(job: Path, ledger: Ledger, config: DownloadConfig) -> None:
-    """Move what a run of img2dataset left, finished or killed, into the ledger, and remove the run."""
-    import pyarrow.parquet as pq
+class _Harvest:
+    """Moves what a run of img2dataset has left, at work, finished or killed, into the ledger."""
 
-    try:
-        as_written: dict[str, list[str]] = json.loads((job / "as_written.json").read_text(encoding="utf-8"))
-    except (ValueError, OSError):
-        as_written = {}
-
-    def fates_of(fate: Download) -> Iterator[Download]:
-        for url in as_written.get(fate.url, [fate.url]):
-            recorded = ledger.get(url)
-            yield replace(fate, url=url, attempts=recorded.attempts + 1 if recorded else 1)
-
-    # The sidecar is written after the image is closed, and carries the digest of the whole image.
-    with ThreadPoolExecutor(4) as pool:
-        fates = pool.map(
-            lambda path: _take(path, ledger.folder, config), sorted((job / "out").glob("*/*.json"))
-        )
-        batch: list[Download] = []
-        for fate in fates:
-            if fate is not None:
-                batch.extend(fates_of(fate))
-            if len(batch) >= 256:
-                ledger.add(batch)
-                batch = []
-        ledger.add(batch)
-    for table in sorted((job / "out").glob("*.parquet")):
+    def __init__(self, job: Path, ledger: Ledger, config: DownloadConfig) -> None:
+        self.job, self.ledger, self.config = job, ledger, config
+        self._taken: set[Path] = set()
         try:
-            rows = pq.read_table(table, columns=["url", "status", "error_message"]).to_pylist()
-        except Exception:  # a table that was being written when the run was killed
-            continue
-        ledger.add(
-            fate
-            for row in rows
-            if row["status"] != "success"
-            for fate in fates_of(
-                Download(row["url"], reason=fetch_reason(row["error_message"] or ""), detail=row["error_message"] or "")
+            self._as_written: dict[str, list[str]] = json.loads(
+                (job / "as_written.json").read_text(encoding="utf-8")
             )
-        )  # fmt: skip
-    shutil.rmtree(job, ignore_errors=True)
+        except (ValueError, OSError):
+            self._as_written = {}
+
+    def take_images(self) -> None:
+        """Take the images that are whole by now: a sidecar is written after its image is closed, and has the digest of all of it."""
+        sidecars = [path for path in sorted((self.job / "out").glob("*/*.json")) if path not in self._taken]
+        with ThreadPoolExecutor(_DECODERS) as pool:
+            fates = pool.map(lambda path: _take(path, self.ledger.folder, self.config), sidecars)
+            batch: list[Download] = []
+            for sidecar, fate in zip(sidecars, fates, strict=True):
+                if fate is not None:  # else its last byte is still to come, or never came
+                    self._taken.add(sidecar)
+                    batch.extend(self._fates_of(fate))
+                if len(batch) >= 256:
+                    self.ledger.add(batch)
+                    batch = []
+            self.ledger.add(batch)
+
+    def finish(self) -> None:
+        """Take the rest and what failed, and remove the run."""
+        import pyarrow.parquet as pq
+
+        self.take_images()
+        for table in sorted((self.job / "out").glob("*.parquet")):
+            try:
+                rows = pq.read_table(table, columns=["url", "status", "error_message"]).to_pylist()
+            except Exception:  # a table that was being written when the run was killed
+                continue
+            self.ledger.add(
+                fate
+                for row in rows
+                if row["status"] != "success"
+                for fate in self._fates_of(
+                    Download(row["url"], reason=fetch_reason(row["error_message"] or ""), detail=row["error_message"] or "")
+                )
+            )  # fmt: skip
+        shutil.rmtree(self.job, ignore_errors=True)
+
+    def _fates_of(self, fate: Download) -> Iterator[Download]:
+        for url in self._as_written.get(fate.url, [fate.url]):
+            recorded = self.ledger.get(url)
+            yield replace(fate, url=url, attempts=recorded.attempts + 1 if recorded else 1)
 
 
 def _take(sidecar: Path, folder: Path, config: DownloadConfig) -> Download | None:

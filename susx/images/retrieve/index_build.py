@@ -24,12 +24,12 @@ from susx.config import DownloadConfig
 from susx.errors import ConfigError, RetrievalError
 from susx.features.remembered import RememberedFeatures
 from susx.image_files import ImageLimits
+from susx.images.fetch.worker_process import run_worker
 from susx.images.retrieve.clip_model import clip_retrieval_model
 from susx.images.retrieve.extra import require
 from susx.images.retrieve.index_items import IndexItem, items_of_folder, items_of_links, items_of_tars
 from susx.images.retrieve.index_manifest import IndexManifest
 from susx.images.retrieve.index_parts import PART_SIZE, build_parts, parts_of
-from susx.images.retrieve.worker_process import run_worker
 
 __all__ = ["ImageEncoder", "build_index"]
 

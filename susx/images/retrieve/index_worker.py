@@ -21,10 +21,10 @@ import numpy as np
 
 from susx.features.remembered import RememberedFeatures
 from susx.image_files import ImageLimits
+from susx.images.fetch.worker_process import die_with_parent
 from susx.images.retrieve.clip_model import register_model
 from susx.images.retrieve.index_items import IndexItem
 from susx.images.retrieve.index_parts import Embed, assemble, build_parts, parts_of
-from susx.images.retrieve.worker_process import die_with_parent
 
 die_with_parent()
 # Imported by clip-retrieval for its multilingual texts alone, which are not used here; it costs seconds.

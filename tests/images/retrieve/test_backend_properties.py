@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from susx.config import RetrievalConfig
+from susx.config import DownloadConfig, RetrievalConfig
 from susx.errors import ConfigError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve import Candidate, Query, read_candidates, write_candidates
@@ -45,6 +45,7 @@ from susx.testing.encoders import WordEncoder
 from susx.testing.http_knn import ScriptedKnn
 from susx.testing.http_openverse import OpenverseServer
 from susx.testing.http_organisms import GbifServer, InaturalistServer
+from susx.testing.http_viewer import DATASET, ViewerServer
 
 ENCODER = WordEncoder()
 IDENTITY = EncoderIdentity(ENCODER.id, Path("weights"), ENCODER.digest, "fp32")
@@ -120,7 +121,7 @@ def of_service(folder: Path, captions: Sequence[str], stack: ExitStack) -> dict[
 
 def shown(captions: Sequence[str]) -> list[Picture]:
     return [
-        Picture(text.split()[1], text, b"", "A", "by 2.0", f"https://p.example/{at}")
+        Picture(text.split()[1], text, text.encode(), "A", "by 2.0", f"https://p.example/{at}")
         for at, text in enumerate(captions)
     ]
 
@@ -141,13 +142,21 @@ def of_chain(folder: Path, captions: Sequence[str], stack: ExitStack) -> dict[st
     return {"sources": "parquet", "parquet": of_parquet(folder, captions, stack)}
 
 
+def of_auto(folder: Path, captions: Sequence[str], stack: ExitStack) -> dict[str, Any]:
+    return {"sources": "lance", "lance": of_lance(folder, captions, stack)}
+
+
+def of_viewer(folder: Path, captions: Sequence[str], stack: ExitStack) -> dict[str, Any]:
+    return {"dataset": DATASET, "address": stack.enter_context(ViewerServer(shown(captions))).address}
+
+
 SOURCES: dict[str, Callable[[Path, Sequence[str], ExitStack], dict[str, Any]]] = {
-    "chain": of_chain, "demo": of_demo, "features": of_features, "gbif": of_gbif, "inaturalist": of_inaturalist, "index": of_index, "lance": of_lance,
-    "openverse": of_openverse, "parquet": of_parquet, "service": of_service, "urls": of_urls,
+    "auto": of_auto, "chain": of_chain, "demo": of_demo, "features": of_features, "gbif": of_gbif, "inaturalist": of_inaturalist, "index": of_index, "lance": of_lance,
+    "openverse": of_openverse, "parquet": of_parquet, "service": of_service, "urls": of_urls, "viewer": of_viewer,
 }  # fmt: skip
 """How a source with these captions is made in a folder, or served until the end of a test -> the backend's settings."""
 
-BLIND = {"demo", "gbif", "inaturalist", "openverse", "service"}
+BLIND = {"demo", "gbif", "inaturalist", "openverse", "service", "viewer"}
 """Those whose identity does not tell their content: drawn by a build, or a service that does not say when it changes."""
 
 every = pytest.mark.parametrize("name", BACKENDS)
@@ -182,7 +191,12 @@ def section(name: str, folder: Path, captions: Sequence[str], stack: ExitStack) 
 def opened(name: str, tmp_path: Path, stack: ExitStack) -> Opened:
     config = section(name, tmp_path / "source", CAPTIONS, stack)
     pool = tmp_path / "source" if name == "demo" else None
-    return Opened(backend_settings(config), open_backend(config, ENCODER, pool=pool, work=tmp_path / "work"))
+    return Opened(
+        backend_settings(config),
+        open_backend(
+            config, ENCODER, download=DownloadConfig(allow_private=True), pool=pool, work=tmp_path / "work"
+        ),
+    )
 
 
 def query(name: str, wanted: int = 4) -> Query:
@@ -303,7 +317,10 @@ def test_its_identity_tells_its_content(name: str, tmp_path: Path, stack: ExitSt
     if name in BLIND:
         return
     again = backend_settings(section(name, tmp_path / "copy", CAPTIONS, stack)).identity(IDENTITY)
-    assert again == before or name == "lance"  # a Lance data set is told by its versions, not by its rows
+    assert again == before or name in {
+        "lance",
+        "auto",
+    }  # a Lance data set is told by its versions, not by its rows
     changed = [*CAPTIONS[:-1], "a heron"]
     other = backend_settings(section(name, tmp_path / "source", changed, stack)).identity(IDENTITY)
     assert other != before

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from susx.config import DownloadConfig, RetrievalConfig
 from susx.errors import ConfigError, did_you_mean
+from susx.images.retrieve.backends.auto import AutoSettings
 from susx.images.retrieve.backends.backend import Backend, BackendSettings, Opening, TextEncoder
 from susx.images.retrieve.backends.capabilities import check_kept
 from susx.images.retrieve.backends.chain import ChainSettings
@@ -23,11 +24,13 @@ from susx.images.retrieve.backends.openverse import OpenverseSettings
 from susx.images.retrieve.backends.parquet import ParquetSettings
 from susx.images.retrieve.backends.service import ServiceSettings
 from susx.images.retrieve.backends.urls import UrlsSettings
+from susx.images.retrieve.backends.viewer import ViewerSettings
 from susx.offered import load_offered, offered
 
 __all__ = ["BACKENDS", "ENTRY_POINTS", "backend_settings", "known_backends", "open_backend"]
 
 BACKENDS: Mapping[str, type[BackendSettings]] = {
+    "auto": AutoSettings,
     "chain": ChainSettings,
     "demo": DemoSettings,
     "features": FeaturesSettings,
@@ -39,6 +42,7 @@ BACKENDS: Mapping[str, type[BackendSettings]] = {
     "parquet": ParquetSettings,
     "service": ServiceSettings,
     "urls": UrlsSettings,
+    "viewer": ViewerSettings,
 }
 
 ENTRY_POINTS = "susx.backends"

@@ -9,12 +9,12 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, field_validator
 
 from susx.config import RetrievalConfig
-from susx.errors import ConfigError, RetrievalError, did_you_mean
+from susx.errors import ConfigError, RetrievalError, SusxError, did_you_mean
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.backend import Backend, BackendSettings, Delivers, Opening
 from susx.images.retrieve.candidates import Candidate
@@ -36,8 +36,12 @@ class ChainSettings(BackendSettings):
     public: ClassVar[bool] = True
 
     joins: ClassVar[bool] = False
+    passed_over: ClassVar[tuple[type[SusxError], ...]] = (RetrievalError,)
+    """What leaves a source out; all else ends the build."""
+    defaults: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Source -> settings that hold where nothing is said."""
 
-    backend: Literal["chain"] = "chain"
+    backend: Literal["chain", "auto"] = "chain"
     sources: tuple[str, ...] = ()
     """Their names, the first one first."""
 
@@ -57,7 +61,9 @@ class ChainSettings(BackendSettings):
 
         joining = [name for name, kind in known_backends().items() if kind.joins]
         if not self.sources:
-            raise ConfigError(f"The backend 'chain' needs retrieval.sources, some of {', '.join(joining)}.")
+            raise ConfigError(
+                f"The backend '{self.backend}' needs retrieval.sources, some of {', '.join(joining)}."
+            )
         for name in self.sources:
             if name not in joining:
                 raise ConfigError(
@@ -67,7 +73,9 @@ class ChainSettings(BackendSettings):
         common = {"over_fetch": self.over_fetch, "licence": list(self.licence)}
         return {
             name: backend_settings(
-                RetrievalConfig.model_validate({**common, **extra.get(name, {}), "backend": name})
+                RetrievalConfig.model_validate(
+                    {**common, **self.defaults.get(name, {}), **extra.get(name, {}), "backend": name}
+                )
             )
             for name in self.sources
         }
@@ -77,7 +85,7 @@ class ChainSettings(BackendSettings):
         for name, setting in (self.model_extra or {}).items():
             if name not in self.sources or not isinstance(setting, dict):
                 raise ConfigError(
-                    f"unknown key 'retrieval.{name}' of the backend 'chain': what is said of a source stands below its name "
+                    f"unknown key 'retrieval.{name}' of the backend '{self.backend}': what is said of a source stands below its name "
                     f"(retrieval.SOURCE.KEY=VALUE).{did_you_mean(name, self.sources) if self.sources else ''}"
                 )
         if self.sources:
@@ -89,14 +97,14 @@ class ChainSettings(BackendSettings):
         for name, settings in self.links.items():
             try:
                 identities.append(settings.identity(encoder))
-            except RetrievalError as error:
+            except self.passed_over as error:
                 logger.warning("%s is left out: %s", name, error)
                 identities.append({"backend": name, "reached": False})
         return {"backend": self.backend, "sources": identities}
 
     def open(self, opening: Opening) -> Backend:
         """Name the sources; each is opened when it is first asked."""
-        return ChainBackend(self.links, opening)
+        return ChainBackend(self.links, opening, self.passed_over)
 
 
 class ChainBackend:
@@ -106,8 +114,11 @@ class ChainBackend:
         left_out: source -> why it is not asked.
     """
 
-    def __init__(self, links: Mapping[str, BackendSettings], opening: Opening) -> None:
-        self.links, self.opening = links, opening
+    def __init__(
+        self, links: Mapping[str, BackendSettings], opening: Opening,
+        passed_over: tuple[type[SusxError], ...] = (RetrievalError,),
+    ) -> None:  # fmt: skip
+        self.links, self.opening, self.passed_over = links, opening, passed_over
         self.left_out: dict[str, str] = {}
         self._opened: dict[str, Backend] = {}
 
@@ -146,7 +157,7 @@ class ChainBackend:
             if name not in self._opened:
                 self._opened[name] = settings.open(self.opening)
             return self._opened[name].search(queries)
-        except RetrievalError as error:
+        except self.passed_over as error:
             logger.warning("%s is left out: %s", name, error)
             self.left_out[name] = str(error)
             return nothing

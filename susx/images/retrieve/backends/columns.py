@@ -12,7 +12,7 @@ from susx.errors import ConfigError, RetrievalError, did_you_mean
 from susx.images.retrieve.candidates import AUTHOR, PAGE, Candidate
 from susx.images.retrieve.queries import Query
 
-__all__ = ["Columns", "image_bytes", "label_names", "row_candidate", "text_cell"]
+__all__ = ["Columns", "image_bytes", "label_names", "names_of_feature", "row_candidate", "text_cell"]
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "caption": ("caption", "text", "alt_text", "title", "description", "caption_text"),
@@ -91,6 +91,11 @@ def label_names(metadata: Mapping[bytes, bytes] | None, column: str) -> list[str
         feature = json.loads((metadata or {})[b"huggingface"])["info"]["features"][column]
     except (KeyError, ValueError, TypeError):
         return []
+    return names_of_feature(feature)
+
+
+def names_of_feature(feature: Any) -> list[str]:
+    """Return the class names of a column's type, as ``datasets`` writes it; empty where it has none."""
     for inner in (feature, feature.get("feature") if isinstance(feature, dict) else None):
         if isinstance(inner, dict) and isinstance(inner.get("names"), list):
             return [str(name) for name in inner["names"]]

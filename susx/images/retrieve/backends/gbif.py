@@ -5,15 +5,16 @@ GBIF asks that every data set whose records are used is cited; each photograph c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveInt, field_validator
 
 from susx.config.ingredients import NotInKey
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.backend import About, Backend, BackendSettings, Delivers, Opening
+from susx.images.retrieve.backends.backend import About, Backend, Opening
+from susx.images.retrieve.backends.public_source import AT_ONCE, PublicSourceSettings
 from susx.images.retrieve.backends.taxa import Taxon, find_taxon
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.keyword import search_by_subject
@@ -32,7 +33,7 @@ PAGE = 100
 _PAGES = 10
 
 
-class GbifSettings(BackendSettings):
+class GbifSettings(PublicSourceSettings):
     """GBIF: photographs of occurrence records."""
 
     about: ClassVar[About | None] = About(
@@ -40,31 +41,30 @@ class GbifSettings(BackendSettings):
         "CC, of each photograph",
         "none; SUSX_CONTACT",
     )
-    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS})
-    public: ClassVar[bool] = True
-
     backend: Literal["gbif"] = "gbif"
     address: str = ADDRESS
-    """Of the API."""
     basis: Literal["HUMAN_OBSERVATION", "PRESERVED_SPECIMEN", "any"] = "HUMAN_OBSERVATION"
     """Basis of the record: photographs of the living, of specimens, or both."""
+    doi: str | None = None
+    """DOI of a download of GBIF's, or of a derived data set, that holds the records: it is cited in place of each data set."""
     per_minute: Annotated[PositiveInt, NotInKey()] = 60
-    timeout: Annotated[PositiveFloat, NotInKey()] = 10.0
-    """Seconds for the three tries of one request together."""
-    patience: Annotated[PositiveFloat, NotInKey()] = 90.0
-    """Longest wait for a limit, in seconds."""
 
-    def reach(self) -> str:
-        """See :meth:`BackendSettings.reach`."""
-        return self.client().reach()
+    @field_validator("doi")
+    @classmethod
+    def _is_doi(cls, value: str | None) -> str | None:
+        doi = re.sub(r"^(https?://(dx\.)?doi\.org/|doi:)", "", (value or "").strip(), flags=re.IGNORECASE)
+        if value is not None and not re.fullmatch(r"10\.\d{4,9}/\S+", doi):
+            raise ValueError("expected a DOI such as 10.15468/dl.abc123")
+        return doi or None
 
-    def left(self) -> str:
-        """See :meth:`BackendSettings.left`."""
-        return self.client().left()
+    def limits(self) -> Sequence[Limit]:
+        """See :meth:`PublicSourceSettings.limits`."""
+        return (Limit(self.per_minute, 60),)
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return address and basis: a service does not tell when its content changes."""
-        return {"backend": self.backend, "address": self.address, "basis": self.basis}
+        told = {"backend": self.backend, "address": self.address, "basis": self.basis}
+        return told | ({"doi": self.doi} if self.doi else {})
 
     def open(self, opening: Opening) -> Backend:
         """Name the service; nothing is sent yet.
@@ -73,23 +73,17 @@ class GbifSettings(BackendSettings):
             ConfigError: ``SUSX_CONTACT`` is not set.
         """
         require_contact("GBIF")
-        return GbifBackend(self.client(opening.work, opening.build), self.licence, self.basis)
-
-    def client(self, work: Path | None = None, build: str = "") -> WebClient:
-        """Return what asks the API."""
-        return WebClient(
-            "gbif", self.address.rstrip("/") + "/", (Limit(self.per_minute, 60),), work=work, build=build,
-            timeout=self.timeout, patience=self.patience,
-        )  # fmt: skip
+        return GbifBackend(self.client(opening.work, opening.build), self.licence, self.basis, self.doi)
 
 
 class GbifBackend:
     """GBIF, asked by taxon."""
 
     def __init__(
-        self, client: WebClient, licences: Sequence[str] = (), basis: str = "HUMAN_OBSERVATION"
-    ) -> None:
-        self.client, self.licences, self.basis = client, tuple(licences), basis
+        self, client: WebClient, licences: Sequence[str] = (), basis: str = "HUMAN_OBSERVATION",
+        doi: str | None = None,
+    ) -> None:  # fmt: skip
+        self.client, self.licences, self.basis, self.doi = client, tuple(licences), basis, doi
 
     def search(self, queries: Sequence[Query]) -> list[list[Candidate]]:
         """See :class:`susx.images.retrieve.backends.Backend`; a class that is no taxon has one refused candidate, which says so.
@@ -97,7 +91,7 @@ class GbifBackend:
         Raises:
             SourceDown, LimitReached: see :class:`susx.images.retrieve.web.WebClient`.
         """
-        return search_by_subject(queries, self._find)
+        return search_by_subject(queries, self._find, at_once=AT_ONCE)
 
     def _find(self, query: Query) -> list[Candidate]:
         taxon = find_taxon(query, "gbif", self._taxa)
@@ -179,7 +173,9 @@ class GbifBackend:
         return None
 
     def _citation(self, key: str | None) -> str | None:
-        """Return how a data set asks to be cited."""
+        """Return how a data set asks to be cited; the download that holds it, where one was named, is cited for all."""
+        if self.doi:
+            return f"GBIF.org. GBIF Occurrence Download https://doi.org/{self.doi}"
         if key is None:
             return None
         answer = self.client.get(

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveInt
 
 from susx.config.ingredients import NotInKey
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.backend import About, Backend, BackendSettings, Delivers, Opening
+from susx.images.retrieve.backends.backend import About, Backend, Opening
+from susx.images.retrieve.backends.public_source import AT_ONCE, PublicSourceSettings
 from susx.images.retrieve.backends.taxa import Taxon, find_taxon
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.keyword import search_by_subject
@@ -32,34 +32,22 @@ _PAGES = 5
 """Pages of one taxon, at most."""
 
 
-class InaturalistSettings(BackendSettings):
+class InaturalistSettings(PublicSourceSettings):
     """iNaturalist: photographs of organisms that its community has identified."""
 
     about: ClassVar[About | None] = About(
         "photographs of organisms by name, as links", "CC or none, of each photograph", "none; SUSX_CONTACT"
     )
-    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS})
-    public: ClassVar[bool] = True
-
     backend: Literal["inaturalist"] = "inaturalist"
     address: str = ADDRESS
-    """Of the API."""
     size: Literal["medium", "large", "original"] = "large"
     """Longer side of the photograph: 500, 1024 or 2048 pixels."""
     per_minute: Annotated[PositiveInt, NotInKey()] = 60
     per_day: Annotated[PositiveInt, NotInKey()] = 10_000
-    timeout: Annotated[PositiveFloat, NotInKey()] = 10.0
-    """Seconds for the three tries of one request together."""
-    patience: Annotated[PositiveFloat, NotInKey()] = 90.0
-    """Longest wait for a limit, in seconds."""
 
-    def reach(self) -> str:
-        """See :meth:`BackendSettings.reach`."""
-        return self.client().reach()
-
-    def left(self) -> str:
-        """See :meth:`BackendSettings.left`."""
-        return self.client().left()
+    def limits(self) -> Sequence[Limit]:
+        """See :meth:`PublicSourceSettings.limits`."""
+        return Limit(self.per_minute, 60), Limit(self.per_day, 86400)
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return address and size: a service does not tell when its content changes."""
@@ -74,13 +62,6 @@ class InaturalistSettings(BackendSettings):
         require_contact("iNaturalist")
         return InaturalistBackend(self.client(opening.work, opening.build), self.licence, self.size)
 
-    def client(self, work: Path | None = None, build: str = "") -> WebClient:
-        """Return what asks the API."""
-        return WebClient(
-            "inaturalist", self.address.rstrip("/") + "/", (Limit(self.per_minute, 60), Limit(self.per_day, 86400)),
-            work=work, build=build, timeout=self.timeout, patience=self.patience,
-        )  # fmt: skip
-
 
 class InaturalistBackend:
     """iNaturalist, asked by taxon."""
@@ -94,7 +75,7 @@ class InaturalistBackend:
         Raises:
             SourceDown, LimitReached: see :class:`susx.images.retrieve.web.WebClient`.
         """
-        return search_by_subject(queries, self._find)
+        return search_by_subject(queries, self._find, at_once=AT_ONCE)
 
     def _find(self, query: Query) -> list[Candidate]:
         taxon = find_taxon(query, "inaturalist", self._taxa)

@@ -32,6 +32,7 @@ from susx.images.retrieve.keyword import search_by_subject
 from susx.images.retrieve.licences import read_licence
 from susx.images.retrieve.name_score import NameScore
 from susx.images.retrieve.queries import Query
+from susx.images.retrieve.web.reach import answers_in_three
 from susx.types import Json
 
 if TYPE_CHECKING:
@@ -395,6 +396,10 @@ def _opened(data: str | None, table: str | None) -> Table:
             f"The backend 'lance' is told to use {data} (retrieval.data), which is not there."
         )
     address = os.path.abspath(os.path.expanduser(address)) if local else address
+    if address.startswith("hf://") and (problem := answers_in_three(_hub())):
+        raise RetrievalError(
+            f"{data} (retrieval.data) cannot be reached: the Hugging Face Hub ({_hub()}) {problem}."
+        )
     try:
         if address.endswith(".lance"):
             folder, _, name = address.rpartition("/")
@@ -415,6 +420,10 @@ def _opened(data: str | None, table: str | None) -> Table:
         f"{data} holds several data sets; set retrieval.table to one of {', '.join(names)}."
         + (did_you_mean(table, names) if table else "")
     )
+
+
+def _hub() -> str:
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
 def _quoted(column: str) -> str:

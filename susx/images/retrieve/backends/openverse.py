@@ -9,18 +9,18 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import requests
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveInt
 
 from susx.config.ingredients import NotInKey
 from susx.errors import ConfigError
 from susx.features.identity import EncoderIdentity
-from susx.images.retrieve.backends.backend import About, Backend, BackendSettings, Delivers, Opening
+from susx.images.retrieve.backends.backend import About, Backend, Opening
+from susx.images.retrieve.backends.public_source import AT_ONCE, PublicSourceSettings
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.keyword import search_by_subject
 from susx.images.retrieve.licences import read_licence
@@ -44,18 +44,14 @@ TOKEN, ID, SECRET = "SUSX_OPENVERSE_TOKEN", "SUSX_OPENVERSE_ID", "SUSX_OPENVERSE
 _CONCURRENCY = 4
 
 
-class OpenverseSettings(BackendSettings):
+class OpenverseSettings(PublicSourceSettings):
     """Openverse: openly licensed images by name."""
 
     about: ClassVar[About | None] = About(
         "photographs by name, as links", "CC, of each image", "SUSX_OPENVERSE_TOKEN, optional"
     )
-    delivers: ClassVar[frozenset[Delivers]] = frozenset({Delivers.LINKS})
-    public: ClassVar[bool] = True
-
     backend: Literal["openverse"] = "openverse"
     address: str = ADDRESS
-    """Of the API."""
     size: Literal["original", "thumbnail"] = "original"
     """Which image is fetched: the original at its own host, or Openverse's thumbnail (600 pixels wide)."""
     mature: bool = False
@@ -64,18 +60,20 @@ class OpenverseSettings(BackendSettings):
     """Requests a minute in place of Openverse's own limit."""
     per_day: Annotated[PositiveInt | None, NotInKey()] = None
     """Requests a day in place of Openverse's own limit."""
-    timeout: Annotated[PositiveFloat, NotInKey()] = 10.0
-    """Seconds for the three tries of one request together."""
-    patience: Annotated[PositiveFloat, NotInKey()] = 90.0
-    """Longest wait for a limit, in seconds; a longer one ends the search and says when to go on."""
 
-    def reach(self) -> str:
-        """See :meth:`BackendSettings.reach`."""
-        return self.client().reach()
+    def limits(self) -> Sequence[Limit]:
+        """See :meth:`PublicSourceSettings.limits`."""
+        minute, day = (limit.requests for limit in (REGISTERED if self.registered else ANONYMOUS))
+        return Limit(self.per_minute or minute, 60), Limit(self.per_day or day, 86400)
 
-    def left(self) -> str:
-        """See :meth:`BackendSettings.left`."""
-        return self.client().left()
+    @property
+    def registered(self) -> bool:
+        """See :meth:`PublicSourceSettings.registered`."""
+        return has_key()
+
+    def key(self, base: str) -> Callable[[], str | None]:
+        """See :meth:`PublicSourceSettings.key`."""
+        return functools.partial(authorization, base)
 
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return address and what is asked for: a service does not tell when its content changes."""
@@ -88,17 +86,6 @@ class OpenverseSettings(BackendSettings):
         return OpenverseBackend(
             self.client(opening.work, opening.build), self.licence, size=self.size, mature=self.mature
         )
-
-    def client(self, work: Path | None = None, build: str = "") -> WebClient:
-        """Return what asks the API."""
-        registered = has_key()
-        minute, day = (limit.requests for limit in (REGISTERED if registered else ANONYMOUS))
-        limits = (Limit(self.per_minute or minute, 60), Limit(self.per_day or day, 86400))
-        base = self.address.rstrip("/") + "/"
-        return WebClient(
-            "openverse", base, limits, work=work, build=build, timeout=self.timeout, patience=self.patience,
-            key=functools.partial(authorization, base), registered=registered,
-        )  # fmt: skip
 
 
 class OpenverseBackend:
@@ -118,7 +105,7 @@ class OpenverseBackend:
         Raises:
             SourceDown, LimitReached: see :class:`susx.images.retrieve.web.WebClient`.
         """
-        return search_by_subject(queries, self._find)
+        return search_by_subject(queries, self._find, at_once=AT_ONCE)
 
     def _find(self, query: Query) -> list[Candidate]:
         """Ask page after page until there are enough results or no more; those of one page that its first announced come together."""

@@ -65,7 +65,7 @@ def read_json(status: int, headers: Mapping[str, str], body: bytes, key: bool) -
     if status == 429:
         return _raise(Fault("asks for fewer requests (HTTP 429)", wait=wait, limited=True))
     if status >= 500 or status == 408:
-        return _raise(Fault(f"is failing (HTTP {status})", transient=True, wait=wait))
+        return _raise(Fault(f"is failing (HTTP {status}{_detail(body)})", transient=True, wait=wait))
     if status in (401, 403):
         about = "does not accept the key" if key else "wants a key, or does not let this machine in"
         return _raise(Fault(f"{about} (HTTP {status}{_detail(body)})"))

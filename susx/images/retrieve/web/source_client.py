@@ -81,10 +81,12 @@ class WebClient:
         self._answered = False
         self._down = ""
         self._local = threading.local()
+        self._asking: dict[tuple[object, ...], threading.Lock] = {}
+        self._asking_lock = threading.Lock()
 
     def get(
         self, path: str, parameters: Mapping[str, str], check: Callable[[Any], str] = lambda answer: "", *,
-        missing: Any = None,
+        missing: Any = None, again: bool = False,
     ) -> Any:  # fmt: skip
         """Return the answer to a question, kept or asked.
 
@@ -92,6 +94,7 @@ class WebClient:
             path: relative to the base.
             parameters: of the query.
             missing: the answer to a question that it does not take (a page past its last one); None refuses that.
+            again: whether an answer that is kept does not count: what it names has expired.
             check: returns what an answer lacks of the documented form; "" where it is right.
 
         Raises:
@@ -100,20 +103,30 @@ class WebClient:
             RetrievalError: it does not take this question.
         """
         address = self.base + path
-        kept = self.answers.get(address, parameters)
-        if kept is not None and not check(kept):
-            return kept
-        with self._turn():
-            self._refuse_if_down()
-            try:
-                answer = self._asked(address, parameters, check)
-            except _NotTaken as problem:
-                if missing is None:
-                    raise RetrievalError(str(problem)) from problem
-                answer = missing
-            self._answered = True
-        self.answers.put(address, parameters, answer)
-        return answer
+        with self._question(address, parameters):
+            kept = self.answers.get(address, parameters)
+            if kept is not None and not again and not check(kept):
+                return kept
+            with self._turn():
+                self._refuse_if_down()
+                try:
+                    answer = self._asked(address, parameters, check)
+                except _NotTaken as problem:
+                    if missing is None:
+                        raise RetrievalError(str(problem)) from problem
+                    answer = missing
+                self._answered = True
+            self.answers.put(address, parameters, answer)
+            return answer
+
+    @contextlib.contextmanager
+    def _question(self, address: str, parameters: Mapping[str, str]) -> Iterator[None]:
+        """Let one of several threads ask a question; the others find its answer."""
+        key = (address, *sorted(parameters.items()))
+        with self._asking_lock:
+            lock = self._asking.setdefault(key, threading.Lock())
+        with lock:
+            yield
 
     def reach(self) -> str:
         """Return "" where anything answers at the base, else what is wrong; it is no question that counts."""

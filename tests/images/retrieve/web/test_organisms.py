@@ -74,6 +74,19 @@ def test_gbif_s_data_sets_are_cited(tmp_path: Path) -> None:
         assert sum("/dataset/" in one.path for one in server.asked) == 2
 
 
+def test_the_doi_of_a_download_is_cited_for_all(tmp_path: Path) -> None:
+    """In place of the data sets, which nobody asks for then; what is no DOI is refused."""
+    with GbifServer(shown(8), TAXA) as server:
+        for doi in ("10.15468/dl.abc123", "https://doi.org/10.15468/dl.abc123"):
+            got = find(opened("gbif", server, tmp_path, doi=doi), "Monarch")
+            assert {one.cite for one in got} == {
+                "GBIF.org. GBIF Occurrence Download https://doi.org/10.15468/dl.abc123"
+            }
+        assert not any("/dataset/" in one.path for one in server.asked)
+        with pytest.raises(ConfigError, match="expected a DOI such as"):
+            opened("gbif", server, tmp_path, doi="a download of mine")
+
+
 @pytest.mark.parametrize("kind", SERVERS)
 def test_licences(kind: str, tmp_path: Path) -> None:
     """Only admitted photographs, as many as there are; with three of nine admitted the search goes on for them."""

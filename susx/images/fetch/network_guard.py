@@ -30,7 +30,7 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from susx.images.retrieve.opt_out import opted_out
+from susx.images.fetch.opt_out import opted_out
 
 __all__ = ["ENVIRONMENT", "FetchGuard", "RefusedAddress", "build_opener", "install_from_environment"]
 
@@ -59,7 +59,7 @@ class FetchGuard:
         allow_hosts: ``host:port`` that may be reached whatever its address.
         max_bytes: of one body.
         deadline: seconds for one body after its headers came.
-        respect_opt_out: whether a body is left alone whose owner opted out (:mod:`~susx.images.retrieve.opt_out`).
+        respect_opt_out: whether a body is left alone whose owner opted out (:mod:`~susx.images.fetch.opt_out`).
     """
 
     allow_private: bool = False

@@ -1,4 +1,7 @@
-"""``python -m susx.images.retrieve.fetch_worker JOB.json``: img2dataset in a process of its own.
+"""``python -m susx.images.fetch.fetch_worker ANSWERS``: img2dataset in a process of its own, one job after another.
+
+Paths of job files (arguments of ``img2dataset.download``) come in lines on the standard input; each that is done is a line written to
+the open file number ANSWERS (:class:`susx.images.fetch.worker_process.JobWorker`).
 
 img2dataset spawns further processes. Spawned processes import the main module of their parent again, which is this
 one, so the guard below is in place in each of them before anything is fetched.
@@ -13,20 +16,46 @@ import types
 from pathlib import Path
 from typing import Any
 
-from susx.images.retrieve.network_guard import install_from_environment
-from susx.images.retrieve.worker_process import die_with_parent
+from susx.images.fetch.network_guard import install_from_environment
+from susx.images.fetch.worker_process import die_with_parent
 
 OPT_OUT = ["noai", "noimageai", "noindex", "noimageindex"]
 """img2dataset's own choice of X-Robots-Tag directives that are respected."""
 
 die_with_parent()
 install_from_environment()
-# img2dataset's resizer otherwise asks the package registry for news at import.
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
-# img2dataset imports these, directly or not, and a download uses none: they would double its start in every process.
-sys.modules.setdefault("wandb", types.ModuleType("wandb"))
+# img2dataset imports these, directly or not, and a download uses none: bytes are kept as they come, so that nothing is resized, and the
+# list of links is parquet. They would take nine tenths of its start in every process.
+for _unused in ("wandb", "albumentations"):
+    sys.modules.setdefault(_unused, types.ModuleType(_unused))
 for _unused in ("ray", "torch"):
     sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]
+
+
+class _NoPandas:
+    """Says that there is none: pyarrow asks, and does without; it takes None in ``sys.modules`` for a module."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """Refuse pandas; see ``importlib.abc.MetaPathFinder``."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+sys.meta_path.insert(0, _NoPandas)
+import pyarrow.csv  # noqa: E402
+import pyarrow.json  # noqa: E402
+import pyarrow.parquet  # noqa: E402, F401
+
+sys.modules["pandas"] = types.ModuleType("pandas")  # for the import of img2dataset's reader
+
+from img2dataset.downloader import Downloader  # noqa: E402
+from img2dataset.main import download  # noqa: E402
+from img2dataset.reader import Reader  # noqa: E402
+from img2dataset.resizer import Resizer  # noqa: E402
+from img2dataset.writer import FilesSampleWriter  # noqa: E402
+
+del sys.modules["pandas"]
 
 
 def main(job: Path) -> None:
@@ -35,18 +64,11 @@ def main(job: Path) -> None:
     if arguments["processes_count"] == 1:
         _download_here(arguments)
     else:
-        import img2dataset
-
-        img2dataset.download(**arguments)
+        download(**arguments)
 
 
 def _download_here(arguments: dict[str, Any]) -> None:
     """Do what ``img2dataset.download`` does with one process, without spawning one and another for its log."""
-    from img2dataset.downloader import Downloader
-    from img2dataset.reader import Reader
-    from img2dataset.resizer import Resizer
-    from img2dataset.writer import FilesSampleWriter
-
     out = Path(arguments["output_folder"])
     (out / "_tmp").mkdir(parents=True)
     size = arguments["number_sample_per_shard"]
@@ -81,5 +103,12 @@ def _download_here(arguments: dict[str, Any]) -> None:
             raise SystemExit(f"img2dataset could not finish the links of shard {shard[0]}")
 
 
+def serve(answers: int) -> None:
+    """Do the jobs that are named on the standard input, until it ends."""
+    for line in sys.stdin:
+        main(Path(line.rstrip("\n")))
+        os.write(answers, b"done\n")
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    serve(int(sys.argv[1]))
