@@ -19,6 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from susx.classifier.lingering import LINGER_FILES, LingeringTransport
 from susx.classifier.service_limits import Limits
 
 __all__ = ["DRAIN_SECONDS", "create_server"]
@@ -26,11 +27,13 @@ __all__ = ["DRAIN_SECONDS", "create_server"]
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 )
+_LATE = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+"""Written before a connection is closed for its time: the answer to a request that crosses the closing (RFC 9110, 15.5.9)."""
 DRAIN_SECONDS = 1.0
 """Seconds that connections stay open, when the server is told to end, for what is on its way."""
 
-_OTHER_FILES = 128
-"""File descriptors that the process needs besides its connections."""
+_OTHER_FILES = 128 + LINGER_FILES
+"""File descriptors that the process needs besides its connections: its own, and of connections that are being closed."""
 
 
 def create_server(
@@ -110,6 +113,7 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
     most = _affordable(limits.max_connections)
     idle: dict[Protocol, None] = {}
     """Connections of which no request is being answered, the one idle longest first."""
+    lingering: dict[LingeringTransport, None] = {}
 
     class Protocol(H11Protocol):
         deadline: asyncio.TimerHandle | None = None
@@ -119,18 +123,26 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
         """Whether its time was up once, and something of it had not been read yet."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            if len(self.connections) > most:
+            ending: Any = LingeringTransport(transport, self.loop, lingering)
+            super().connection_made(ending)
+            if len(self.connections) - len(lingering) > most:
                 longest = next((waiting for waiting in idle if not waiting.unread()), None)
                 if longest is None:
-                    transport.write(_FULL)
-                    transport.close()
+                    self.refuse(_FULL)
                     return
-                longest.transport.abort()
-                longest.end()
+                longest.refuse(_FULL)
             self.begin()
 
+        def refuse(self, answer: bytes) -> None:
+            """Close a connection that is not being answered, with an answer for what may be on its way."""
+            self.end()
+            self._unset_keepalive_if_required()
+            self.transport.write(answer)
+            self.transport.close()
+
         def data_received(self, data: bytes) -> None:
+            if self.transport.is_closing():
+                return  # the answer to it has been written
             super().data_received(data)
             if self in idle and (self.busy or self.resting):
                 self.resting = False
@@ -147,6 +159,8 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
             super().on_response_complete()  # begins with the next request if that has come already
             if self.transport.is_closing():
                 self.end()
+                # To a client that does not read it, the last answer is not offered for ever.
+                self.deadline = self.loop.call_later(4 * limits.timeout, self.transport.abort)
             else:
                 self.begin()
 
@@ -154,8 +168,8 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
         """Whether nothing of a next request has come since the last answer."""
 
         def timeout_keep_alive_handler(self) -> None:
-            if not self.unread():
-                super().timeout_keep_alive_handler()
+            if not self.unread() and not self.transport.is_closing():
+                self.refuse(_LATE)
 
         def shutdown(self) -> None:
             if self.busy or not self.unread():  # else its request is read next, and its answer is the last
@@ -163,6 +177,8 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self.end()
+            ending: Any = self.transport
+            ending.forget()
             self.connections.discard(self)
             super().connection_lost(exc)
 
@@ -191,11 +207,13 @@ def _protocol(limits: Limits) -> type[H11Protocol]:
 
         def expire(self) -> None:
             """Close a connection whose time is up; what has come unread meanwhile is read first."""
-            if not self.busy and not self.late and self.unread():
+            if self.busy:
+                self.transport.abort()
+            elif not self.late and self.unread():
                 self.late = True
                 self.deadline = self.loop.call_later(1.0, self.expire)
             else:
-                self.transport.abort()
+                self.refuse(_LATE)
 
         def end(self) -> None:
             idle.pop(self, None)
