@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # Bytecode is kept: where the environment says otherwise, each of the many processes would compile torch and Prefect anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test setup check bench docs lock clean
+.PHONY: demo test setup check check-pythons bench docs lock clean
 
 $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -35,6 +35,22 @@ check: setup
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
+
+# The other Pythons that are supported (versions, or paths of interpreters), each in an environment of its own: what needs no browser, no server
+# of Prefect's and no fresh installation. One that fails does not stop the next.
+PYTHONS ?= 3.10 3.12 3.13
+FAST ?= tests --ignore=tests/docs --ignore=tests/flows --ignore=tests/packaging --ignore=tests/api --ignore=tests/pipeline --ignore=tests/report/test_browser.py \
+  --ignore=tests/bundle/test_web.py --ignore=tests/labelling/test_review_page.py --ignore=tests/commands/test_imports.py
+check-pythons: export OMP_NUM_THREADS = 1
+check-pythons: setup
+	@failed=""; for python in $(PYTHONS); do \
+	  name=$$(basename $${python%/bin/python*}); venv=.venv-$$name; \
+	  echo "== Python $$name ($$venv)"; \
+	  { { test -x $$venv/bin/python || $(BIN)/uv venv --quiet --python $$python $$venv; } \
+	    && $(BIN)/uv pip install --quiet --no-config --no-deps --python $$venv/bin/python -r requirements.lock \
+	    && $(BIN)/uv pip install --quiet --no-deps --python $$venv/bin/python -e . \
+	    && $$venv/bin/python -m pytest -n 2 --dist loadfile $(FAST); } || failed="$$failed $$name"; \
+	done; test -z "$$failed" || { echo "Failed with Python$$failed"; exit 1; }
 
 bench: setup
 	@$(BIN)/python benchmarks/run.py

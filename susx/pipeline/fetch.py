@@ -12,7 +12,8 @@ from susx.pipeline import pool, search
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.images import write_image_rows
 from susx.pipeline.inputs import Artefacts, Done
-from susx.pipeline.outside import POOL
+from susx.pipeline.originals import Originals
+from susx.pipeline.outside import ORIGINALS, POOL
 from susx.pipeline.retrieval import (
     DownloadParams,
     Retrieving,
@@ -24,25 +25,47 @@ from susx.pipeline.retrieval import (
 from susx.pipeline.stage import Stage
 from susx.pipeline.value import keep
 from susx.store import ArtefactStore, Job
-from susx.types import Json
+from susx.types import Digest, Json
 
 __all__ = ["STAGE", "jobs", "run"]
 
 
+class _Params(DownloadParams):
+    originals: dict[str, Digest] = {}
+    """Of candidates in files of this machine: what the files hold."""
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the values as a job holds them; files are no part of them where there are none."""
+        values = super().as_json()
+        return (
+            values
+            if self.originals
+            else {name: value for name, value in values.items() if name != "originals"}
+        )
+
+
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     """One job a class."""
-    params, execution, pooled = download_params(plan), retrieving(plan), done.all(pool.STAGE).values()
-    return [
-        STAGE.job(plan, [candidates, *pooled], subject=name, params=params, execution=execution)
-        for name, candidates in done.all(search.STAGE).items()
-    ]
+    params = _Params.model_validate(download_params(plan).model_dump())
+    execution, pooled = retrieving(plan), done.all(pool.STAGE).values()
+    files = Originals(done.store, plan.dataset.name)
+    fetches = []
+    for name, candidates in done.all(search.STAGE).items():
+        inputs = [candidates, *pooled]
+        job = STAGE.job(plan, inputs, subject=name, params=params, execution=execution)
+        if originals := files.of(candidates, search.FILE, job):
+            with_files = params.model_copy(update={"originals": originals})
+            job = STAGE.job(plan, inputs, subject=name, params=with_files, execution=execution)
+        fetches.append(job)
+    files.remember()
+    return fetches
 
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``images/`` and ``rows.parquet``; a candidate that cannot be had or decoded is a row with its reason."""
     from susx.images.retrieve import fetch_images, read_candidates
 
-    inputs, settings, params = Artefacts.of(job), Retrieving.of(job), DownloadParams.of(job)
+    inputs, settings, params = Artefacts.of(job), Retrieving.of(job), _Params.of(job)
     pooled = inputs.find(pool.STAGE)
     candidates = read_candidates(store.path(inputs.one(search.STAGE), search.FILE))
     featured = Delivers.FEATURES in backend_settings(settings.retrieval).delivers
@@ -61,4 +84,4 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     return {"candidates": len(rows), "images": sum(row.kept for row in rows), **reasons}
 
 
-STAGE = Stage("fetch", 4, run, "Fetch images", jobs, resumable=True, network=True, outside=(POOL,))
+STAGE = Stage("fetch", 4, run, "Fetch images", jobs, resumable=True, network=True, outside=(POOL, ORIGINALS))

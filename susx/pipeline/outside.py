@@ -17,7 +17,7 @@ from susx.errors import SourceChanged, SusxError
 from susx.store import Job, digest_file
 from susx.types import Json
 
-__all__ = ["ENCODER", "EXAMPLES", "GENERATOR", "POOL", "TARGET", "Outside", "check_unchanged"]
+__all__ = ["ENCODER", "EXAMPLES", "GENERATOR", "ORIGINALS", "POOL", "TARGET", "Outside", "check_unchanged"]
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,12 @@ def _examples(job: Job) -> Json:
     return {name: digest_file(folder / name) for name in job.params["files"]}
 
 
+def _originals(job: Job) -> Json:
+    from susx.pipeline.originals import content_now
+
+    return content_now(job.params["originals"])
+
+
 def _target(job: Job) -> Json:
     from susx.datasets import read_split
     from susx.pipeline.split_identity import split_identity
@@ -100,4 +106,5 @@ ENCODER = Outside("the encoder's weights", _encoder_said, _encoder)
 POOL = Outside("the index, list or pool of images", lambda job: job.params.get("backend"), _pool)
 GENERATOR = Outside("the diffusion model", lambda job: job.params["model"], _generator)
 EXAMPLES = Outside("an example image", lambda job: job.params["files"], _examples)
+ORIGINALS = Outside("a picture that the index names", lambda job: job.params.get("originals"), _originals)
 TARGET = Outside("the target's labelled images", lambda job: job.params["content"], _target)

@@ -17,6 +17,7 @@ from susx.images.retrieve.similarity import on_scale_of
 from susx.pipeline import examples, pool, words
 from susx.pipeline.build_plan import BuildPlan, Sentences
 from susx.pipeline.inputs import Artefacts, Done
+from susx.pipeline.originals import IN_FILES
 from susx.pipeline.outside import ENCODER, POOL
 from susx.pipeline.parameters import EncoderKey, Params
 from susx.pipeline.retrieval import Retrieving, open_backend, retrieving
@@ -112,13 +113,15 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         results_of += on_scale_of(results_of, like)
     candidates = unique_candidates(results_of)
     write_candidates(out / FILE, candidates)
+    in_files = sum(one.path is not None and not one.refused for one in candidates)
     return {
         "queries": len(queries) + (shown is not None),
         "candidates": len(candidates),
         "repeated": len(results_of) - len(candidates),
+        **({IN_FILES: in_files} if in_files else {}),
         **{f"{name} left out": 1 for name in getattr(backend, "left_out", ())},
         **Counter(one.refused for one in candidates if one.refused),
     }
 
 
-STAGE = Stage("search", 3, run, "Search images", jobs, network=True, outside=(ENCODER, POOL))
+STAGE = Stage("search", 4, run, "Search images", jobs, network=True, outside=(ENCODER, POOL))

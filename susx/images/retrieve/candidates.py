@@ -20,6 +20,7 @@ __all__ = [
     "Candidate",
     "candidate_from_metadata",
     "caption_of",
+    "located",
     "read_candidates",
     "unique_candidates",
     "write_candidates",
@@ -34,8 +35,8 @@ class Candidate:
         class_name: the class of the query.
         prompt: the sentence before disambiguation.
         query: the sentence that was searched.
-        item: identity of the image within its backend (digest, path and digest, URL or row); equal items are one image. What is
-            fetched is kept by what candidates say: an image that may change in its place says its content here.
+        item: identity of the image within its backend (digest, path, URL or row); equal items are one image. What is fetched is kept by what
+            candidates say, and by what the files hold that ``path`` names: another image that may change in its place says its content here.
         similarity: cosine of query and image, or the score of the backend.
         url, path: where the image is; None where unknown.
         image: the encoded image where the backend delivers it.
@@ -101,6 +102,13 @@ def unique_candidates(candidates: Iterable[Candidate]) -> list[Candidate]:
     for candidate in sorted(candidates, key=lambda c: (-c.similarity, c.item, c.query)):
         best.setdefault(candidate.item, candidate)
     return [*best.values()]
+
+
+def located(path: str, folder: Path) -> str:
+    """Return where an image is that the table of a folder names: clip-retrieval's inference writes paths as they are from the folder it ran
+    in, and the table lies in or below that folder."""
+    tried = (base / path for base in (folder, *folder.resolve().parents))
+    return str(next((file for file in tried if file.is_file()), folder / path))
 
 
 def caption_of(metadata: Mapping[str, Any]) -> str | None:

@@ -181,7 +181,7 @@ class BackendSettings(BaseModel, ABC):
     def identity(self, encoder: EncoderIdentity) -> Json:
         """Return what tells the source's content from another's, without opening it; it goes into stage keys.
 
-        All that a search reads, and images in files that candidates name by ``path``. Files are hashed again when size, mtime, ctime or inode changed (:class:`susx.store.FileDigests`).
+        All that a search reads; images in files that candidates name by ``path`` are looked at by the stage ``fetch``. Files are hashed again when size, mtime, ctime or inode changed (:class:`susx.store.FileDigests`).
 
         Raises:
             ConfigError: a setting the backend needs is missing.

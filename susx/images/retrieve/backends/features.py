@@ -6,6 +6,7 @@ no image; :meth:`FeaturePoolBackend.features` returns those.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from susx.images.retrieve.backends.backend import (
     sample_places,
 )
 from susx.images.retrieve.backends.index import files_identity
-from susx.images.retrieve.candidates import Candidate, candidate_from_metadata, caption_of
+from susx.images.retrieve.candidates import Candidate, candidate_from_metadata, caption_of, located
 from susx.images.retrieve.index_manifest import IndexManifest, check_encoder
 from susx.images.retrieve.queries import Query
 from susx.text_file import text_bytes
@@ -169,7 +170,7 @@ class FeaturePoolBackend:
 
     def _candidate(self, query: Query, place: int, score: float) -> Candidate:
         row = self.rows[place] if self.rows else {}
-        return candidate_from_metadata(
+        candidate = candidate_from_metadata(
             row,
             class_name=query.class_name,
             prompt=query.prompt,
@@ -177,6 +178,11 @@ class FeaturePoolBackend:
             item=f"pool:{place}",
             similarity=score,
             source="features",
+        )
+        return (
+            dataclasses.replace(candidate, path=located(candidate.path, self.folder))
+            if candidate.path
+            else candidate
         )
 
     def _read_rows(self) -> list[dict[str, Any]]:

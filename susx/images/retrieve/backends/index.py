@@ -28,7 +28,7 @@ from susx.images.retrieve.backends.backend import (
 from susx.images.retrieve.backends.exact_index import ExactIndex
 from susx.images.retrieve.backends.metadata import IndexMetadata
 from susx.images.retrieve.backends.part_pairs import feature_files
-from susx.images.retrieve.candidates import Candidate
+from susx.images.retrieve.candidates import Candidate, located
 from susx.images.retrieve.index_manifest import IndexManifest, check_encoder
 from susx.images.retrieve.packed_images import PackedImages
 from susx.images.retrieve.queries import Query
@@ -267,12 +267,6 @@ class IndexBackend:
             for query, of_query, scores in zip(queries, hits, similarities.tolist(), strict=True)
         ]
 
-    def _located(self, path: str) -> str:
-        """Return where an image of the index is: clip-retrieval's inference writes paths as they are from the folder it ran in, and the index
-        lies in or below that folder."""
-        tried = (folder / path for folder in (self.folder, *self.folder.resolve().parents))
-        return str(next((file for file in tried if file.is_file()), self.folder / path))
-
     def _candidate(
         self, query: Query, position: int, score: float, url: str | None, path: str | None,
         caption: str | None, licence: str | None, nsfw: str | None, author: str | None, page: str | None,
@@ -284,7 +278,7 @@ class IndexBackend:
             url or path or f"{self.name}:{position}",
             score,
             url or None,
-            self._located(path) if path else None,
+            located(path, self.folder) if path else None,
             self.images.get(position) if self.images else None,
             caption or None,
             licence or None,
