@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
 import io
+import re
 import sys
 from typing import Any
 
@@ -18,6 +20,7 @@ try:  # typer carries a click of its own since 0.25
 except ImportError:  # pragma: no cover
     from click import ClickException, Command, Context  # type: ignore[assignment]
 
+from susx.activity import Telling
 from susx.children import protect_children
 from susx.commands.effect import refuse_idle
 from susx.commands.extras import LIGHT, require_build
@@ -159,7 +162,7 @@ def main(arguments: list[str] | None = None) -> None:
             )  # a lone surrogate in a file's name or caption is no traceback
     ending = Ending()
     try:
-        with ending:
+        with ending, Telling(_tell, _command(arguments), bars=sys.stderr.isatty()):
             code = _run(arguments)
     except KeyboardInterrupt:
         code = ending.exit_code
@@ -201,6 +204,17 @@ def run_command(name: str) -> None:
     main([name, *sys.argv[1:]])
 
 
+def _command(arguments: list[str] | None) -> str:
+    """Return what people call the command of a command line."""
+    first = next(iter(sys.argv[1:] if arguments is None else arguments), "")
+    return f"susx {first}" if re.fullmatch("[a-z][a-z-]*", first) else "susx"
+
+
+def _tell(line: str) -> None:
+    with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+        print(_printable(line), file=sys.stderr, flush=True)
+
+
 def _say(text: str) -> None:
     from rich.console import Console
 
@@ -210,6 +224,10 @@ def _say(text: str) -> None:
 def _plain(text: str) -> str:
     from rich.markup import escape
 
+    return escape(_printable(text))
+
+
+def _printable(text: str) -> str:
     from susx.printable import for_terminal
 
-    return escape(for_terminal(text))
+    return for_terminal(text)

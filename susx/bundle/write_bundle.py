@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 import susx
+from susx.activity import doing
 from susx.bundle.agreement import Agreement, compare
 from susx.bundle.bundle import Bundle
 from susx.bundle.bundle_description import (
@@ -80,16 +81,19 @@ def export_bundle(
     check_target(out, force)
     try:
         with whole_folder(out) as partial:
-            told = _write(classifier, partial, text)
+            with doing("export the graphs"):
+                told = _write(classifier, partial, text)
             plain = Bundle(read_bundle(partial))
             pictures = [
                 picture for one in shown for picture in one.pictures[:: 1 + len(one.pictures) // _CHECKED]
             ]
-            agreement = compare(plain, classifier, [*drawn_pictures(PICTURES), *pictures])
+            with doing("compare the graphs with the encoder"):
+                agreement = compare(plain, classifier, [*drawn_pictures(PICTURES), *pictures])
             _require(agreement)
             lost = None
             if quantise is not None:
-                lost = make_smaller(plain, quantise, shown or (drawn_to_compare(),), force=force)
+                with doing(f"quantise to {quantise}"):
+                    lost = make_smaller(plain, quantise, shown or (drawn_to_compare(),), force=force)
             _describe(classifier, partial, agreement.sentence, lost, told)
             if told is not None:
                 _require_sentences(classifier, Bundle(read_bundle(partial)))

@@ -26,7 +26,8 @@ def review(
     """Review labels in a page on 127.0.0.1, until interrupted; answers are in RESULT/corrections.csv at once."""
     import webbrowser
 
-    from susx.labelling.label_result import LabelResult
+    from susx.activity import at_rest
+    from susx.labelling.result import LabelResult
     from susx.labelling.review.serving import ReviewServer
     from susx.printable import for_terminal
 
@@ -40,6 +41,7 @@ def review(
         )
 
     def ready() -> None:
+        at_rest()
         typer.echo(
             f"{len(labelled):,} labels at {server.address} (Ctrl-C ends; what you answered is in {result})."
         )

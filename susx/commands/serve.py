@@ -67,6 +67,7 @@ def serve(
         raise ServerError(
             f"Cannot listen on {host}:{port} ({error}). Give a free --port, or --port 0."
         ) from error
+    from susx.activity import at_rest
     from susx.classifier.connections import create_server
     from susx.classifier.hosts import HostCheck, own_names
     from susx.classifier.serve import create_app
@@ -86,6 +87,7 @@ def serve(
     bound = listening.getsockname()[1]
 
     def say() -> None:
+        at_rest()
         typer.echo(
             f"Serving {len(loaded.about.class_names)} classes on http://{host}:{bound} (docs at /docs)",
             err=True,

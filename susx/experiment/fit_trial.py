@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from susx.activity import doing
 from susx.experiment.trials import Trial
 from susx.methods.access import permitted
 from susx.methods.base import Need, Run, parameters
@@ -78,8 +79,11 @@ def fit_trial(
     from susx.tuning import tune
 
     evidence = shown_to(trial, evidence)
-    method, choice = tune(trial.method, evidence, trial.tuning, dataset=dataset, shrinkage=shrinkage, run=run)
-    return FittedTrial(Fitted.of(method, evidence, run), choice)
+    with doing(f"fit {trial.method.name}/{trial.tuning}"):
+        method, choice = tune(
+            trial.method, evidence, trial.tuning, dataset=dataset, shrinkage=shrinkage, run=run
+        )
+        return FittedTrial(Fitted.of(method, evidence, run), choice)
 
 
 def shown_to(trial: Trial, evidence: Evidence) -> Evidence:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from susx.activity import doing
 from susx.config import EncoderConfig
 from susx.device import find_device
 from susx.errors import InputError, SourceChanged
@@ -84,7 +85,11 @@ class Encoder:
         Raises:
             InputError: a path cannot be decoded (curated images always can).
         """
-        rows = [self._normalise(self._pooled(batch)) for batch in self._batches(images)]
+        rows = []
+        with doing("encode images", len(images) if isinstance(images, Sized) else None) as advance:
+            for batch in self._batches(images):
+                rows.append(self._normalise(self._pooled(batch)))
+                advance(len(batch))
         return torch.cat(rows) if rows else torch.zeros(0, self.dim)
 
     def encode_patches(
@@ -126,10 +131,12 @@ class Encoder:
         if message := say_what_is_lost(lost, f"the encoder {self.id} reads"):
             logger.warning("%s", message)
         rows = []
-        for start in range(0, len(texts), self.batch_size):
-            tokens = self.tokenizer(list(texts[start : start + self.batch_size])).to(self.device)
-            with torch.inference_mode(), self._autocast():
-                rows.append(self._normalise(self.model.encode_text(tokens)))
+        with doing("encode sentences", len(texts)) as advance:
+            for start in range(0, len(texts), self.batch_size):
+                tokens = self.tokenizer(list(texts[start : start + self.batch_size])).to(self.device)
+                with torch.inference_mode(), self._autocast():
+                    rows.append(self._normalise(self.model.encode_text(tokens)))
+                advance(len(tokens))
         return torch.cat(rows) if rows else torch.zeros(0, self.dim)
 
     def lost_words(self, text: str) -> str:
@@ -199,7 +206,8 @@ def load_encoder(config: EncoderConfig) -> Encoder:
 def _load(identity: EncoderIdentity, config: EncoderConfig) -> Encoder:
     device = find_device(config.device)
     load = {BLIP: _load_blip, TCL: _load_tcl}.get(config.model, load_open_clip)
-    model, preprocess, tokenizer = load(identity, config, device)
+    with doing(f"load the encoder {identity.model}"):
+        model, preprocess, tokenizer = load(identity, config, device)
     if identify_encoder(config) != identity:  # or what was read of both would be kept in memory as the one
         raise SourceChanged.of("the encoder's weights", "load", identity.model)
     logger.info("loaded encoder %s on %s", identity, device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,13 +12,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
+from susx.activity import Advance, doing
 from susx.flows.connection import shared_server_url
 from susx.pipeline.run_record import StageRecord
 from susx.pipeline.stage import Stage
 
 __all__ = ["Progress", "bar"]
-
-Advance = Callable[[int], None]
 
 _PAUSE = 5.0
 """Least seconds between two updates of a progress artifact: each is a request to the server."""
@@ -49,16 +48,18 @@ class Progress:
     def doing(self, text: str) -> Iterator[None]:
         """Show what is being done outside of all stages."""
         if self.console is None or not self.console.is_terminal:
-            yield
+            with doing(text):
+                yield
         else:
-            with self.console.status(text):
+            with doing(text, shown=True), self.console.status(text):
                 yield
 
     @contextlib.contextmanager
     def stage(self, stage: Stage, total: int, *, cached: bool = False) -> Iterator[Advance]:
         """Show progress of ``total`` jobs of a stage; call the given function with the number of jobs done."""
         with contextlib.ExitStack() as stack:
-            shown = []
+            terminal = self.console is not None and self.console.is_terminal
+            shown = [stack.enter_context(doing(self._place(stage) + stage.title, total, shown=terminal))]
             if self.console is not None and self.console.is_terminal:
                 shown.append(stack.enter_context(bar(self.console, self._place(stage) + stage.title, total)))
             if not cached and (stage.device or stage.network):
@@ -89,9 +90,18 @@ def bar(console: Console, title: str, total: int) -> Iterator[Advance]:
     columns = (
         SpinnerColumn(), TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     )  # fmt: skip
-    with RichProgress(*columns, console=console, transient=True) as bars:
+    seen = console.is_terminal
+    with (
+        doing(title, total, shown=seen) as said,
+        RichProgress(*columns, console=console, transient=True) as bars,
+    ):
         bar = bars.add_task(escape(title), total=total)
-        yield lambda done: bars.advance(bar, done)
+
+        def advance(done: int) -> None:
+            said(done)
+            bars.advance(bar, done)
+
+        yield advance
 
 
 @contextlib.contextmanager

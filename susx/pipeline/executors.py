@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
+from susx.activity import doing
 from susx.errors import DamagedArtefact
 from susx.pipeline.stage import Stage, execute, lookup
 from susx.store import ArtefactStore, Job, Outcome, Ref
@@ -48,7 +49,11 @@ class InlineExecutor:
 
     def run(self, stage: Stage, jobs: Sequence[Job]) -> list[Ref]:
         """Carry out the jobs; outcomes are appended to ``outcomes``."""
-        done = [execute(stage, job, self.store) for job in jobs]
+        done = []
+        with doing(stage.title, len(jobs)) as advance:
+            for job in jobs:
+                done.append(execute(stage, job, self.store))
+                advance(1)
         self.outcomes.extend(done)
         return [outcome.ref for outcome in done]
 

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import Field
+
 from susx.images.retrieve.backends import Delivers, backend_settings
 from susx.images.retrieve.backends.capabilities import GivesFeatures
 from susx.pipeline import pool, search
@@ -31,7 +33,7 @@ __all__ = ["STAGE", "jobs", "run"]
 
 
 class _Params(DownloadParams):
-    originals: dict[str, Digest] = {}
+    originals: dict[str, Digest] = Field(default_factory=dict)
     """Of candidates in files of this machine: what the files hold."""
 
     def as_json(self) -> dict[str, Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from susx.activity import doing
 from susx.errors import DamagedArtefact, SourceChanged, StoreError, SusxError, is_full
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Done
@@ -126,7 +128,8 @@ def execute(stage: Stage, job: Job, store: ArtefactStore) -> Outcome:
         try:
             counts = _from_shared(stage, job, store, work)
             if counts is None:
-                counts = stage.run(job, store, work)
+                with doing(job.subject) if job.subject else contextlib.nullcontext():
+                    counts = stage.run(job, store, work)
                 check_unchanged(job, stage.outside)
         except BaseException as error:
             if not stage.resumable or isinstance(error, SourceChanged):

@@ -87,11 +87,13 @@ class Life:
         )  # fmt: skip
 
     def draw(self, name: str, texture: str, domain: str, number: int) -> None:
+        """Write a texture as a picture of one's own."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(render(texture, domain, "train", number)).save(path)
+        Image.fromarray(render(texture, domain, "test" if domain == "camera" else "train", number)).save(path)
 
     def write_labels(self) -> None:
+        """Write the table of labels, in some order."""
         lines = [
             f"target/{name}/{number}.png,{name},{'val' if number < 2 else 'test'}"
             for name in self.world.description["classes"]
@@ -101,6 +103,7 @@ class Life:
         (self.folder / "labels.csv").write_text("\n".join(["path,class,split", *lines]) + "\n")
 
     def write_sentences(self, changed: str = "") -> None:
+        """Write sentences of all classes, those of one with another number."""
         sentences = {
             name: [f"{name} is a texture{'' if name != changed else self.choice.randint(0, 99)}."]
             for name in (*CLASSES, *SPARE)
@@ -110,16 +113,18 @@ class Life:
     # ------------------------------------------------------------- what people want
 
     def classes(self) -> None:
+        """Want other classes, in some order."""
         names = self.choice.sample([*CLASSES, *SPARE], self.choice.choice([3, 4, 5]))
         self.world.write(classes=names)
         self.write_labels()
 
     def settings(self) -> None:
+        """Change one setting."""
         self.world.change(
             self.choice.choice(
                 [
-                    "methods={zero_shot: {}, tip_x: {alpha: %.3f}}" % self.choice.uniform(1, 9),
-                    "curation.min_similarity=%.2f" % self.choice.uniform(0, 0.4),
+                    f"methods={{zero_shot: {{}}, tip_x: {{alpha: {self.choice.uniform(1, 9):.3f}}}}}",
+                    f"curation.min_similarity={self.choice.uniform(0, 0.4):.2f}",
                     f"curation.duplicate_rule={self.choice.choice(['both', 'either', 'hash', 'embedding'])}",
                     f"curation.balance={self.choice.choice(['none', 'truncate'])}",
                     f"retrieval.over_fetch={self.choice.choice([1, 2, 3])}",
@@ -130,12 +135,14 @@ class Life:
         )
 
     def options(self) -> None:
+        """Change how many, from where, and by which sentences."""
         self.world.change(
             per_class=self.choice.choice([1, 2, 3]), seed=self.choice.choice([0, 7]),
             mode=self.choice.choice(["retrieve", "retrieve", "generate,retrieve"]), prompts=self.choice.choice(["photo", "cupl"]),
         )  # fmt: skip
 
     def words(self) -> None:
+        """Change the prompt of all classes, and the title that nothing depends on."""
         self.world.write(
             photo_prompt=f"{{}} texture {self.choice.randint(0, 99)}.", title=str(self.choice.random())
         )
@@ -143,18 +150,22 @@ class Life:
     # ----------------------------------------------------------- what happens to sources
 
     def sentences(self) -> None:
+        """Change a sentence of one class."""
         self.write_sentences(self.choice.choice(CLASSES))
 
     def labels(self) -> None:
+        """Put the table into another order."""
         self.write_labels()
 
     def target_picture(self) -> None:
+        """Put another picture in the place of a labelled one."""
         name = self.choice.choice(CLASSES)
         self.draw(
             f"target/{name}/{self.choice.randint(0, 3)}.png", name, "camera", self.choice.randint(5, 99)
         )
 
     def example(self) -> None:
+        """Change, add or remove a picture of one's own."""
         path = self.folder / "examples" / "dotted" / f"{self.choice.randint(0, 2)}.png"
         if path.exists() and self.choice.random() < 0.4:
             path.unlink()
@@ -168,10 +179,12 @@ class Life:
         self.draw("examples/dotted/kept.png", "dotted", "web", 50)
 
     def pool_picture(self) -> None:
+        """Put another picture in the place of one that the index names, with its time."""
         pictures = sorted((self.folder / "index" / "pics").iterdir())
         replace(self.choice.choice(pictures), self.choice.choice(pictures).read_bytes())
 
     def pool_rows(self) -> None:
+        """Give every row of the index the picture of another."""
         (file,) = (self.folder / "index" / "metadata").glob("*.parquet")
         table = pq.read_table(file)
         file.unlink()
@@ -183,6 +196,7 @@ class Life:
     # ------------------------------------------------------- what happens to the store
 
     def damage(self) -> None:
+        """Alter, cut or remove a file of an artefact."""
         files = sorted(path for path in (self.world.store.root / "artefacts").rglob("*") if path.is_file())
         path = self.choice.choice(files)
         data = path.read_bytes()
@@ -196,25 +210,31 @@ class Life:
             path.unlink()
 
     def slots(self) -> None:
+        """Forget why things were made."""
         for path in self.choice.sample(sorted((self.world.store.root / "slots").rglob("*.json")), 3):
             path.unlink()
 
     def garbage(self) -> None:
+        """Clean, as strictly as can be or as people do."""
         collect(self.world.store, keep_seconds=self.choice.choice([-10.0, 3600.0]), delete=True)
 
     def verify(self) -> None:
+        """Look for damage, which takes it out."""
         list(damaged(self.world.store))
 
     def moved(self) -> None:
+        """Move the store."""
         target = f"{self.world.options.store}+"
         shutil.move(self.world.options.store, target)
         self.world.change(store=target)
 
     def new_process(self) -> None:
+        """Forget what a process remembers."""
         for memo in (retrieval._backend, generate._pipeline, encoder._load):
             memo.cache_clear()
 
     def killed(self) -> None:
+        """Change a setting, and die in the middle of the build."""
         executor = Dying(self.world.store)
         executor.left = self.choice.randint(0, 20)
         self.settings()
@@ -241,7 +261,8 @@ class Life:
             not in {"report", "download"}  # these say when, and what was asked on the way
         }
         metrics = json.loads((self.world.store.folder(self.world.result.report) / "metrics.json").read_text())
-        return {**refs, ("rows", ""): json.dumps(metrics["rows"], sort_keys=True)}
+        shown = ("methods", "words", "confusions", "confusion_matrix", "counts")
+        return refs | {("report", name): json.dumps(metrics[name], sort_keys=True) for name in shown}
 
     def same_from_nothing(self, after: str) -> None:
         """An empty store gives the same artefacts."""

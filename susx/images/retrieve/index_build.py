@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from susx.activity import doing
 from susx.config import DownloadConfig
 from susx.errors import ConfigError, RetrievalError
 from susx.features.remembered import RememberedFeatures
@@ -100,7 +101,8 @@ def build_index(
     build = folder / ".build"
     build.mkdir(exist_ok=True)
     with FileLock(folder / ".lock"):
-        items, rejected, source = _gather(folder, images, urls, tars, config)
+        with doing("gather the images of the index"):
+            items, rejected, source = _gather(folder, images, urls, tars, config)
         stamps = "\n".join([encoder.digest, *(item.stamp() for item in items)])
         inputs = hashlib.sha256(stamps.encode()).hexdigest()
         current = IndexManifest.read(folder)
@@ -164,7 +166,8 @@ def _run_tool(
         "batch_size": encoder.batch_size, **model,
         "remembered": remembered and [str(remembered.store.absolute()), remembered.encoder, remembered.precision],
     }  # fmt: skip
-    status, log = run_worker("susx.images.retrieve.index_worker", job, build)
+    with doing(f"build the index of {len(items):,} images"):
+        status, log = run_worker("susx.images.retrieve.index_worker", job, build)
     if status:
         tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-10:]
         raise RetrievalError(

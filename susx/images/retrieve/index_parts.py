@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from susx.activity import doing
 from susx.features.remembered import RememberedFeatures
 from susx.image_files import FORMATS, BadImage, ImageLimits, open_image, save_upright
 from susx.images.retrieve.index_items import IndexItem
@@ -74,13 +75,15 @@ def build_parts(
         remember: whether what is encoded is added to them.
     """
     done: list[PartResult] = []
-    for number, items in enumerate(parts):
-        stamps = "\n".join([encoder_digest, *(item.stamp() for item in items)])
-        folder = build / f"part-{number:05d}-{hashlib.sha256(stamps.encode()).hexdigest()[:16]}"
-        if not folder.is_dir():
-            _build(items, folder, limits, embed, remembered, remember=remember)
-            logger.info("part %d of %d of the index is done", number + 1, len(parts))
-        done.append(PartResult(folder))
+    with doing("images of the index", sum(map(len, parts))) as advance:
+        for number, items in enumerate(parts):
+            stamps = "\n".join([encoder_digest, *(item.stamp() for item in items)])
+            folder = build / f"part-{number:05d}-{hashlib.sha256(stamps.encode()).hexdigest()[:16]}"
+            if not folder.is_dir():
+                _build(items, folder, limits, embed, remembered, remember=remember)
+                logger.info("part %d of %d of the index is done", number + 1, len(parts))
+            done.append(PartResult(folder))
+            advance(len(items))
     return done
 
 

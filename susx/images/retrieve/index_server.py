@@ -19,6 +19,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+from susx.activity import at_rest
 from susx.errors import ConfigError
 from susx.image_files import BadImage, open_image
 from susx.images.retrieve.backends.metadata import IndexMetadata
@@ -76,6 +77,7 @@ def serve(job: dict[str, Any]) -> None:
             if manifest is not None:
                 values = {"encoder": manifest.encoder, "digest": manifest.digest, "rows": manifest.rows}
                 self.add_url_rule(f"/{MANIFEST_PATH}", "susx_index", lambda: values)
+            at_rest()
             super().run(host=job["host"], port=job["port"], **options)
 
     clip_back.Flask = Server  # type: ignore[attr-defined]
