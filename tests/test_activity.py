@@ -14,8 +14,8 @@ from susx import activity
 from susx.activity import Telling, at_rest, doing, sentence
 from susx.cli import main
 from susx.demo.textures import render
+from susx.features.feature_folder import write_features
 from susx.features.feature_set import FeatureSet, Split
-from susx.features.files import write_features
 
 
 @pytest.fixture(autouse=True)

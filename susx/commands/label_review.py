@@ -27,7 +27,7 @@ def review(
     import webbrowser
 
     from susx.activity import at_rest
-    from susx.labelling.result import LabelResult
+    from susx.labelling.label_result import LabelResult
     from susx.labelling.review.serving import ReviewServer
     from susx.printable import for_terminal
 
