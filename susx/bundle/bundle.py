@@ -97,6 +97,10 @@ class Bundle(Answering):
             return Features({"features": np.zeros((0, self.stored.description.encoder.dim), np.float32)})
         return Features({name: np.concatenate(rows) for name, rows in outputs.items()})
 
+    def encode_images(self, images: Iterable[Any]) -> Float32[np.ndarray, "query dim"]:
+        """Return unit rows of pictures, or of what ``prepare`` made of them."""
+        return self.encode(images).pooled
+
     def logits(self, features: Any) -> Float32[np.ndarray, "query classes"]:
         """Return the method's scores of what ``encode`` gave."""
         inputs = {one.name: features.by_name[one.name] for one in self.stored.head.get_inputs()}

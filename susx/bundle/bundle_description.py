@@ -30,7 +30,7 @@ JSON = "bundle.json"
 
 FileName = Literal[
     "image.onnx", "image.onnx.data", "head.onnx", "classes.npy", "support.npy", "support.jsonl", "text.onnx", "text.onnx.data",
-    "tokenizer.json",
+    "tokenizer.json", "folder.npz",
 ]  # fmt: skip
 
 FILES: Final = frozenset(FileName.__args__)  # type: ignore[attr-defined]

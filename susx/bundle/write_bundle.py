@@ -24,8 +24,7 @@ from susx.bundle.bundle_description import (
     Rejected,
     TextFacts,
 )
-from susx.bundle.bundle_folder import read_bundle
-from susx.bundle.check_pictures import drawn_pictures
+from susx.bundle.folder_fit import FILE, write_fit
 from susx.bundle.lost import drawn_to_compare, make_smaller
 from susx.bundle.names import SENTENCE, encode_sentences
 from susx.bundle.pixel_rule import rule_of
@@ -134,6 +133,7 @@ def _write(classifier: Classifier, folder: Path, text: bool) -> TextFacts | None
     if stored.support is not None and len(stored.support):
         np.save(folder / "support.npy", _table(stored.support))
         (folder / "support.jsonl").write_bytes(encode_rows(row.shared() for row in stored.rows))
+        write_fit(stored, folder / FILE)
     facts = None
     if text:
         facts = write_tokenizer(encoder, folder / "tokenizer.json", stored.facts.class_names)

@@ -203,6 +203,18 @@ IDLE: tuple[Idle, ...] = (
             ("reject", "--reject 0.1", "of a bundle predict and serve take it"), ("text_only", "--text-only", "it goes with --format open_clip_head"),
         )
     ),
+    *(
+        Idle(("label folder",), name, lambda line: line["bundle"] is not None, why, f"photos --bundle b {value}")
+        for why, values in {
+            "the classes and what is known of them are the bundle's": {
+                "classes": "--classes c.txt", "names": "--names cat,dog", "profile": "--profile demo", "pool": "--pool p", "no_pool": "--no-pool",
+                "prompts": "--prompts photo", "settings": "--set seed=3",
+            },
+            "nothing is kept of a folder that a bundle labels": {"store": "--store s"},
+            "labels of a bundle are sorted by susx label sort": {"copy_to": "--copy-to d", "link_to": "--link-to d", "yes": "--yes"},
+        }.items()
+        for name, value in values.items()
+    ),
     Idle(("predict",), "sentence", lambda line: line["names"] is None, "it goes with --names", "a.png --bundle b --sentence x"),
     Idle(
         ("serve",), "max_bytes", lambda line: line["max_bytes"] > line["max_bytes_in_flight"],

@@ -8,7 +8,7 @@ from susx.errors import ConfigError
 
 __all__ = ["LIGHT", "require_build"]
 
-LIGHT = frozenset({"predict", "serve", "push", "pull"})
+LIGHT = frozenset({"predict", "serve", "label", "push", "pull"})
 """Commands that work on bundles with the light installation; they ask for more themselves where they are given something else."""
 
 _BUILD = ("torch", "open_clip", "pandas", "prefect")

@@ -12,12 +12,14 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
+from susx.commands.extras import require_build
 from susx.commands.label_sort import CopyTo, LinkTo, Yes, sort_into, target_of
+from susx.commands.label_summary import plain, print_summary
+from susx.commands.runtime import BundleFolder
 from susx.errors import ConfigError
 from susx.pipeline.options import STORE
 
 if TYPE_CHECKING:
-    from susx.labelling import LabelResult
     from susx.pipeline.label_plan import LabelPlan
     from susx.pipeline.stage import Stage
     from susx.store import ArtefactStore, Job, Ref
@@ -55,6 +57,7 @@ class _FolderOr(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         function: Any = label
         if cmd_name in _OTHERS and importlib.util.find_spec(_OTHERS[cmd_name][0]):
+            require_build(f"susx label {cmd_name}")
             module, name = _OTHERS[cmd_name]
             function = getattr(importlib.import_module(module), name)
         elif cmd_name != _FOLDER:
@@ -109,8 +112,15 @@ def label(
     link_to: LinkTo = None,
     yes: Yes = False,
     report: Annotated[bool, typer.Option(help="Write report.html, the page with pictures.")] = True,
+    bundle: BundleFolder = None,
 ) -> None:
-    """Label a folder of photographs. Photographs are encoded once: a second run, other names and corrections take seconds."""
+    """Label a folder of photographs. Photographs are encoded once: a second run, other names and corrections take seconds. With --bundle the classes are the bundle's, no torch is needed, and nothing is kept between runs."""
+    if bundle is not None:
+        from susx.commands.label_bundle import label_by_bundle
+
+        label_by_bundle(bundle, folder, out, corrections, report=report)
+        return
+    require_build("susx label", "With a bundle (--bundle DIR) it needs none of them.")
     from susx.commands.console import output
     from susx.pipeline.label_graph import label_folder
     from susx.pipeline.label_options import LabelOptions
@@ -132,12 +142,13 @@ def label(
     plan = plan_label(options, opened)
     _banner(console, plan)
     result = label_folder(plan, _Showing(opened, console)).write(plan.out)
-    _summary(console, result)
+    columns = {name: result.frame[name].to_numpy() for name in ("label", "probability", "said", "group")}
+    print_summary(console, result.record, columns, result.folder)
     if report:
         from susx.labelling.label_report import write_page
 
         page = write_page(result)
-        console.print(f"Report: [bold]{_plain(page)}[/]", soft_wrap=True)
+        console.print(f"Report: [bold]{plain(page)}[/]", soft_wrap=True)
     if target is not None:
         sort_into(result, copy_to, link_to, least=0.0, yes=yes)
 
@@ -187,60 +198,10 @@ def _banner(console: Console, plan: LabelPlan) -> None:
 
     build, folder = plan.build, plan.folder
     console.print(
-        f"[bold]susx[/] label {_plain(folder.path)}: {len(folder.photos)} photographs, {len(build.classes)} classes, profile "
-        f"{_plain(build.profile.name)}, {f'pool {_plain(plan.pool)}' if plan.pool else 'no pool'}",
+        f"[bold]susx[/] label {plain(folder.path)}: {len(folder.photos)} photographs, {len(build.classes)} classes, profile "
+        f"{plain(build.profile.name)}, {f'pool {plain(plan.pool)}' if plan.pool else 'no pool'}",
         soft_wrap=True,
     )  # fmt: skip
     print_toy(console, build)
     for note in build.notes:
-        console.print(f"[yellow]{_plain(note)}[/]", soft_wrap=True)
-
-
-def _summary(console: Console, result: LabelResult) -> None:
-    from susx.commands.terminal_table import Column, print_table
-
-    frame = result.frame
-    counts = frame["label"].value_counts()
-    columns = [Column("class", "name")]
-    columns += [Column(name, "number") for name in ("images", "mean probability", "said by people")]
-    rows = []
-    shown = [name for name in (*result.classes, "") if name in counts.index]
-    for name in sorted(shown, key=lambda name: -counts[name])[:_MOST_CLASSES]:
-        of = frame[frame["label"] == name]
-        by_people = int(of["said"].sum())
-        title = _plain(name) if name else "(none of these)"
-        rows.append([title, str(len(of)), f"{of['probability'].mean():.2f}", str(by_people or "")])
-    print_table(console, "Labels", columns, rows)
-    if len(shown) > _MOST_CLASSES:
-        console.print(f"{len(shown) - _MOST_CLASSES} more classes are in the table.")
-    empty = [name for name in result.classes if name not in counts.index]
-    if empty:
-        some = ", ".join(empty[:5]) + (" ..." if len(empty) > 5 else "")
-        console.print(
-            f"No image was given to {len(empty)} of the {len(result.classes)} classes: {_plain(some)}",
-            soft_wrap=True,
-        )
-    if result.record.left_out:
-        counted = ", ".join(f"{count} {reason}" for reason, count in sorted(result.record.left_out.items()))
-        console.print(
-            f"[yellow]Left out: {_plain(counted)}; left_out.csv names the files.[/]", soft_wrap=True
-        )
-    twins = len(frame) - int(frame["group"].nunique())
-    if twins:
-        console.print(f"{twins} images are near-duplicates of others and share their labels.")
-    record = result.record
-    if record.estimated_accuracy is not None:
-        console.print(
-            f"Estimated accuracy: {100 * record.estimated_accuracy:.0f} % ({100 * record.estimated_low:.0f} to "
-            f"{100 * record.estimated_high:.0f}), from the fit alone and no promise; 'susx label audit' promises."
-        )
-    console.print(f"Labels: [bold]{_plain(result.folder)}[/]", soft_wrap=True)
-
-
-_MOST_CLASSES = 40
-
-
-def _plain(value: object) -> str:
-    from susx.commands.console import escape
-
-    return escape(str(value))
+        console.print(f"[yellow]{plain(note)}[/]", soft_wrap=True)

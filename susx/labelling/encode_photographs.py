@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -20,11 +20,8 @@ from susx.types import Digest
 
 if TYPE_CHECKING:
     from PIL import Image
-    from torch import Tensor
 
-    from susx.features.encoder import Encoder
-
-__all__ = ["Encoded", "Photo", "encode_photos", "hash_photos"]
+__all__ = ["Encoded", "Encodes", "Photo", "encode_photos", "hash_photos", "no_hash"]
 
 CHANGED = "changed while the folder was read"
 GONE = "gone while the folder was read"
@@ -58,7 +55,33 @@ class Encoded:
     reasons: dict[Digest, str]
 
 
-def encode_photos(encoder: Encoder, photos: Sequence[Photo]) -> Iterator[Encoded]:
+@runtime_checkable
+class Encodes(Protocol):
+    """What turns pictures into rows: an encoder, or a bundle."""
+
+    @property
+    def batch_size(self) -> int:
+        """Images encoded at once."""
+
+    @property
+    def workers(self) -> int:
+        """Threads that decode."""
+
+    def prepare(self, image: Image.Image) -> Any:
+        """Return its input for a picture."""
+
+    def encode_images(self, images: Iterable[Any]) -> Any:
+        """Return unit rows of such inputs, as numpy can read them."""
+
+
+def no_hash(image: Image.Image) -> str:
+    """Return no perceptual hash: images are then compared by their features."""
+    return ""
+
+
+def encode_photos(
+    encoder: Encodes, photos: Sequence[Photo], hash_of: Callable[[Image.Image], str] = perceptual_hash
+) -> Iterator[Encoded]:
     """Yield photographs block by block, in their order. Nothing that a file holds ends it.
 
     Threads decode ahead of the encoder; photographs are scaled to its input where they are decoded, so that only as many are held
@@ -66,17 +89,17 @@ def encode_photos(encoder: Encoder, photos: Sequence[Photo]) -> Iterator[Encoded
     """
     workers = max(2, encoder.workers)
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        stream = _prepared(pool, photos, encoder, ahead=encoder.batch_size + 4 * workers)
+        stream = _prepared(pool, photos, encoder, hash_of, ahead=encoder.batch_size + 4 * workers)
         for _ in range(0, len(photos), _BLOCK):
             yield _block(encoder, islice(stream, _BLOCK))
 
 
-def _block(encoder: Encoder, stream: Iterable[tuple[Photo, tuple[Tensor, str] | str]]) -> Encoded:
+def _block(encoder: Encodes, stream: Iterable[tuple[Photo, tuple[Any, str] | str]]) -> Encoded:
     digests: list[Digest] = []
     hashes: list[str] = []
     reasons: dict[Digest, str] = {}
 
-    def readable() -> Iterator[Tensor]:
+    def readable() -> Iterator[Any]:
         # The encoder pulls its inputs as it needs them; photographs that cannot be used are noted in passing.
         for photo, prepared in stream:
             if isinstance(prepared, str):
@@ -86,16 +109,20 @@ def _block(encoder: Encoder, stream: Iterable[tuple[Photo, tuple[Tensor, str] | 
                 hashes.append(prepared[1])
                 yield prepared[0]
 
-    rows = encoder.encode_images(readable())
-    return Encoded(tuple(digests), rows.numpy(), tuple(hashes), reasons)
+    rows = np.asarray(encoder.encode_images(readable()))
+    return Encoded(tuple(digests), rows, tuple(hashes), reasons)
 
 
 def _prepared(
-    pool: ThreadPoolExecutor, photos: Iterable[Photo], encoder: Encoder, ahead: int
-) -> Iterator[tuple[Photo, tuple[Tensor, str] | str]]:
-    waiting: deque[tuple[Photo, Future[tuple[Tensor, str] | str]]] = deque()
+    pool: ThreadPoolExecutor,
+    photos: Iterable[Photo],
+    encoder: Encodes,
+    hash_of: Callable[[Image.Image], str],
+    ahead: int,
+) -> Iterator[tuple[Photo, tuple[Any, str] | str]]:
+    waiting: deque[tuple[Photo, Future[tuple[Any, str] | str]]] = deque()
     for photo in photos:
-        waiting.append((photo, pool.submit(_prepare, photo, encoder)))
+        waiting.append((photo, pool.submit(_prepare, photo, encoder, hash_of)))
         if len(waiting) > ahead:
             first, future = waiting.popleft()
             yield first, future.result()
@@ -103,10 +130,10 @@ def _prepared(
         yield first, future.result()
 
 
-def _prepare(photo: Photo, encoder: Encoder) -> tuple[Tensor, str] | str:
+def _prepare(photo: Photo, encoder: Encodes, hash_of: Callable[[Image.Image], str]) -> tuple[Any, str] | str:
     """Return the encoder's input and the perceptual hash, or the reason why there is none."""
     image = _decoded(photo)
-    return image if isinstance(image, str) else (encoder.prepare(image), perceptual_hash(image))
+    return image if isinstance(image, str) else (encoder.prepare(image), hash_of(image))
 
 
 def _decoded(photo: Photo) -> Image.Image | str:

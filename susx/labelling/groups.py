@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int64
 
-from susx.images.support.duplicates import Likeness, NearRule, first_duplicates
+from susx.images.duplicates import Likeness, NearRule, first_duplicates
 
 __all__ = ["near_groups"]
 
@@ -26,7 +25,7 @@ def near_groups(
         features: unit rows.
         rule: when two are near-duplicates.
     """
-    first = first_duplicates(Likeness.of(hashes, torch.from_numpy(features)), rule)
+    first = first_duplicates(Likeness.of(hashes, features), rule)
     begins = [at if first_row < 0 else first_row for at, first_row in enumerate(first)]
     number = {first_row: at for at, first_row in enumerate(dict.fromkeys(begins))}
     return np.array([number[first_row] for first_row in begins], dtype=np.int64)

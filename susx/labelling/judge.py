@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int64
 
 from susx.labelling.label_table import checked
+from susx.methods.functional.arrays import like
 from susx.methods.functional.folder_accuracy import AccuracyEstimate, estimated_accuracy
 from susx.methods.functional.folder_prototypes import NONE_OF_THESE, UNSAID, InductiveFit, label_folder
 from susx.types import Digest
@@ -18,7 +18,7 @@ from susx.types import Digest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METHOD", "VERSION", "Answers", "Judged", "answers", "label_images"]
+__all__ = ["METHOD", "VERSION", "Answers", "Judged", "answers", "label_columns", "label_images"]
 
 METHOD = "folder_prototypes"
 
@@ -82,17 +82,30 @@ def label_images(
         classes: class names.
         said: digest -> what a person said of it, "" for none of these.
     """
-    class_names = np.array(tuple(classes)[: len(model.text)], dtype=object)
-    digests, first, back = np.unique(
-        images["digest"].to_numpy(dtype=object).astype(str), return_index=True, return_inverse=True
+    columns, estimate = label_columns(
+        model, features, images["digest"].to_numpy(dtype=object), images["group"].to_numpy(), classes, said
     )
-    groups = images["group"].to_numpy()[first]
+    return Judged(checked(images[["path", "digest", "group"]].assign(**columns)), estimate)
+
+
+def label_columns(
+    model: InductiveFit,
+    features: Float32[np.ndarray, "query dim"],
+    digest: np.ndarray,
+    group: np.ndarray,
+    classes: Sequence[str],
+    said: Mapping[Digest, str],
+) -> tuple[dict[str, np.ndarray], AccuracyEstimate]:
+    """Return the columns of the table that judging fills, and the estimate; see :func:`label_images`."""
+    class_names = np.array(tuple(classes)[: len(model.text)], dtype=object)
+    digests, first, back = np.unique(digest.astype(str), return_index=True, return_inverse=True)
+    groups = group[first]
     answered = answers(digests.tolist(), groups.tolist(), class_names.tolist(), said)
     fitted = label_folder(
-        model, torch.from_numpy(features[first]), corrections=torch.from_numpy(answered.classes),
-        groups=torch.from_numpy(groups),
-    )  # fmt: skip
-    probabilities, outside = fitted.probabilities.double().numpy(), fitted.none_of_these.double().numpy()
+        model, like(features[first], model.text), corrections=answered.classes, groups=groups
+    )
+    probabilities = np.asarray(fitted.probabilities, dtype=np.float64)
+    outside = np.asarray(fitted.none_of_these, dtype=np.float64)
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
     rows = np.arange(len(order))
     best, second = class_names[order[:, 0]], np.full(len(rows), "", dtype=object)
@@ -103,13 +116,15 @@ def label_images(
     label = np.array(
         [best[at] if name is None else name for at, name in enumerate(answered.labels)], dtype=object
     )
-    frame = images[["path", "digest", "group"]].assign(
-        label=label[back],
-        probability=np.where(is_said, 1.0, probabilities[rows, order[:, 0]])[back],
-        second=np.where(is_said & (label != best), best, second)[back],
-        second_probability=np.where(is_said, 0.0, after)[back],
-        none_of_these=np.where(is_said, label == "", outside).astype(float)[back],
-        said=is_said[back],
-    )
-    frame["margin"] = frame["probability"] - frame["second_probability"]
-    return Judged(checked(frame), estimated_accuracy(fitted))
+    probability = np.where(is_said, 1.0, probabilities[rows, order[:, 0]])[back]
+    second_probability = np.where(is_said, 0.0, after)[back]
+    columns = {
+        "label": label[back],
+        "probability": probability,
+        "second": np.where(is_said & (label != best), best, second)[back],
+        "second_probability": second_probability,
+        "margin": probability - second_probability,
+        "none_of_these": np.where(is_said, label == "", outside).astype(float)[back],
+        "said": is_said[back],
+    }
+    return columns, estimated_accuracy(fitted)

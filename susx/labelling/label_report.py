@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from susx.errors import StoreError
-from susx.evaluation.interval import bootstrap_interval
+from susx.labelling.label_record import LabelRecord
+from susx.labelling.label_table import COLUMNS
 from susx.printable import for_terminal
-from susx.report.gallery import Tile
-from susx.report.report_page import environment, toy_words
-from susx.report.thumbnails import Thumbnail, thumbnail
+from susx.report.environment import environment, toy_words
+from susx.report.thumbnails import Thumbnail, Tile, thumbnail
 from susx.store import write_atomically
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from susx.labelling.label_result import LabelResult
 
-__all__ = ["PAGE", "render_page", "write_page"]
+__all__ = ["PAGE", "render_columns", "render_page", "write_page"]
+
+Columns: TypeAlias = Mapping[str, np.ndarray]
 
 PAGE = "report.html"
 
@@ -88,18 +88,50 @@ def write_page(result: LabelResult) -> Path:
 
 def render_page(result: LabelResult) -> str:
     """Return the whole page; it asks the network for nothing."""
-    frame, record = result.frame, result.record
-    shown = frame.drop_duplicates("group")
-    names = [name for name in (*record.classes, "") if (frame["label"] == name).any()]
-    per_end = max(1, min(_PER_END, _MOST_TILES // max(1, 2 * len(names))))
-    ends = {name: _ends(shown[shown["label"] == name], per_end) for name in names}
-    outsiders = (
-        shown[~shown["said"]].sort_values("none_of_these", ascending=False, kind="stable").head(3 * _PER_END)
-    )
+    from susx.evaluation.interval import bootstrap_interval
+
+    columns = {name: result.frame[name].to_numpy() for name in COLUMNS}
     groups = _groups(result)
+    proposals = [_proposals(result, group) for group in groups]
+    return render_columns(
+        result.record,
+        columns,
+        result.left_out,
+        groups=groups,
+        proposals=proposals,
+        interval=bootstrap_interval,
+    )
+
+
+def render_columns(
+    record: LabelRecord,
+    columns: Columns,
+    left_out: Mapping[str, str],
+    *,
+    groups: Sequence[Sequence[int]] = (),
+    proposals: Sequence[tuple[str, ...]] = (),
+    interval: Callable[[int, int], tuple[float, float]] | None = None,
+) -> str:
+    """Return the page of a table, needing neither pandas nor scipy.
+
+    Args:
+        record: what holds for all labels.
+        columns: of the table (``table.COLUMNS``), as arrays.
+        left_out: path -> reason of each file that is no row.
+        groups: places of images that no name explains.
+        proposals: of each group, what it may be.
+        interval: (count, n) -> ends of the share's interval; None shows none.
+    """
+    images, label = len(columns["label"]), columns["label"]
+    shown = np.sort(np.unique(columns["group"], return_index=True)[1])
+    names = [name for name in (*record.classes, "") if (label == name).any()]
+    per_end = max(1, min(_PER_END, _MOST_TILES // max(1, 2 * len(names))))
+    ends = {name: _ends(columns, shown[label[shown] == name], per_end) for name in names}
+    unsaid = shown[~columns["said"][shown]]
+    outsiders = unsaid[np.argsort(-columns["none_of_these"][unsaid], kind="stable")][: 3 * _PER_END].tolist()
     wanted = [at for pair in ends.values() for end in pair for at in end]
-    wanted += [*outsiders.index, *(at for group in groups for at in group[:_PER_END])]
-    tiles = _tiles(result, list(dict.fromkeys(int(at) for at in wanted)))
+    wanted += [*outsiders, *(at for group in groups for at in group[:_PER_END])]
+    tiles = _tiles(record, columns, list(dict.fromkeys(wanted)))
     return (
         environment()
         .get_template("labels.html.j2")
@@ -107,25 +139,27 @@ def render_page(result: LabelResult) -> str:
             record=record,
             title=for_terminal(Path(record.folder).name or record.folder),
             toy=toy_words() if record.toy else "",
-            images=len(frame),
-            duplicates=len(frame) - len(shown),
-            said=int(frame["said"].sum()),
-            classes=[_class_part(frame, name, ends[name], tiles) for name in names],
+            images=images,
+            duplicates=images - len(shown),
+            said=int(columns["said"].sum()),
+            intervals=interval is not None,
+            classes=[_class_part(columns, name, ends[name], tiles, interval) for name in names],
             empty=[name for name in record.classes if name not in names],
-            bins=_histogram(frame),
-            outsiders=[tiles[int(at)] for at in outsiders.index],
+            bins=_histogram(columns),
+            outsiders=[tiles[at] for at in outsiders],
             groups=[
-                Group(len(group), tuple(tiles[at] for at in group[:_PER_END]), _proposals(result, group))
-                for group in groups
+                Group(len(group), tuple(tiles[at] for at in group[:_PER_END]), words)
+                for group, words in zip(groups, proposals, strict=True)
             ],
             left_out=sorted(record.left_out.items()),
         )
     )
 
 
-def _ends(rows: pd.DataFrame, most: int) -> tuple[list[int], list[int]]:
+def _ends(columns: Columns, places: np.ndarray, most: int) -> tuple[list[int], list[int]]:
     """Return the places of the surest images and of the most doubtful of the rest."""
-    order = rows.sort_values(["probability", "margin"], ascending=False, kind="stable").index.tolist()
+    keys = (-columns["margin"][places], -columns["probability"][places])  # the last one counts first
+    order = places[np.lexsort(keys)].tolist()
     sure = order[: min(most, (len(order) + 1) // 2)]
     doubtful = order[len(sure) :][::-1][:most]
     return sure, doubtful
@@ -143,18 +177,17 @@ def _proposals(result: LabelResult, group: Sequence[int]) -> tuple[str, ...]:
     return tuple(for_terminal(caption) for caption in next(filter(None, proposals), ()))
 
 
-def _tiles(result: LabelResult, places: Sequence[int]) -> dict[int, Tile]:
-    frame = result.frame
-
+def _tiles(record: LabelRecord, columns: Columns, places: Sequence[int]) -> dict[int, Tile]:
     def picture(at: int) -> Thumbnail | None:
-        return thumbnail(result.image(frame["path"][at]), _SIDE)
+        return thumbnail(Path(record.folder) / columns["path"][at], _SIDE)
 
     with ThreadPoolExecutor(4) as pool:
         pictures = list(pool.map(picture, places))
-    return {at: _tile(frame.loc[at].to_dict(), shown) for at, shown in zip(places, pictures, strict=True)}
+    rows = ({name: values[at] for name, values in columns.items()} for at in places)
+    return {at: _tile(row, shown) for at, row, shown in zip(places, rows, pictures, strict=True)}
 
 
-def _tile(row: Mapping[Hashable, Any], picture: Thumbnail | None) -> Tile:
+def _tile(row: Mapping[str, Any], picture: Thumbnail | None) -> Tile:
     label, path = row["label"] or "none of these", for_terminal(row["path"])
     facts = [
         ("label", label),
@@ -167,19 +200,24 @@ def _tile(row: Mapping[Hashable, Any], picture: Thumbnail | None) -> Tile:
 
 
 def _class_part(
-    frame: pd.DataFrame, name: str, ends: tuple[list[int], list[int]], tiles: dict[int, Tile]
+    columns: Columns,
+    name: str,
+    ends: tuple[list[int], list[int]],
+    tiles: dict[int, Tile],
+    interval: Callable[[int, int], tuple[float, float]] | None,
 ) -> ClassPart:
-    of = frame[frame["label"] == name]
-    low, high = bootstrap_interval(len(of), len(frame))
+    of = columns["label"] == name
+    count, images = int(of.sum()), len(of)
+    low, high = (0.0, 1.0) if interval is None else interval(count, images)
     sure, doubtful = ends
     return ClassPart(
-        name or "none of these", len(of), int(of["said"].sum()), len(of) / len(frame), low, high, float(of["probability"].mean()),
-        tuple(tiles[at] for at in sure), tuple(tiles[at] for at in doubtful),
+        name or "none of these", count, int(columns["said"][of].sum()), count / images, low, high,
+        float(columns["probability"][of].mean()), tuple(tiles[at] for at in sure), tuple(tiles[at] for at in doubtful),
     )  # fmt: skip
 
 
-def _histogram(frame: pd.DataFrame) -> list[Bin]:
-    values = frame.loc[~frame["said"], "probability"].to_numpy()
+def _histogram(columns: Columns) -> list[Bin]:
+    values = columns["probability"][~columns["said"]]
     counts, edges = np.histogram(values, bins=_BINS, range=(0.0, 1.0))
     most = max(1, int(counts.max()))
     return [

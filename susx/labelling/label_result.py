@@ -28,7 +28,6 @@ from susx.labelling import label_table
 from susx.labelling.label_record import LabelRecord
 from susx.printable import for_json
 from susx.store import open_store, write_atomically
-from susx.store.image_rows import ImageRows
 from susx.store.values import read_value, value_to_bytes
 from susx.types import Digest
 
@@ -107,6 +106,13 @@ class LabelResult:
         Raises:
             StoreError: the store no longer holds them all.
         """
+        from susx.store.image_rows import ImageRows
+
+        if not self.record.store:
+            raise StoreError(
+                "These labels were made from a bundle, which keeps no features of the photographs: they can be sorted, exported and audited. To "
+                f"look through them in the page, label the folder with a store: susx label {self.record.folder} --names ..."
+            )
         digests = [str(digest) for digest in self.frame["digest"]]
         store = open_store(self.record.store)
         encoded = ImageRows(store, self.record.encoder_digest, self.record.precision).look(digests)
@@ -164,9 +170,9 @@ class LabelResult:
         check_folder(folder)
         model = self.class_model()
         files = {
-            "labels.csv": label_table.as_csv(self.frame),
-            "labels.parquet": label_table.as_parquet(self.frame),
-            LEFT_OUT: _left_out(self.left_out),
+            "labels.csv": table.as_csv(self.frame),
+            "labels.parquet": table.as_parquet(self.frame),
+            LEFT_OUT: table.left_out_csv(self.left_out),
             PROPOSALS: for_json(json.dumps(dict(self.proposals), indent=0, ensure_ascii=False)).encode(),
             MODEL: value_to_bytes(model),
             TABLE: label_table.as_jsonl(self.frame),
@@ -196,14 +202,6 @@ def check_folder(folder: Path) -> None:
         raise InputError(
             f"{folder} is not empty and holds no labels. Give --out a folder that is new, empty, or an earlier result."
         )
-
-
-def _left_out(reasons: Mapping[str, str]) -> bytes:
-    import pandas as pd
-
-    rows = pd.DataFrame({"path": list(reasons), "reason": list(reasons.values())}, dtype=object)
-    data: bytes = rows.to_csv(index=False, lineterminator="\n").encode("utf-8", "surrogateescape")
-    return data
 
 
 def _read_left_out(path: Path) -> dict[str, str]:

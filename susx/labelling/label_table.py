@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from susx.errors import InputError
@@ -16,7 +17,17 @@ from susx.printable import for_cell, for_json
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "as_csv", "as_jsonl", "as_parquet", "checked", "from_jsonl"]
+__all__ = [
+    "COLUMNS",
+    "as_csv",
+    "as_jsonl",
+    "as_parquet",
+    "checked",
+    "csv_of",
+    "from_jsonl",
+    "jsonl_of",
+    "left_out_csv",
+]
 
 COLUMNS: dict[str, str] = {
     "path": "object",
@@ -56,7 +67,11 @@ def checked(frame: pd.DataFrame, name: str = "The table of labels") -> pd.DataFr
 
 def as_jsonl(frame: pd.DataFrame) -> bytes:
     """Return one JSON object a line."""
-    rows = frame.to_dict(orient="records")
+    return jsonl_of(frame.to_dict(orient="records"))
+
+
+def jsonl_of(rows: Iterable[Mapping[Any, Any]]) -> bytes:
+    """Return rows of Python's own values as one JSON object a line."""
     return "".join(for_json(json.dumps(_rounded(row), ensure_ascii=False)) + "\n" for row in rows).encode()
 
 
@@ -80,9 +95,25 @@ def from_jsonl(data: bytes, name: str) -> pd.DataFrame:
 
 def as_csv(frame: pd.DataFrame) -> bytes:
     """Return a CSV that no spreadsheet takes for formulas."""
+    return csv_of(frame.to_dict(orient="records"))
+
+
+def csv_of(rows: Iterable[Mapping[Any, Any]]) -> bytes:
+    """Return rows of Python's own values as such a CSV."""
     file = io.StringIO()
-    frame.map(for_cell).to_csv(file, index=False, lineterminator="\n", float_format=f"%.{_DIGITS}f")
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        cells = [for_cell(row[column]) for column in COLUMNS]
+        writer.writerow([f"{cell:.{_DIGITS}f}" if isinstance(cell, float) else cell for cell in cells])
     return file.getvalue().encode()
+
+
+def left_out_csv(reasons: Mapping[str, str]) -> bytes:
+    """Return path and reason of the files that are no row, as CSV; a path's bytes are those of the file's name."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows([("path", "reason"), *reasons.items()])
+    return file.getvalue().encode("utf-8", "surrogateescape")
 
 
 def as_parquet(frame: pd.DataFrame) -> bytes:

@@ -55,7 +55,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write how right the labels may be, and ``labels.jsonl``: one row per file's content, sorted by digest, with the digest in place of a path."""
     import pandas as pd
 
-    from susx.images.support.duplicates import NearRule
+    from susx.images.duplicates import NearRule
     from susx.labelling import judge
     from susx.labelling.groups import near_groups
     from susx.labelling.label_table import as_jsonl

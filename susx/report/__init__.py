@@ -1,23 +1,26 @@
 """The report of a run: one self-contained HTML page, ``metrics.json`` and ``metrics.parquet``."""
 
-from susx.report.figure_data import Bars, ClassChange, Curve, Histogram, Plane, Reliability
-from susx.report.metrics import read_metrics
-from susx.report.model import (
-    ClassCount,
-    ClassWords,
-    Confidence,
-    Confusion,
-    ImageSource,
-    MethodRow,
-    PublishedNumber,
-    QueryImage,
-    ReportData,
-    RunIdentity,
-    StageRow,
-    SupportImage,
-)
-from susx.report.published import published_for, published_numbers
-from susx.report.report_files import write_report
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from susx.report.figure_data import Bars, ClassChange, Curve, Histogram, Plane, Reliability
+    from susx.report.metrics import read_metrics
+    from susx.report.model import (
+        ClassCount,
+        ClassWords,
+        Confidence,
+        Confusion,
+        ImageSource,
+        MethodRow,
+        PublishedNumber,
+        QueryImage,
+        ReportData,
+        RunIdentity,
+        StageRow,
+        SupportImage,
+    )
+    from susx.report.published import published_for, published_numbers
+    from susx.report.report_files import write_report
 
 __all__ = [
     "Bars",
@@ -43,3 +46,44 @@ __all__ = [
     "read_metrics",
     "write_report",
 ]
+
+_PLACES = {
+    "figure_data": (
+        "Bars",
+        "ClassChange",
+        "Curve",
+        "Histogram",
+        "Plane",
+        "Reliability",
+    ),
+    "metrics": ("read_metrics",),
+    "model": (
+        "ClassCount",
+        "ClassWords",
+        "Confidence",
+        "Confusion",
+        "ImageSource",
+        "MethodRow",
+        "PublishedNumber",
+        "QueryImage",
+        "ReportData",
+        "RunIdentity",
+        "StageRow",
+        "SupportImage",
+    ),
+    "published": (
+        "published_for",
+        "published_numbers",
+    ),
+    "report_files": ("write_report",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # The page of a folder that was labelled from a bundle is written where there is no torch.
+    import importlib
+
+    place = next((module for module, names in _PLACES.items() if name in names), None)
+    if place is None:
+        raise AttributeError(f"module 'susx.report' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"susx.report.{place}"), name)

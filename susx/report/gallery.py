@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from susx.records import SupportRow
 from susx.report.model import ClassCount, Confusion, ReportData, SupportImage
-from susx.report.thumbnails import Thumbnail, budget_side, thumbnail
+from susx.report.thumbnails import Tile, budget_side, thumbnail
 
 __all__ = ["ClassView", "ConfusionView", "Tile", "confusion_views", "counted", "gallery"]
 
@@ -15,15 +15,6 @@ _MOST_TILES = 5000
 """Most support pictures on one page (2 to 3 kB each); more are counted, not drawn."""
 
 _CONFUSION_SIDE = 96
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One picture with its words: ``facts`` are the provenance shown on hover and focus."""
-
-    picture: Thumbnail | None
-    alt: str
-    facts: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeAlias
 
 from susx.evaluation.measure import Score
 from susx.methods.packaged import Packaged
 from susx.records import SupportRow
 from susx.report.figure_data import Bars, ClassChange, Curve, Histogram, Plane, Reliability
+from susx.report.thumbnails import ImageSource
 from susx.types import Digest
 
 __all__ = [
@@ -32,9 +31,6 @@ __all__ = [
     "StageRow",
     "SupportImage",
 ]
-
-ImageSource: TypeAlias = bytes | Path | None
-"""An encoded image (JPEG, PNG, WebP), the file it is in, or None when there never was one."""
 
 
 @dataclass(frozen=True)

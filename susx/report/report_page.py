@@ -6,32 +6,23 @@ import base64
 import gzip
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from susx.evaluation.calibration import FEWEST
 from susx.images.support.credits import Credit, citations, credits_of
+from susx.report.environment import environment, toy_words
 from susx.report.figures import figures
 from susx.report.gallery import confusion_views, gallery
 from susx.report.model import MethodRow, ReportData, StageRow
 
-__all__ = ["environment", "render", "toy_words"]
+__all__ = ["render"]
 
 _MOST_CREDITS = 5000
 """Lines of credits on the page; ``susx support credits`` lists all."""
 
 _LEAST_SURE = 12
 """Classes listed under "Confidence without labels"."""
-
-_TOY = (
-    "Embedded toy models: these numbers show that the pipeline works, they say nothing about real CLIP models. "
-    "They know procedural textures alone: for names of anything else the answers mean nothing. Their text tower names the textures "
-    "nearly as well as pictures show them, so that a support set has little to add. For real weights: susx profiles list, then for "
-    "instance susx build --profile clip-vit-b16."
-)
 
 
 def render(data: ReportData) -> str:
@@ -44,7 +35,7 @@ def render(data: ReportData) -> str:
             data=data,
             fewest=FEWEST,
             run=data.run,
-            banner=(data.run.banner or _TOY) if data.run.toy else "",
+            banner=(data.run.banner or toy_words()) if data.run.toy else "",
             headline=data.headline_row(),
             zero_shot=data.zero_shot_row(),
             methods=_method_views(data.methods),
@@ -61,27 +52,6 @@ def render(data: ReportData) -> str:
             specs={figure.key: json.loads(figure.spec) for figure in drawn},
         )
     )
-
-
-def environment() -> Environment:
-    """Return Jinja2 for the pages of this package: everything escaped, nothing undefined, numbers as the pages write them."""
-    made = Environment(
-        loader=PackageLoader("susx.report", "templates"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {
-        "duration": _duration, "pct": _pct, "points": _points, "pvalue": _p_value, "when": _when,
-        "words": _words, "sure": _sure, "capital": _capital,
-    }  # fmt: skip
-    return made
-
-
-def toy_words() -> str:
-    """Return what a page of a toy run says of itself."""
-    return _TOY
 
 
 @cache
@@ -151,50 +121,3 @@ def _stage_views(stages: Sequence[StageRow]) -> list[dict[str, Any]]:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _pct(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None else f"{100 * value:.{digits}f}"
-
-
-def _points(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None else f"{100 * value:+.{digits}f}".replace("-", "−")
-
-
-def _sure(row: MethodRow) -> str:
-    """Return the colour of a gain: that of its sign where its interval excludes 0, none where it may be chance."""
-    if row.gain_low is None or row.gain_high is None:
-        return ""
-    return "up" if row.gain_low > 0 else "down" if row.gain_high < 0 else ""
-
-
-def _p_value(value: float | None) -> str:
-    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return f"{1000 * seconds:.0f} ms"
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
-
-
-def _words(rule: str) -> str:
-    return rule.replace("_", " ")
-
-
-def _when(iso: str) -> str:
-    """Show an ISO time to the minute, anything else as it is."""
-    try:
-        time = datetime.fromisoformat(iso)
-    except ValueError:
-        return iso
-    zone = " UTC" if time.utcoffset() == timedelta(0) else time.strftime(" %z").rstrip()
-    return time.strftime("%Y-%m-%d %H:%M") + zone

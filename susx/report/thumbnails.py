@@ -6,19 +6,24 @@ import base64
 import io
 import logging
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 from PIL import Image, UnidentifiedImageError
 
 from susx.image_files import FORMATS, BadImage, upright_rgb
-from susx.report.model import ImageSource
 
-__all__ = ["Thumbnail", "budget_side", "thumbnail"]
+__all__ = ["ImageSource", "Thumbnail", "Tile", "budget_side", "thumbnail"]
 
 _LOG = logging.getLogger(__name__)
 
 _QUALITY = 82
 _SIDES = ((1000, 96), (2400, 72), (6000, 56))
 """Largest number of pictures -> longest side in pixels; a JPEG of 96 px takes some 3 kB, of 56 px some 1.5 kB."""
+
+
+ImageSource: TypeAlias = bytes | Path | None
+"""An encoded image (JPEG, PNG, WebP), the file it is in, or None when there never was one."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,15 @@ class Thumbnail:
     uri: str
     width: int
     height: int
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One picture with its words: ``facts`` are the provenance shown on hover and focus."""
+
+    picture: Thumbnail | None
+    alt: str
+    facts: tuple[tuple[str, str], ...]
 
 
 def budget_side(pictures: int) -> int:

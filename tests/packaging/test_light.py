@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -104,9 +105,28 @@ def test_it_predicts_and_serves(light: Path, folder: Path) -> None:
     assert page.status_code == 200
 
 
+def test_it_labels_a_folder(light: Path, folder: Path, tmp_path: Path) -> None:
+    """The folder method on numpy: a table and a page; torch is nowhere in the process."""
+    out = tmp_path / "labels"
+    code = (
+        "import atexit, sys; atexit.register(lambda: print('TORCH', 'torch' in sys.modules)); "
+        "from susx.cli import main; main(sys.argv[1:])"
+    )
+    words = ["label", "photos/", "--bundle", "bundle", "--out", str(out)]
+    done = subprocess.run(
+        [light / BINARIES / "python", "-c", code, *words], cwd=folder, env=inherited(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "TORCH False" in done.stdout
+    table = list(csv.DictReader((out / "labels.csv").open()))
+    assert [row["path"] for row in table] == ["one.png", "two.jpg"]
+    assert table[0]["label"] == "dotted"
+    assert "data:image/jpeg" in (out / "report.html").read_text()
+
+
 @pytest.mark.parametrize(
     "words",
-    [["build", "--dataset", "textures"], ["build", "--help"], ["label", "photos"], ["export", "--out", "x"],
+    [["build", "--dataset", "textures"], ["build", "--help"], ["label", "photos"], ["label", "review", "x"], ["export", "--out", "x"],
      ["predict", "photos/", "--classifier", "bundle"], ["datasets", "list"], ["doctor"], ["push", "photos", "hf://a/b"]],
     ids=lambda words: " ".join(words[:2]),
 )  # fmt: skip

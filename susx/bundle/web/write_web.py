@@ -20,6 +20,9 @@ LARGE = 200_000_000
 _MOST = 2_000_000_000
 """Bytes of weights that a page in WebAssembly can hold."""
 
+_LEFT = frozenset({"text.onnx", "text.onnx.data", "tokenizer.json", "folder.npz"})
+"""Files of a bundle that a page has no use for."""
+
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -68,7 +71,7 @@ def export_web(bundle: Path, out: Path, package: Path | None = None) -> str:
             for name in ("ask.js", "pixels.js"):
                 shutil.copyfile(_STATIC / name, partial / name)
             (partial / "bundle").mkdir()
-            kept = [name for name in told.files if not name.startswith("text.") and name != "tokenizer.json"]
+            kept = [name for name in told.files if name not in _LEFT]
             for name in (JSON, *kept):
                 shutil.copyfile(bundle / name, partial / "bundle" / name)
             size = folder_size(partial / "bundle")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from susx.config import CurationConfig
 from susx.errors import InputError
-from susx.images.support.duplicates import Likeness, NearRule, near_any
+from susx.images.duplicates import Likeness, NearRule, near_any
 from susx.images.support.safety import SafetyTexts, column_probability, unsafe_probability
 from susx.methods.functional.support_choice import Alike, choose_support
 from susx.records import SupportRow
@@ -151,7 +151,7 @@ def _alike(rows: Sequence[SupportRow], likeness: Likeness, rule: NearRule) -> Al
 
     def near(one: Tensor, other: Tensor) -> Tensor:
         equal = (files[one][:, None] == files[other][None, :]) & has_image[one][:, None]
-        return likeness.at(one).near(likeness.at(other), rule) | equal
+        return torch.from_numpy(likeness.at(one).near(likeness.at(other), rule)) | equal
 
     return near
 

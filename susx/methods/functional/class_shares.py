@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
+
+from susx.methods.functional.arrays import Array, logarithm
 
 __all__ = ["Shares", "class_shares"]
 
@@ -36,13 +38,16 @@ class Shares:
     added: float
     mean: float
 
-    def logits(self, counts: Float[Tensor, "*query classes"]) -> Float[Tensor, "*query classes"]:
+    def logits(self, counts: Float[Array, "*query classes"]) -> Float[Array, "*query classes"]:
         """Return s log((n + a) / (mean + a)); an image's own share is to be taken out of its counts before."""
-        parts = (counts.clamp(min=0) + self.added).div_(self.mean + self.added)
-        return parts.log_().mul_(self.strength)
+        parts = counts.clip(min=0) + self.added
+        parts /= self.mean + self.added
+        parts = logarithm(parts)
+        parts *= self.strength
+        return parts
 
 
-def class_shares(counts: Float[Tensor, " classes"]) -> Shares:
+def class_shares(counts: Float[Array, " classes"]) -> Shares:
     """Return how far soft counts say that classes are uneven.
 
     >>> class_shares(torch.tensor([100.0, 100.0, 100.0, 100.0])).strength
@@ -50,14 +55,14 @@ def class_shares(counts: Float[Tensor, " classes"]) -> Shares:
     >>> round(class_shares(torch.tensor([400.0, 0.0, 0.0, 0.0])).strength, 2)
     0.9
     """
-    values = counts.double()
+    values = np.asarray(counts, dtype=np.float64)
     mean = float(values.mean())
     if not mean > 0:
         return Shares(0.0, 2.0, 0.0)
     largest = max(1, round(_CAPPED * len(values)))
-    capped = values.clamp(max=float(values.topk(largest).values[-1]))
+    capped = values.clip(max=float(np.sort(values)[-largest]))
     level = float(capped.mean())
-    uneven = float(capped.var(unbiased=False)) / level**2 - 1 / mean if level > 0 else 0.0
+    uneven = float(capped.var()) / level**2 - 1 / mean if level > 0 else 0.0
     if not uneven > 0:
         return Shares(-1.0, 2.0, mean)
     return Shares(min(1.0, max(-1.0, (uneven - _EVEN) / uneven)), min(2.0, 1 / uneven), mean)

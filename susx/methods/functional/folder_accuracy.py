@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from susx.methods.functional.folder_prototypes import UNSAID, FolderLabels
 
 __all__ = ["AccuracyEstimate", "estimated_accuracy"]
@@ -36,13 +38,13 @@ class AccuracyEstimate:
 
 def estimated_accuracy(labels: FolderLabels) -> AccuracyEstimate:
     """Return the estimate; NaN, from 0 to 1, where it speaks of no image."""
-    unsaid = labels.corrections == UNSAID
+    unsaid = np.asarray(labels.corrections) == UNSAID
     images = int(unsaid.sum())
     if not images:
         return AccuracyEstimate(float("nan"), 0.0, 1.0, 0)
-    inside = (1 - labels.none_of_these[unsaid]).double() + 1e-6
-    best = labels.probabilities[unsaid].amax(dim=1).double()
+    inside = (1 - np.asarray(labels.none_of_these)[unsaid]).astype(np.float64) + 1e-6
+    best = np.asarray(labels.probabilities)[unsaid].max(axis=1).astype(np.float64)
     value = float((inside * best).sum() / inside.sum())
-    effective = float(inside.sum().square() / inside.square().sum())
+    effective = float(inside.sum() ** 2 / np.square(inside).sum())
     error = math.hypot(MEASURED_ERROR, 1.96 * math.sqrt(value * (1 - value) / effective))
     return AccuracyEstimate(value, max(0.0, value - error), min(1.0, value + error), images)

@@ -14,19 +14,29 @@ A corrected image counts as four in A_c of its class, and how far the fit was fr
 images that look like it: sum_j max(x~_i.x~_j - r^2, 0) (onehot_j - q_j), weight 5 min(1, answers / classes).
 
 Images of one group count as one. Rows are sorted first, so that the order of the images changes no bit of the result.
+Rows and fit are tensors of torch or arrays of numpy, all of one kind; so is what comes out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64, Int64
-from torch import Tensor
-from torch.nn.functional import normalize
 
 from susx.errors import InputError, MismatchError
+from susx.methods.functional.arrays import (
+    Array,
+    double,
+    inverse_root,
+    lengths,
+    library,
+    like,
+    single,
+    softmax,
+    unit_rows,
+)
 from susx.methods.functional.class_shares import class_shares
 from susx.methods.functional.insiders import (
     Surrogates,
@@ -34,7 +44,7 @@ from susx.methods.functional.insiders import (
     spread_over_features,
     surrogate_rows,
 )
-from susx.methods.functional.labelled_prototypes import labelled_logits
+from susx.methods.functional.labelled_logits import labelled_logits
 from susx.methods.functional.whitening import Whitening, covariance, whitening
 
 __all__ = [
@@ -77,28 +87,37 @@ class InductiveFit:
         offset: hubness bias of each class.
         pool_mean, pool_covariance: moments of images of any kind, the pool's or the folder's own.
         pool_is_folder: they are the folder's own, which say nothing of what lies outside the classes.
+        outer: best logits of images that show none of the classes; None: drawn from these moments when they are needed, by torch.
     """
 
-    text: Float[Tensor, "classes dim"]
+    text: Float[Array, "classes dim"]
     logit_scale: float
-    mean: Float[Tensor, " dim"]
-    matrix: Float[Tensor, "dim dim"]
-    prototypes: Float[Tensor, "classes dim"]
-    offset: Float[Tensor, " classes"]
-    pool_mean: Float64[Tensor, " dim"]
-    pool_covariance: Float64[Tensor, "dim dim"]
+    mean: Float[Array, " dim"]
+    matrix: Float[Array, "dim dim"]
+    prototypes: Float[Array, "classes dim"]
+    offset: Float[Array, " classes"]
+    pool_mean: Float64[Array, " dim"]
+    pool_covariance: Float64[Array, "dim dim"]
     pool_is_folder: bool = False
+    outer: Surrogates | None = field(default=None, metadata={"kept": False})
 
-    def added(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"]:
+    @property
+    def outsiders(self) -> Surrogates:
+        """Return what the best logits of images are that show none of the classes."""
+        if self.outer is not None:
+            return self.outer
+        best = self.logits(surrogate_rows(self.pool_mean, self.pool_covariance)).amax(dim=1)
+        return Surrogates(float(best.mean()), float(best.std()))
+
+    def added(self, rows: Float[Array, "query dim"]) -> Float[Array, "query classes"]:
         """Return g x~.p, which the folder's own images take the place of."""
-        whitened = normalize((rows - self.mean.float()) @ self.matrix.float())
-        return whitened @ self.prototypes.T
+        return Whitening(single(self.mean), single(self.matrix))(rows) @ self.prototypes.T
 
-    def kept(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"]:
+    def kept(self, rows: Float[Array, "query dim"]) -> Float[Array, "query classes"]:
         """Return what stays of the inductive logits of unit rows, whatever the folder shows: z - offset."""
-        return self.logit_scale * (rows @ self.text.T.float()) - self.offset.float()
+        return self.logit_scale * (rows @ single(self.text).T) - single(self.offset)
 
-    def logits(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"]:
+    def logits(self, rows: Float[Array, "query dim"]) -> Float[Array, "query classes"]:
         """Return the inductive logits of unit rows."""
         return self.kept(rows) + self.added(rows)
 
@@ -114,14 +133,14 @@ class LabelledFit(InductiveFit):
         every_class: whether all classes have such images.
     """
 
-    labelled_mean: Float[Tensor, " dim"] = field(kw_only=True)
-    labelled_matrix: Float[Tensor, "dim dim"] = field(kw_only=True)
-    labelled_prototypes: Float[Tensor, "classes dim"] = field(kw_only=True)
-    trust: Float[Tensor, " classes"] = field(kw_only=True)
+    labelled_mean: Float[Array, " dim"] = field(kw_only=True)
+    labelled_matrix: Float[Array, "dim dim"] = field(kw_only=True)
+    labelled_prototypes: Float[Array, "classes dim"] = field(kw_only=True)
+    trust: Float[Array, " classes"] = field(kw_only=True)
     stranger: float = field(kw_only=True)
     every_class: bool = field(kw_only=True)
 
-    def kept(self, rows: Float[Tensor, "query dim"]) -> Float[Tensor, "query classes"]:
+    def kept(self, rows: Float[Array, "query dim"]) -> Float[Array, "query classes"]:
         """Return z - offset and the say of the labelled images."""
         added = self.added(rows)
         scores = Whitening(self.labelled_mean, self.labelled_matrix)(rows) @ self.labelled_prototypes.T
@@ -145,27 +164,27 @@ class FolderLabels:
         mean, matrix: the whitening around the folder's own centre, in which its images are compared.
     """
 
-    logits: Float[Tensor, "query classes"]
-    probabilities: Float[Tensor, "query classes"]
-    none_of_these: Float[Tensor, " query"]
-    shares: Float[Tensor, " classes"]
-    corrections: Int64[Tensor, " query"]
-    mean: Float[Tensor, " dim"]
-    matrix: Float[Tensor, "dim dim"]
+    logits: Float[Array, "query classes"]
+    probabilities: Float[Array, "query classes"]
+    none_of_these: Float[Array, " query"]
+    shares: Float[Array, " classes"]
+    corrections: Int64[Array, " query"]
+    mean: Float[Array, " dim"]
+    matrix: Float[Array, "dim dim"]
 
     @property
-    def labels(self) -> Int64[Tensor, " query"]:
+    def labels(self) -> Int64[Array, " query"]:
         """Class of each image: what a person said, else the most probable one. ``NONE_OF_THESE`` only where said."""
-        best = self.probabilities.argmax(dim=1)
-        return torch.where(self.corrections == UNSAID, best, self.corrections)
+        best = self.probabilities.argmax(axis=1)
+        return library(best).where(self.corrections == UNSAID, best, self.corrections)
 
 
 def label_folder(
     inductive: InductiveFit,
-    rows: Float[Tensor, "query dim"],
+    rows: Float[Array, "query dim"],
     *,
-    corrections: Int64[Tensor, " _"] | None = None,
-    groups: Int64[Tensor, " _"] | None = None,
+    corrections: Int64[Array, " _"] | None = None,
+    groups: Int64[Array, " _"] | None = None,
     block_rows: int | None = None,
 ) -> FolderLabels:
     """Label the images of a folder together.
@@ -181,23 +200,26 @@ def label_folder(
         MismatchError: rows of another width than the prompts, corrections or groups of another length.
         InputError: a correction that is no class.
     """
-    answers = torch.full((len(rows),), UNSAID) if corrections is None else corrections
+    of = library(rows)
+    answers = of.full((len(rows),), UNSAID, dtype=of.int64) if corrections is None else corrections
     _check(inductive, rows, answers, groups)
     if not len(rows):
-        empty = rows.new_zeros((0, len(inductive.text)))
-        even = torch.full((len(inductive.text),), 1 / len(inductive.text))
-        whitening = inductive.mean.float(), inductive.matrix.float()
-        return FolderLabels(empty, empty, rows.new_zeros(0), even, answers, *whitening)
-    unit = normalize(rows.float())
-    place_of = _places(unit, groups)
-    images, answered = _one_per_place(unit, place_of, answers)
+        classes = len(inductive.text)
+        none, even = (
+            like(values, single(rows)) for values in (np.zeros((0, classes)), np.full(classes, 1 / classes))
+        )
+        whitening = single(inductive.mean), single(inductive.matrix)
+        return FolderLabels(none, none, none[:, 0], even, answers, *whitening)
+    unit = unit_rows(single(rows))
+    place_of = _places(np.asarray(unit), None if groups is None else np.asarray(groups))
+    images, answered = _one_per_place(unit, place_of, np.asarray(answers))
     step = block_rows or max(128, _BLOCK_NUMBERS // len(inductive.text))
     fit = _Folder(inductive, images, answered, step)
     logits = fit.logits()[place_of]
-    probabilities = torch.empty_like(logits)
+    probabilities = of.empty_like(logits)
     for block in (slice(at, at + step) for at in range(0, len(rows), step)):
-        probabilities[block] = (logits[block] / TEMPERATURE).softmax(dim=1)
-    counts = fit.counts.clamp(min=0) + 1e-12
+        probabilities[block] = softmax(logits[block] / TEMPERATURE)
+    counts = fit.counts.clip(min=0) + 1e-12
     return FolderLabels(
         logits,
         probabilities,
@@ -212,61 +234,67 @@ def label_folder(
 class _Folder:
     """The rounds over images that each stand for one group."""
 
-    def __init__(self, inductive: InductiveFit, images: Tensor, said: Tensor, step: int) -> None:
+    def __init__(self, inductive: InductiveFit, images: Array, said: np.ndarray, step: int) -> None:
         self.blocks = [slice(at, at + step) for at in range(0, len(images), step)]
-        self.said, self.answered = said, (said >= 0).nonzero()[:, 0]
-        self.weight = inductive.prototypes.float().norm(dim=1)
+        self.of: Any = library(images)
+        self.said, self.answered = said, np.flatnonzero(said >= 0)
+        prototypes = single(inductive.prototypes)
+        self.weight = lengths(prototypes)[:, 0]
         fit = _whitened_for(inductive, images, float(self.weight.mean()))
-        self.images, self.matrix = images, fit.matrix.float()
+        self.images, self.matrix = images, single(fit.matrix)
         self.projected = images @ self.matrix
-        self.mean = fit.mean.float()
-        self.weight = self.weight.clamp(min=_LEAST_WEIGHT)
-        self.direction = inductive.prototypes.float() / self.weight.clamp(min=1e-6)[:, None]
+        self.mean = single(fit.mean)
+        self.weight = self.weight.clip(min=_LEAST_WEIGHT)
+        self.direction = prototypes / self.weight.clip(min=1e-6)[:, None]
         self.prompts = inductive.kept(images)
         self.centre = self.mean
         self.shift = self.centre @ self.matrix
-        self.soft = torch.empty_like(self.prompts)
+        self.soft = self.of.empty_like(self.prompts)
         for block in self.blocks:
             self.soft[block] = inductive.logits(images[block])
-        surrogates = surrogate_rows(inductive.pool_mean, inductive.pool_covariance)
-        outside = inductive.logits(surrogates).amax(dim=1)
-        outer = Surrogates(float(outside.mean()), float(outside.std()))
-        self.inside = insider_weights(self.soft.amax(dim=1), outer)
-        self.inside[said >= 0] = 1.0
-        self.inside[said == NONE_OF_THESE] = 0.0
+        self.inside = insider_weights(self.of.amax(self.soft, axis=1), inductive.outsiders)
+        self._tell(self.inside)
         self.inside = spread_over_features(images, self.inside)
-        self.trusted = torch.ones_like(self.inside) if inductive.pool_is_folder else self.inside.clone()
+        self.trusted = self.inside + 0.0
+        if inductive.pool_is_folder:
+            self.trusted[:] = 1.0
         self.trusted[said == NONE_OF_THESE] = 0.0
-        self.inside[said >= 0] = 1.0
-        self.inside[said == NONE_OF_THESE] = 0.0
+        self._tell(self.inside)
 
-    def logits(self) -> Tensor:
+    def _tell(self, inside: Array) -> None:
+        """Write what people said over the weights."""
+        inside[self.said >= 0] = 1.0
+        inside[self.said == NONE_OF_THESE] = 0.0
+
+    def logits(self) -> Array:
         """Return the logits of the last round; ``counts`` are those of its soft labels."""
         values = self.soft
         for _ in range(ROUNDS):
-            answered = values[self.answered].softmax(dim=1)
+            answered = softmax(values[self.answered])
             self._soften(values)
             values = self._round(answered)
         del self.prompts
-        final = values.clone()
+        final = values + 0.0
         self._soften(values)
         del self.soft
         return final
 
-    def _whitened(self, block: slice | Tensor) -> Tensor:
+    def _whitened(self, block: slice | np.ndarray) -> Array:
         rows = self.projected[block] - self.shift
-        return rows.div_(rows.norm(dim=1, keepdim=True).clamp_(min=1e-12))
+        rows /= lengths(rows).clip(min=1e-12)
+        return rows
 
-    def _soften(self, logits: Tensor) -> None:
+    def _soften(self, logits: Array) -> None:
         """Turn logits into v = w q in place, and count."""
         for block in self.blocks:
-            part = logits[block].softmax(dim=1)
-            logits[block] = part.mul_(self.trusted[block, None])
+            part = softmax(logits[block])
+            part *= self.trusted[block, None]
+            logits[block] = part
         logits[self.answered] = 0.0
         logits[self.answered, self.said[self.answered]] = _CORRECTED_IMAGES
-        self.counts = logits.double().sum(dim=0).float()
+        self.counts = single(logits.sum(axis=0, dtype=self.of.float64))
 
-    def _round(self, answered: Tensor) -> Tensor:
+    def _round(self, answered: Array) -> Array:
         """Return the next logits, written over the soft labels."""
         soft, classes = self.soft, self.soft.shape[1]
         trust = self.counts / (self.counts + _PRIOR_IMAGES)
@@ -274,40 +302,42 @@ class _Folder:
         total = _CENTRE_IMAGES + float(trust.sum())
         self.centre = (_CENTRE_IMAGES * self.mean + share @ self.images) / total
         self.shift = self.centre @ self.matrix
-        sums, squares = torch.zeros_like(self.direction), torch.zeros_like(self.counts)
+        sums, squares = self.of.zeros_like(self.direction), self.of.zeros_like(self.counts)
         for block in self.blocks:
             sums += soft[block].T @ self._whitened(block)
-            squares += torch.mul(soft[block], soft[block]).sum(dim=0)
+            squares += (soft[block] * soft[block]).sum(axis=0)
         alike = _within(sums, squares, self.counts)
         sums += _PRIOR_IMAGES * alike**0.5 * self.direction
-        lengths = sums.square().sum(dim=1)
-        lengths += _PRIOR_IMAGES**2 * alike * (1 - self.direction.square().sum(dim=1)).clamp(min=0)
+        squared_lengths = (sums * sums).sum(axis=1)
+        missing = 1 - (self.direction * self.direction).sum(axis=1)
+        squared_lengths += _PRIOR_IMAGES**2 * alike * missing.clip(min=0)
         shares = class_shares(self.counts)
         reach = _SPREAD * min(1.0, len(self.answered) / classes)
-        residual = torch.nn.functional.one_hot(self.said[self.answered], classes).float() - answered
+        residual = -answered
+        residual[np.arange(len(self.answered)), self.said[self.answered]] += 1
         asked = self._whitened(self.answered)
         for block in self.blocks:
             rows, block_shares = self._whitened(block), soft[block]
             value = rows @ sums.T
-            length = (
-                torch.sub(block_shares, value, alpha=2)
-                .mul_(block_shares)
-                .add_(lengths)
-                .clamp_(min=1e-12)
-                .rsqrt_()
-            )
-            value.sub_(block_shares).mul_(length).mul_(self.weight).add_(self.prompts[block])
-            value.add_(shares.logits(self.counts - block_shares))
+            length = -2 * value
+            length += block_shares
+            length *= block_shares
+            length += squared_lengths
+            value -= block_shares
+            value *= inverse_root(length, 1e-12)
+            value *= self.weight
+            value += self.prompts[block]
+            value += shares.logits(self.counts - block_shares)
             if len(self.answered):
-                near = (rows @ asked.T - alike).clamp_(min=0)
-                itself = torch.arange(len(soft))[block, None] == self.answered
-                value += reach * (near.masked_fill_(itself, 0.0) @ residual)
-            block_shares.copy_(value)
+                near = (rows @ asked.T - alike).clip(min=0)
+                near[np.arange(len(soft))[block, None] == self.answered] = 0.0
+                value += reach * (near @ residual)
+            soft[block] = value
         return soft
 
 
 def inductive_from_folder(
-    text: Float[Tensor, "classes dim"], logit_scale: float, rows: Float[Tensor, "query dim"]
+    text: Float[Array, "classes dim"], logit_scale: float, rows: Float[Array, "query dim"]
 ) -> InductiveFit:
     """Return what is known where there is no pool: the prompts, and how the folder's own images are spread.
 
@@ -318,77 +348,85 @@ def inductive_from_folder(
     """
     if not len(rows):
         raise InputError("The folder holds no images; at least one is needed.")
-    ordered = normalize(rows.float())[_places(normalize(rows.float()), None).argsort(stable=True)]
-    mean, spread = ordered.double().mean(dim=0), covariance(ordered)
+    unit = unit_rows(single(rows))
+    ordered = unit[np.argsort(_places(np.asarray(unit), None), kind="stable")]
+    mean, spread = double(ordered).mean(axis=0), covariance(ordered)
     fit = whitening(mean, spread, _OWN_SHRINKAGE)
-    nothing = torch.zeros_like(text)
+    nothing = library(text).zeros_like(text)
     return InductiveFit(
         text, logit_scale, fit.mean, fit.matrix, nothing, nothing[:, 0], mean, spread, pool_is_folder=True
     )
 
 
-def _whitened_for(inductive: InductiveFit, images: Tensor, weight: float) -> Whitening:
+def _whitened_for(inductive: InductiveFit, images: Array, weight: float) -> Whitening:
     """Return the fit's whitening, and the less the fit is worth, the more that of pool and folder together.
 
     A pool that holds none of the classes says nothing of their spread; the folder does.
     """
-    kept = min(1.0, weight / _LEAST_WEIGHT)
-    matrix = inductive.matrix.double()
+    kept, of = min(1.0, weight / _LEAST_WEIGHT), library(images)
+    matrix = double(inductive.matrix)
     if kept == 1.0 or inductive.pool_is_folder or len(images) < 2:
         return Whitening(inductive.mean, matrix)
     mixed = (covariance(images) + inductive.pool_covariance) / 2
-    folder_whitening = whitening(images.double().mean(dim=0), mixed, _SHRINKAGE)
-    mean = kept * inductive.mean.double() + (1 - kept) * folder_whitening.mean
+    folder_whitening = whitening(double(images).mean(axis=0), mixed, _SHRINKAGE)
+    mean = kept * double(inductive.mean) + (1 - kept) * folder_whitening.mean
     precision = kept * matrix @ matrix + (1 - kept) * folder_whitening.matrix @ folder_whitening.matrix
-    values, vectors = torch.linalg.eigh((precision + precision.T) / 2)
-    return Whitening(mean, (vectors * values.clamp(min=0).sqrt()) @ vectors.T)
+    values, vectors = of.linalg.eigh((precision + precision.T) / 2)
+    return Whitening(mean, (vectors * of.sqrt(values.clip(min=0))) @ vectors.T)
 
 
-def _within(sums: Tensor, squares: Tensor, counts: Tensor) -> float:
+def _within(sums: Array, squares: Array, counts: Array) -> float:
     """Return r^2, the mean cosine of two images of one class, over all pairs of all classes."""
-    pairs = (counts.square() - squares).clamp(min=0).sum()
-    inner = (sums.square().sum(dim=1) - squares).sum()
-    return min(1.0, max(0.0, float(inner / pairs.clamp(min=1e-12))))
+    pairs = (counts * counts - squares).clip(min=0).sum()
+    inner = ((sums * sums).sum(axis=1) - squares).sum()
+    return min(1.0, max(0.0, float(inner / pairs.clip(min=1e-12))))
 
 
-def _places(unit: Tensor, groups: Tensor | None) -> Tensor:
+def _places(unit: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     """Return which place each row has among the groups, in an order that their content fixes."""
-    flat = np.ascontiguousarray(unit.numpy())
+    flat = np.ascontiguousarray(unit)
     keys = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1])))[:, 0]
-    equal = torch.from_numpy(np.unique(keys, return_inverse=True)[1].reshape(-1).astype(np.int64))
-    if groups is None:
-        return equal
+    equal = _numbered(keys)
     # A group lies where its first row lies; equal rows in two groups join them.
-    joined = _joined(equal, torch.unique(groups, return_inverse=True)[1])
-    place_of: Tensor = torch.unique(joined, return_inverse=True)[1]
-    return place_of
+    return equal if groups is None else _numbered(_joined(equal, _numbered(groups)))
 
 
-def _joined(one: Tensor, other: Tensor) -> Tensor:
+def _numbered(values: np.ndarray) -> np.ndarray:
+    """Return the place of each value among the different ones, sorted."""
+    return np.unique(values, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return the smallest label of ``one`` in each part that shares a label of either."""
-    labels = one.clone()
+    labels = one
     while True:
-        least = torch.full((int(other.max()) + 1,), len(one)).scatter_reduce(0, other, labels, "amin")[other]
-        least = torch.full((int(one.max()) + 1,), len(one)).scatter_reduce(0, one, least, "amin")[one]
-        if torch.equal(least, labels):
+        least = _least(_least(labels, other)[other], one)[one]
+        if np.array_equal(least, labels):
             return labels
         labels = least
 
 
-def _one_per_place(unit: Tensor, place: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
+def _least(labels: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Return the smallest label in each part."""
+    least = np.full(int(part.max()) + 1, len(labels))
+    np.minimum.at(least, part, labels)
+    return least
+
+
+def _one_per_place(unit: Array, place: np.ndarray, answers: np.ndarray) -> tuple[Array, np.ndarray]:
     """Return one row per group, and what was said of it: nothing where the answers of its images differ."""
     count = int(place.max()) + 1
-    order = torch.argsort(place, stable=True)
-    sums = torch.zeros(count, unit.shape[1], dtype=torch.float64).index_add_(
-        0, place[order], unit[order].double()
-    )
+    order = np.argsort(place, kind="stable")
+    begins = np.searchsorted(place[order], np.arange(count))
+    sums = np.add.reduceat(np.asarray(unit)[order].astype(np.float64), begins, axis=0)
     answered = answers != UNSAID
-    low = torch.full((count,), 2**62).scatter_reduce(0, place[answered], answers[answered], "amin")
-    high = torch.full((count,), -(2**62)).scatter_reduce(0, place[answered], answers[answered], "amax")
-    return normalize(sums).float(), torch.where(low == high, low, torch.full_like(low, UNSAID))
+    low, high = np.full(count, 2**62), np.full(count, -(2**62))
+    np.minimum.at(low, place[answered], answers[answered])
+    np.maximum.at(high, place[answered], answers[answered])
+    return like(unit_rows(sums), unit), np.where(low == high, low, UNSAID)
 
 
-def _check(inductive: InductiveFit, rows: Tensor, answers: Tensor, groups: Tensor | None) -> None:
+def _check(inductive: InductiveFit, rows: Array, answers: Array, groups: Array | None) -> None:
     if rows.shape[1] != inductive.text.shape[1]:
         raise MismatchError(
             f"The images of the folder have {rows.shape[1]} columns, the text classifier has {inductive.text.shape[1]}: they "

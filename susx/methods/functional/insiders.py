@@ -14,9 +14,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 from jaxtyping import Float, Float64
-from torch import Tensor
+
+from susx.methods.functional.arrays import Array, like, normal_cdf
 
 __all__ = ["Surrogates", "insider_weights", "spread_over_features", "surrogate_rows"]
 
@@ -35,20 +36,22 @@ class Surrogates:
 
 
 def surrogate_rows(
-    mean: Float64[Tensor, " dim"], covariance: Float64[Tensor, "dim dim"], count: int = _SURROGATES
-) -> Float[Tensor, "surrogates dim"]:
+    mean: Float64[Array, " dim"], covariance: Float64[Array, "dim dim"], count: int = _SURROGATES
+) -> Float[Array, "surrogates dim"]:
     """Return unit rows drawn from a normal distribution, the same ones every time.
 
     >>> surrogate_rows(torch.zeros(2).double(), torch.eye(2).double(), 3).shape
     torch.Size([3, 2])
     """
+    import torch
+
     values, vectors = torch.linalg.eigh(covariance.double())
     spread = (vectors * values.clamp(min=0).sqrt()).T.float()
     normal = torch.randn(count, len(mean), generator=torch.Generator().manual_seed(0))
     return torch.nn.functional.normalize(normal @ spread + mean.float())
 
 
-def insider_weights(best: Float[Tensor, " query"], outer: Surrogates) -> Float[Tensor, " query"]:
+def insider_weights(best: Float[Array, " query"], outer: Surrogates) -> Float[Array, " query"]:
     """Return w, in [0, 1], of the images of a folder.
 
     Args:
@@ -60,29 +63,28 @@ def insider_weights(best: Float[Tensor, " query"], outer: Surrogates) -> Float[T
     """
     if not len(best):
         return best
-    values = best.double()
+    values = np.asarray(best, dtype=np.float64)
     width = max(outer.deviation, 1e-6)
     share, mean = 0.9, float(values.mean())
-    deviation = max(float(values.std(unbiased=False)), width / 2)
-    inner = torch.ones_like(values)
+    deviation = max(float(values.std()), width / 2)
+    inner = np.ones_like(values)
     for _ in range(_ROUNDS):
         log_odds = (
             math.log(share / (1 - share))
             + _log_normal(values, mean, deviation)
             - _log_normal(values, outer.mean, _OUTER_WIDTH * width)
         )
-        inner = log_odds.sigmoid()
+        inner = 0.5 * (1 + np.tanh(log_odds / 2))  # the sigmoid, without overflow
         mass = max(float(inner.sum()), 1e-6)
         share = min(max(mass / len(values), 0.01), 0.99)
         mean = float((inner * values).sum()) / mass
-        deviation = max(math.sqrt(float((inner * (values - mean).square()).sum()) / mass), width / 2)
-    weights: Tensor = inner * torch.special.ndtr((values - outer.mean) / width - 1)
-    return weights.to(best.dtype)
+        deviation = max(math.sqrt(float((inner * np.square(values - mean)).sum()) / mass), width / 2)
+    return like(inner * normal_cdf((values - outer.mean) / width - 1), best)
 
 
 def spread_over_features(
-    rows: Float[Tensor, "query dim"], weights: Float[Tensor, " query"]
-) -> Float[Tensor, " query"]:
+    rows: Float[Array, "query dim"], weights: Float[Array, " query"]
+) -> Float[Array, " query"]:
     """Return what the weights of all *other* images say of each: their ridge regression on the features, leave-one-out.
 
     Outsiders look like each other more than like the classes, so that one whose best logit is high by chance is known by
@@ -95,20 +97,20 @@ def spread_over_features(
     """
     if len(rows) < 2:
         return weights
-    centred = rows - rows.mean(dim=0)
-    gram = (centred.T @ centred).double()
-    ridge = _RIDGE * float(gram.trace()) / len(gram)
+    images, said = np.asarray(rows), np.asarray(weights)
+    centred = images - images.mean(axis=0)
+    gram = (centred.T @ centred).astype(np.float64)
+    ridge = _RIDGE * float(np.trace(gram)) / len(gram)
     if not ridge > 0:
-        return weights.mean().expand(len(rows)).clone()
-    mean = weights.double().mean()
-    inverse = torch.linalg.inv(gram + ridge * torch.eye(len(gram), dtype=torch.float64))
-    slope = inverse @ (centred.T @ (weights - mean.to(weights.dtype))).double()
-    leverage = ((centred @ inverse.to(rows.dtype)) * centred).sum(dim=1) + 1 / len(rows)
-    predicted = mean.to(rows.dtype) + centred @ slope.to(rows.dtype)
-    without: Tensor = (predicted - leverage * weights) / (1 - leverage).clamp(min=1e-3)
-    return without.clamp(0, 1)
+        return like(np.full(len(said), said.mean()), weights)
+    mean = said.mean(dtype=np.float64)
+    inverse = np.linalg.inv(gram + ridge * np.eye(len(gram)))
+    slope = inverse @ (centred.T @ (said - mean.astype(said.dtype))).astype(np.float64)
+    leverage = ((centred @ inverse.astype(images.dtype)) * centred).sum(axis=1) + 1 / len(images)
+    predicted = mean.astype(images.dtype) + centred @ slope.astype(images.dtype)
+    without = (predicted - leverage * said) / np.maximum(1 - leverage, 1e-3)
+    return like(without.clip(0, 1), weights)
 
 
-def _log_normal(values: Tensor, mean: float, deviation: float) -> Tensor:
-    halves: Tensor = ((values - mean) / deviation).square() / 2
-    return -halves - math.log(deviation)
+def _log_normal(values: np.ndarray, mean: float, deviation: float) -> np.ndarray:
+    return -np.square((values - mean) / deviation) / 2 - math.log(deviation)

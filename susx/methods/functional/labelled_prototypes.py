@@ -29,6 +29,7 @@ from torch.nn.functional import normalize
 
 from susx.methods.functional.class_means import class_means
 from susx.methods.functional.label_trust import noise_ratio, trust_in_means
+from susx.methods.functional.labelled_logits import GAIN, GROUP, labelled_logits
 from susx.methods.functional.text_map import text_map
 from susx.methods.functional.whitening import (
     Whitening,
@@ -39,13 +40,6 @@ from susx.methods.functional.whitening import (
 from susx.methods.pool_statistics import PoolStatistics
 
 __all__ = ["GAIN", "GROUP", "LabelledPrototypes", "fit_labelled", "labelled_logits"]
-
-GAIN = 60.0
-"""Weight of a prototype that is trusted whole. Chosen with ``GROUP`` and ``label_trust.PRIOR`` on images that no table reports:
-SUN397's other half of val with other draws of the shots, and what 16 shots leave of DTD's val."""
-
-GROUP = 10.0
-"""Weight of the evidence that an image belongs to the labelled classes at all."""
 
 _SHRINKAGE = 5.0
 """Times the shrinkage of the covariance of retrieved images, as few images bound the labelled ones'; chosen like ``GAIN``."""
@@ -113,37 +107,6 @@ def fit_labelled(
     return LabelledPrototypes(
         whiten.mean.float(), whiten.matrix.float(), prototypes.float(), trust.float(), stranger, ratio
     )
-
-
-def labelled_logits(
-    base: Float[Tensor, "query classes"],
-    added: Float[Tensor, "query classes"],
-    scores: Float[Tensor, "query classes"],
-    trust: Float[Tensor, " classes"],
-    stranger: float,
-    *,
-    weight: float = 1.0,
-    every_class: bool = False,
-) -> Float[Tensor, "query classes"]:
-    """Return the logits with the labelled images' say.
-
-    Args:
-        base: logits without it.
-        added: the term of retrieved images in ``base``.
-        scores: s.
-        trust: lambda.
-        stranger: see ``LabelledPrototypes``.
-        weight: multiplies what the labelled images add; 0 gives ``base`` where ``added`` is 0.
-        every_class: all classes have labelled images, so that what they share is left out.
-    """
-    told = base + trust * (weight * GAIN * scores - added)
-    if every_class:
-        return told
-    seen = trust > 0
-    within, before = (torch.where(seen, z, -torch.inf) for z in (told, base))
-    group = (within.softmax(dim=1) * trust * (scores - stranger)).sum(dim=1, keepdim=True)
-    moved = before.logsumexp(dim=1, keepdim=True) - within.logsumexp(dim=1, keepdim=True)
-    return torch.where(seen, told + moved + weight * GROUP * group, base)
 
 
 def _whitening(

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float, Float64, Int64
-from torch import Tensor
+
+from susx.methods.functional.arrays import Array, double, library, unit_rows
 
 __all__ = ["Whitening", "covariance", "whitening", "within_class_covariance"]
 
@@ -23,32 +23,34 @@ __all__ = ["Whitening", "covariance", "whitening", "within_class_covariance"]
 class Whitening:
     """x -> normalise((x - mean) matrix); the matrix is symmetric."""
 
-    mean: Float[Tensor, " dim"]
-    matrix: Float[Tensor, "dim dim"]
+    mean: Float[Array, " dim"]
+    matrix: Float[Array, "dim dim"]
 
-    def __call__(self, rows: Float[Tensor, "rows dim"]) -> Float[Tensor, "rows dim"]:
+    def __call__(self, rows: Float[Array, "rows dim"]) -> Float[Array, "rows dim"]:
         """Return whitened unit rows; a row equal to the mean becomes zero."""
-        return torch.nn.functional.normalize((rows - self.mean) @ self.matrix)
+        return unit_rows((rows - self.mean) @ self.matrix)
 
 
-def covariance(rows: Float[Tensor, "rows dim"]) -> Float64[Tensor, "dim dim"]:
+def covariance(rows: Float[Array, "rows dim"]) -> Float64[Array, "dim dim"]:
     """Return the covariance (divided by the number of rows) in float64.
 
     >>> covariance(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).tolist()
     [[1.0, 0.0], [0.0, 0.0]]
     """
-    centred = rows.double() - rows.double().mean(dim=0)
+    centred = double(rows) - double(rows).mean(axis=0)
     return centred.T @ centred / len(rows)
 
 
 def within_class_covariance(
-    rows: Float[Tensor, "support dim"], labels: Int64[Tensor, " support"]
-) -> Float64[Tensor, "dim dim"]:
+    rows: Float[Array, "support dim"], labels: Int64[Array, " support"]
+) -> Float64[Array, "dim dim"]:
     """Return the covariance of the rows around the means of their classes, in float64.
 
     >>> within_class_covariance(torch.tensor([[1.0, 2.0], [1.0, 0.0], [9.0, 9.0]]), torch.tensor([0, 0, 1])).diag().sum()
     tensor(0.6667, dtype=torch.float64)
     """
+    import torch
+
     values = rows.double()
     counts = torch.bincount(labels)
     sums = values.new_zeros(len(counts), values.shape[1]).index_add_(0, labels, values)
@@ -57,7 +59,7 @@ def within_class_covariance(
 
 
 def whitening(
-    mean: Float[Tensor, " dim"], covariance: Float64[Tensor, "dim dim"], shrinkage: float
+    mean: Float[Array, " dim"], covariance: Float64[Array, "dim dim"], shrinkage: float
 ) -> Whitening:
     """Return the whitening by a covariance with ``shrinkage`` times its mean variance added to the diagonal.
 
@@ -72,10 +74,10 @@ def whitening(
     >>> w.matrix.diagonal().round(decimals=4).tolist()
     [0.4082, 0.7071]
     """
-    dim = len(covariance)
+    dim, of = len(covariance), library(covariance)
     variance = float(covariance.trace()) / dim
     if not variance > 0:
-        return Whitening(mean.double(), torch.eye(dim, dtype=torch.float64))
-    values, vectors = torch.linalg.eigh((covariance + covariance.T) / 2)
-    scale = (values.clamp(min=0) + shrinkage * variance).rsqrt()
-    return Whitening(mean.double(), (vectors * scale) @ vectors.T)
+        return Whitening(double(mean), of.eye(dim, dtype=of.float64))
+    values, vectors = of.linalg.eigh((covariance + covariance.T) / 2)
+    scale = 1 / of.sqrt(values.clip(min=0) + shrinkage * variance)
+    return Whitening(double(mean), (vectors * scale) @ vectors.T)

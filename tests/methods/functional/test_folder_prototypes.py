@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -16,6 +19,7 @@ from susx.methods.functional.folder_prototypes import (
     UNSAID,
     FolderLabels,
     InductiveFit,
+    LabelledFit,
     inductive_from_folder,
     label_folder,
 )
@@ -259,3 +263,51 @@ def test_what_does_not_fit_is_refused() -> None:
         label_folder(fit, rows, groups=torch.zeros(2, dtype=torch.int64))
     with pytest.raises(InputError, match="0 to 5"):
         label_folder(fit, rows, corrections=torch.tensor([0, 1, 2, 3, 6]))
+
+
+def as_numpy(fit: InductiveFit) -> InductiveFit:
+    """Return the same fit as arrays, with what torch draws for outsiders."""
+    fields = {field.name: getattr(fit, field.name) for field in dataclasses.fields(fit)}
+    arrays = {name: value.numpy() if isinstance(value, Tensor) else value for name, value in fields.items()}
+    return type(fit)(**arrays | {"outer": fit.outsiders})
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    count=st.integers(1, 60),
+    weight=st.sampled_from([0.0, 3.0, 6.0]),
+    labelled=st.sampled_from(["no", "some", "every"]),
+    pooled=st.booleans(),
+)
+def test_numpy_gives_what_torch_gives(
+    seed: int, count: int, weight: float, labelled: str, pooled: bool
+) -> None:
+    """One formula, two libraries: with corrections and groups, with and without a pool, with labelled images."""
+    assume(count > 8)  # what one image says of itself without itself is rounding alone
+    fit = fit_of(weight=weight)
+    rows, labels = folder_of(fit, count, seed)
+    if not pooled:
+        fit = inductive_from_folder(fit.text, fit.logit_scale, rows)
+        arrays = inductive_from_folder(fit.text.numpy(), fit.logit_scale, rows.numpy())
+        assert np.abs(arrays.matrix - fit.matrix.numpy()).max() < 1e-3 * float(fit.matrix.abs().max())
+    if labelled != "no":
+        trust = torch.full((CLASSES,), 0.5)
+        trust[CLASSES // 2 :] *= labelled == "every"
+        fit = LabelledFit(
+            **vars(fit), labelled_mean=fit.mean.float(), labelled_matrix=fit.matrix.float(), labelled_prototypes=normalize(fit.text),
+            trust=trust, stranger=0.2, every_class=labelled == "every",
+        )  # fmt: skip
+    said = torch.where(torch.arange(count) % 5 == 0, labels, torch.full_like(labels, UNSAID))
+    groups = torch.arange(count) // 2
+    one = label_folder(fit, rows, corrections=said, groups=groups)
+    other = label_folder(as_numpy(fit), rows.numpy(), corrections=said.numpy(), groups=groups.numpy())
+    for name in ("logits", "probabilities", "none_of_these", "shares", "mean"):
+        expected = getattr(one, name).numpy()
+        assert np.abs(getattr(other, name) - expected).max() <= 1e-3 * max(1.0, np.abs(expected).max())
+    assert isinstance(other.labels, np.ndarray)
+    assert estimated_accuracy(other).value == pytest.approx(
+        estimated_accuracy(one).value, abs=1e-3, nan_ok=True
+    )
+    again = label_folder(as_numpy(fit), rows.numpy(), corrections=said.numpy(), groups=groups.numpy())
+    assert np.array_equal(other.logits, again.logits)

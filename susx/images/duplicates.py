@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Bool, Float, Float32
+
+from susx.methods.functional.arrays import Array
 
 __all__ = ["Likeness", "NearRule", "first_duplicates", "near_any"]
 
@@ -44,58 +44,59 @@ class Likeness:
         features: unit rows; zeros where there is none.
     """
 
-    bits: Float[Tensor, "support bits"]
-    features: Float[Tensor, "support dim"]
+    bits: Float32[np.ndarray, "support bits"]
+    features: Float32[np.ndarray, "support dim"]
 
     @classmethod
-    def of(cls, hashes: Sequence[str], features: Float[Tensor, "support dim"]) -> Likeness:
+    def of(cls, hashes: Sequence[str], features: Float[Array, "support dim"]) -> Likeness:
         """Build from hexadecimal hashes ("" for none) and features of the same images."""
         hash_words = np.array([int(h or "0", 16) for h in hashes], dtype=">u8")
         bits = np.unpackbits(hash_words.view(np.uint8).reshape(-1, 8), axis=1).astype(np.float32) * 2 - 1
         bits[[not h for h in hashes]] = 0
-        return cls(torch.from_numpy(bits), features.float())
+        return cls(bits, np.asarray(features, dtype=np.float32))
 
     def __len__(self) -> int:
         return len(self.bits)
 
-    def at(self, places: Tensor | slice) -> Likeness:
+    def at(self, places: Array | slice) -> Likeness:
         """Return a selection of the images."""
-        return Likeness(self.bits[places], self.features[places])
+        chosen = places if isinstance(places, slice) else np.asarray(places)
+        return Likeness(self.bits[chosen], self.features[chosen])
 
-    def near(self, other: Likeness, rule: NearRule) -> Bool[Tensor, "support other"]:
+    def near(self, other: Likeness, rule: NearRule) -> Bool[np.ndarray, "support other"]:
         """Return which pairs are near-duplicates."""
         shape = (len(self), len(other))
         if rule.measure == "embedding":
             return self._similar(other, rule)
         close = self.bits @ other.bits.T >= BITS - 2 * rule.distance
         if rule.measure == "hash":
-            return close
+            return np.asarray(close)
         if rule.measure == "either":
-            return close | self._similar(other, rule)
+            return np.asarray(close | self._similar(other, rule))
         unknown = (self.bits[:, 0] == 0)[:, None] | (other.bits[:, 0] == 0)[None, :]
         close |= unknown
-        rows, columns = close.any(dim=1), close.any(dim=0)
-        near = torch.zeros(shape, dtype=torch.bool)
-        if bool(rows.any()):
+        rows, columns = close.any(axis=1), close.any(axis=0)
+        near: np.ndarray = np.zeros(shape, dtype=bool)
+        if rows.any():
             # Few images have a hash near any other, so the embeddings of the rest are never multiplied.
-            at = torch.meshgrid(rows.nonzero()[:, 0], columns.nonzero()[:, 0], indexing="ij")
+            at = np.ix_(rows, columns)
             near[at] = close[at] & self.at(rows)._similar(other.at(columns), rule)
         return near
 
-    def _similar(self, other: Likeness, rule: NearRule) -> Tensor:
-        return self.features @ other.features.T >= rule.cosine
+    def _similar(self, other: Likeness, rule: NearRule) -> np.ndarray:
+        return np.asarray(self.features @ other.features.T >= rule.cosine)
 
 
 def near_any(images: Likeness, others: Likeness, rule: NearRule) -> list[int]:
     """Return, for every image, the place of the first near-duplicate among ``others``, or -1."""
-    nearest = torch.full((len(images),), -1, dtype=torch.long)
+    nearest = np.full(len(images), -1)
     for start in range(0, len(images), BLOCK):
         block = images.at(slice(start, start + BLOCK))
         for other in range(0, len(others), BLOCK):
             near = block.near(others.at(slice(other, other + BLOCK)), rule)
             part = nearest[start : start + BLOCK]
-            hit = near.any(dim=1) & (part < 0)
-            part[hit] = near[hit].float().argmax(dim=1) + other
+            hit = near.any(axis=1) & (part < 0)
+            part[hit] = near[hit].argmax(axis=1) + other
     return [int(row) for row in nearest]
 
 
@@ -109,12 +110,8 @@ def first_duplicates(images: Likeness, rule: NearRule) -> list[int]:
     kept: list[int] = []
     for start in range(0, len(images), BLOCK):
         block = images.at(slice(start, start + BLOCK))
-        before = (
-            near_any(block, images.at(torch.tensor(kept, dtype=torch.long)), rule)
-            if kept
-            else [-1] * len(block)
-        )
-        inner = block.near(block, rule).numpy()
+        before = near_any(block, images.at(np.array(kept)), rule) if kept else [-1] * len(block)
+        inner = block.near(block, rule)
         alive: list[int] = []
         for row in range(len(block)):
             if before[row] >= 0:
