@@ -24,6 +24,8 @@ from susx.bundle.bundle_description import (
     Rejected,
     TextFacts,
 )
+from susx.bundle.bundle_folder import read_bundle
+from susx.bundle.check_pictures import drawn_pictures
 from susx.bundle.folder_fit import FILE, write_fit
 from susx.bundle.lost import drawn_to_compare, make_smaller
 from susx.bundle.names import SENTENCE, encode_sentences

@@ -170,9 +170,9 @@ class LabelResult:
         check_folder(folder)
         model = self.class_model()
         files = {
-            "labels.csv": table.as_csv(self.frame),
-            "labels.parquet": table.as_parquet(self.frame),
-            LEFT_OUT: table.left_out_csv(self.left_out),
+            "labels.csv": label_table.as_csv(self.frame),
+            "labels.parquet": label_table.as_parquet(self.frame),
+            LEFT_OUT: label_table.left_out_csv(self.left_out),
             PROPOSALS: for_json(json.dumps(dict(self.proposals), indent=0, ensure_ascii=False)).encode(),
             MODEL: value_to_bytes(model),
             TABLE: label_table.as_jsonl(self.frame),
