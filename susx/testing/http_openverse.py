@@ -16,15 +16,7 @@ TOKEN = "a-token-of-12-hours"
 
 
 class OpenverseServer(SourceServer):
-    """``GET v1/images/`` and ``POST v1/auth_tokens/token/``.
-
-    Attributes:
-        repeat: results at the end of a page that come again on the next.
-        announced: what ``result_count`` says; None for the truth.
-    """
-
-    repeat: int = 0
-    announced: int | None = None
+    """``GET v1/images/`` and ``POST v1/auth_tokens/token/``."""
 
     def keyed(self, headers: Mapping[str, str]) -> bool:
         """Registered users have limits of their own, which no test reaches."""

@@ -52,8 +52,10 @@ class InaturalistServer(_Organisms):
             if admitted is None or self._code(at) in admitted
         ]  # fmt: skip
         page, size = int(parameters["page"]), int(parameters["per_page"])
-        rows = [self._observation(at) for at in places[(page - 1) * size : page * size]]
-        return 200, {"total_results": len(places), "page": page, "per_page": size, "results": rows}, {}
+        start = max(0, (page - 1) * (size - self.repeat))
+        rows = [self._observation(at) for at in places[start : start + size]]
+        count = len(places) if self.announced is None else self.announced
+        return 200, {"total_results": count, "page": page, "per_page": size, "results": rows}, {}
 
     def _code(self, at: int) -> str | None:
         code = read_licence(self.shown[at].licence)
@@ -102,9 +104,11 @@ class GbifServer(_Organisms):
                 {},
             )
         places = self.of_taxon(int(parameters["taxonKey"]))
-        start, size = int(parameters["offset"]), int(parameters["limit"])
+        offset, size = int(parameters["offset"]), int(parameters["limit"])
+        start = max(0, offset - self.repeat * (offset // size))
+        count = len(places) if self.announced is None else self.announced
         return 200, {
-            "offset": start, "limit": size, "endOfRecords": start + size >= len(places), "count": len(places),
+            "offset": offset, "limit": size, "endOfRecords": start + size >= len(places), "count": count,
             "results": [self._occurrence(at) for at in places[start : start + size]],
         }, {}  # fmt: skip
 

@@ -41,7 +41,13 @@ class SourceServer(LoopbackServer):
         script: behaviours by the number of the request, from 0; ``always`` for all others.
         limits: (requests, seconds) that are kept for those without a key; more are answered 429 with ``Retry-After``.
         latency: seconds before every answer.
+        placeholders: places of pictures in whose place the first is served.
+        repeat: results at the end of a page that come again on the next.
+        announced: what is said of the number of results; None for the truth.
     """
+
+    repeat: int = 0
+    announced: int | None = None
 
     def __init__(
         self, shown: Sequence[Picture] = (), *, script: Mapping[int, str] | None = None, always: str = "ok",

@@ -22,14 +22,10 @@ class ViewerServer(SourceServer):
     Attributes:
         lifetime: seconds for which the link of an image is good.
         splits: pairs of configuration and split.
-        repeat: rows at the end of a page that come again on the next.
-        announced: what ``num_rows_total`` says; None for the truth.
     """
 
     lifetime: float = 3600.0
     splits: Sequence[tuple[str, str]] = (("default", "train"),)
-    repeat: int = 0
-    announced: int | None = None
 
     def serves(self, query: Mapping[str, str]) -> bool:
         """Whether a link is signed and has not run out."""

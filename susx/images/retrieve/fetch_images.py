@@ -17,6 +17,7 @@ from susx.images.inspect import inspect_file
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.download import download, download_folder, known_downloads
 from susx.images.retrieve.ledger import Download
+from susx.images.retrieve.placeholders import COPIES, pages_of, said_of
 from susx.records import SupportRow
 from susx.store import digest_bytes, digest_file
 
@@ -65,21 +66,14 @@ def fetch_images(
     return _without_placeholders(rows)
 
 
-_COPIES = 3
-"""So many pages of their own with one and the same file show no image of theirs ("image not available")."""
-
-
 def _without_placeholders(rows: Sequence[SupportRow]) -> list[SupportRow]:
     """Reject images that a source serves in place of several: where each has a page of its own, none should equal another."""
-    pages: dict[tuple[str, str], set[str]] = {}
-    for row in rows:
-        if row.kept and row.page and row.original_digest:
-            pages.setdefault((row.class_name, row.original_digest), set()).add(row.page)
+    pages = pages_of((row.class_name, row.original_digest, row.page) for row in rows if row.kept)
     result = []
     for row in rows:
-        shown = len(pages.get((row.class_name, row.original_digest or ""), ()))
-        if row.kept and row.page and shown >= _COPIES:
-            row = row.reject("placeholder", f"{shown} pages show this same file in place of their image.")
+        shown = pages.get((row.class_name, row.original_digest or ""), 0)
+        if row.kept and row.page and shown >= COPIES:
+            row = row.reject("placeholder", said_of(shown))
         result.append(row)
     return result
 

@@ -17,6 +17,7 @@ from susx.errors import ConfigError, RetrievalError
 from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.licences import checked_codes, refuse_other_licences
+from susx.images.retrieve.placeholders import without_placeholders
 from susx.images.retrieve.queries import Query
 from susx.types import Json
 
@@ -228,11 +229,16 @@ def sample_places(total: int, blocks: int = 64, rows: int = 1024) -> list[int]:
 
 
 def search(backend: Backend, queries: Sequence[Query], licences: Sequence[str] = ()) -> list[list[Candidate]]:
-    """Search, drop results whose captions hold a word that the class excludes, and mark those of licences that are not admitted."""
+    """Search, drop results whose captions hold a word that the class excludes, and mark those of licences that are not admitted.
+
+    Bytes that come with the rows of several pages are marked too: they show no image of theirs.
+    """
     results = backend.search(queries)
     return [
-        refuse_other_licences(
-            (candidate for candidate in candidates if query.admits(candidate.caption)), licences
+        without_placeholders(
+            refuse_other_licences(
+                (candidate for candidate in candidates if query.admits(candidate.caption)), licences
+            )
         )
         for query, candidates in zip(queries, results, strict=True)
     ]

@@ -26,6 +26,7 @@ from susx.images.retrieve.backends.backend import (
     even_places,
 )
 from susx.images.retrieve.backends.columns import Columns, image_bytes, label_names, row_candidate, text_cell
+from susx.images.retrieve.backends.readable import readable
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.extra import require
 from susx.images.retrieve.keyword import search_by_subject
@@ -154,7 +155,9 @@ class LanceBackend:
         """
         if not queries:
             return []
-        if self.ours:
+        with readable(self.name):
+            ours = self.ours
+        if ours:
             texts = self.encoder.encode_texts([query.text for query in queries])
             return self.search_vectors(queries, texts.numpy())
         if not self.columns.caption and not self.columns.label:
@@ -162,22 +165,25 @@ class LanceBackend:
                 f"{self.name} has neither captions nor labels, and its vectors are not those of the encoder '{self.encoder.id}'. Use the "
                 "encoder that made them (and retrieval.vectors=ours where they cannot be compared), or name a column of captions."
             )
-        return search_by_subject(queries, self._by_text)
+        with readable(self.name):
+            return search_by_subject(queries, self._by_text)
 
     def search_vectors(self, queries: Sequence[Query], vectors: np.ndarray) -> list[list[Candidate]]:
         """Search with unit rows, shape [queries, dim], in place of the queries' texts."""
-        return [self._nearest(query, vector) for query, vector in zip(queries, vectors, strict=True)]
+        with readable(self.name):
+            return [self._nearest(query, vector) for query, vector in zip(queries, vectors, strict=True)]
 
     def captions(self, most: int) -> list[str | None]:
         """Return captions (labels where there are none), of more than ``most`` rows those of an even sample."""
         column = self.columns.caption or self.columns.label
         if not column:
             return []
-        places = even_places(self.data.count_rows(), most)
-        if places.step == 1:
-            rows = self.data.to_table([column])[column].to_pylist()
-        else:
-            rows = self.data.take(list(places), [column])[column].to_pylist()
+        with readable(self.name):
+            places = even_places(self.data.count_rows(), most)
+            if places.step == 1:
+                rows = self.data.to_table([column])[column].to_pylist()
+            else:
+                rows = self.data.take(list(places), [column])[column].to_pylist()
         names = self._labels if not self.columns.caption else ()
         return [" ".join(text_cell(value, names)) or None for value in rows]
 
@@ -312,12 +318,7 @@ class LanceBackend:
         return self.data.scanner(**options, prefilter=True)
 
     def _scan(self, **options: Any) -> Any:
-        try:
-            return self._scanner(**options).to_table()
-        except (OSError, ValueError, RuntimeError) as error:
-            raise RetrievalError(
-                f"{self.name} cannot be searched: {str(error).splitlines()[0][:300]}"
-            ) from error
+        return self._scanner(**options).to_table()
 
     def _filter(self, more: str | None = None) -> str | None:
         parts = [f"({part})" for part in (self._condition, self._licence_condition, more) if part]

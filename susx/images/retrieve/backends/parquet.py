@@ -28,6 +28,7 @@ from susx.images.retrieve.backends.columns import (
     text_cell,
 )
 from susx.images.retrieve.backends.parquet_files import ParquetFile, parquet_files
+from susx.images.retrieve.backends.readable import readable
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.keyword import search_by_subject
 from susx.images.retrieve.licences import read_licence
@@ -111,10 +112,15 @@ class ParquetBackend:
 
     def search(self, queries: Sequence[Query]) -> list[list[Candidate]]:
         """See :class:`susx.images.retrieve.backends.Backend`."""
-        return search_by_subject(queries, self._find)
+        with readable(self.files[0].name):
+            return search_by_subject(queries, self._find)
 
     def captions(self, most: int) -> list[str | None]:
         """Return captions (labels where there are none), of more than ``most`` rows those of an even sample."""
+        with readable(self.files[0].name):
+            return self._sampled(most)
+
+    def _sampled(self, most: int) -> list[str | None]:
         total = sum(self._file(at).metadata.num_rows for at in range(len(self.files)))
         wanted = iter(even_places(total, most))
         next_row, captions = next(wanted, -1), list[str | None]()

@@ -170,10 +170,9 @@ class ViewerBackend:
                 break
         chosen = [*wanted.items()][: query.wanted]
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            had = [
+            return [
                 *pool.map(lambda entry: self._with_image(query, config, split, entry[0], *entry[1]), chosen)
             ]
-        return [*{one.item: one for one in had}.values()]
 
     def _where(self) -> tuple[str, str]:
         """Return configuration and split, asked for where they were not named."""
