@@ -264,22 +264,28 @@ def test_mentions_are_whole_words_singular_or_plural():
     assert (checked.sentences, checked.flagged, len(checked.dropped)) == (("A cat.", "Fur."), ("Fur.",), 2)
 
 
-def test_a_local_transformers_model_answers(tmp_path):
-    """A real, tiny, untrained model: the same question and attempt give the same answer, another attempt another."""
+def tiny_language_model(folder):
+    """Write a real, tiny, untrained model."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
-
-    import susx.naming.language_model as module
 
     words = ["<unk>", "<eos>", "a", "cat", "dog", "in", "the", "sun"]
     tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", unk_token="<unk>").save_pretrained(
-        tmp_path
+        folder
     )
     GPT2LMHeadModel(GPT2Config(vocab_size=8, n_positions=256, n_embd=8, n_layer=1, n_head=1)).save_pretrained(
-        tmp_path
+        folder
     )
+    return folder
+
+
+def test_a_local_transformers_model_answers(tmp_path):
+    """The same question and attempt give the same answer, another attempt another."""
+    import susx.naming.language_model as module
+
+    tiny_language_model(tmp_path)
     settings = LanguageModelConfig(backend="transformers", model=str(tmp_path), attempts=1)
     module_max, module.MAX_TOKENS = module.MAX_TOKENS, 12
     try:
