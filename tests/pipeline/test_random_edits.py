@@ -114,7 +114,9 @@ class Life:
 
     def classes(self) -> None:
         """Want other classes, in some order."""
-        names = self.choice.sample([*CLASSES, *SPARE], self.choice.choice([3, 4, 5]))
+        others = [name for name in (*CLASSES, *SPARE) if name != "dotted"]  # of which there are examples
+        names = ["dotted", *self.choice.sample(others, self.choice.choice([2, 3, 4]))]
+        self.choice.shuffle(names)
         self.world.write(classes=names)
         self.write_labels()
 
@@ -123,7 +125,7 @@ class Life:
         self.world.change(
             self.choice.choice(
                 [
-                    f"methods={{zero_shot: {{}}, tip_x: {{alpha: {self.choice.uniform(1, 9):.3f}}}}}",
+                    f"methods={{zero_shot: {{}}, tip_x: {{alpha: {self.choice.uniform(1, 9):.3f}}}, whitened_prototypes: {{}}}}",
                     f"curation.min_similarity={self.choice.uniform(0, 0.4):.2f}",
                     f"curation.duplicate_rule={self.choice.choice(['both', 'either', 'hash', 'embedding'])}",
                     f"curation.balance={self.choice.choice(['none', 'truncate'])}",
