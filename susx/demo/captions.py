@@ -91,7 +91,7 @@ def caption(
 def dominant_colours(pixels: UInt8[np.ndarray, "height width 3"]) -> tuple[str, str]:
     """Names of the mean colours of the brighter and the darker half of a picture, the larger group first."""
     flat = pixels.reshape(-1, 3).astype(np.float32) / 255
-    luma = flat.sum(axis=1)
+    luma = flat[:, 0] + flat[:, 1] + flat[:, 2]
     bright = luma > 0.5 * (luma.min() + luma.max())
     if bright.all() or not bright.any():
         name = colour_name(flat.mean(axis=0))

@@ -18,6 +18,7 @@ import pandas as pd
 from jaxtyping import Float32
 from numpy.typing import ArrayLike, NDArray
 
+from susx.activity import doing
 from susx.demo.pool import POOL_SIZE, Drawn, draw_pool, pool_rows
 from susx.errors import MismatchError
 from susx.images.retrieve.packed_images import PackedImagesWriter
@@ -37,7 +38,6 @@ def write_pool_index(
     size: int = 64,
     workers: int = 2,
     batch: int = 512,
-    progress: Callable[[int], None] | None = None,
 ) -> pd.DataFrame:
     """Draw, embed and index the pool.
 
@@ -50,7 +50,6 @@ def write_pool_index(
         size: width and height of the pictures in pixels.
         workers: processes that draw.
         batch: pictures embedded at a time, while the next ones are being drawn.
-        progress: called with the number of rows done since the last call.
 
     Returns:
         The metadata table, in the order of the index.
@@ -74,11 +73,10 @@ def write_pool_index(
         cosines = (rows * captions).sum(axis=1) if captions is not None else np.full(len(jpegs), np.nan)
         features.append(rows)
         records.extend(_record(d, float(c)) for d, c in zip(waiting, cosines, strict=True))
-        if progress is not None:
-            progress(len(waiting))
+        advance(len(waiting))
         waiting.clear()
 
-    with PackedImagesWriter(folder) as packed:
+    with doing("draw and embed pictures", n) as advance, PackedImagesWriter(folder) as packed:
         for drawn in draw_pool(pool_rows(n, root_seed, size), root_seed, workers):
             waiting.append(drawn)
             if len(waiting) == batch:

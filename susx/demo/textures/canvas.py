@@ -138,15 +138,17 @@ class Canvas:
         for oy in (-1, 0, 1):
             for ox in (-1, 0, 1):
                 cell = ((iv + oy) & 63) * 64 + ((iu + ox) & 63)
-                eu, ev = fu - ox - jitters[0][cell], fv - oy - jitters[1][cell]
+                eu, ev = fu - ox - jitters[0].take(cell), fv - oy - jitters[1].take(cell)
                 square = eu * eu + ev * ev
                 closer = square < first
-                second = np.where(closer, first, np.minimum(second, square))
-                first = np.where(closer, square, first)
-                du, dv = np.where(closer, eu, du), np.where(closer, ev, dv)
-                index = np.where(closer, cell, index)
+                # The second is the larger of the two where this one is nearer, else the smaller of it and the second so far.
+                np.minimum(second, np.maximum(square, first), out=second)
+                np.copyto(first, square, where=closer)
+                np.copyto(du, eu, where=closer)
+                np.copyto(dv, ev, where=closer)
+                np.copyto(index, cell, where=closer)
         nearest = np.sqrt(first)
-        values = table[2:].reshape(2, -1)[:, index]
+        values = table[2:].reshape(2, -1).take(index, axis=1)
         return Cells(nearest, np.sqrt(second) - nearest, values[0], values[1], du, dv)
 
     # ---------------------------------------------------------------- light and colour

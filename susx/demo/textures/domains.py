@@ -84,8 +84,11 @@ def _bilinear(image: Image, u: Float[np.ndarray, "size size"], v: Float[np.ndarr
     u, v = np.clip(u, 0, last - 1e-3), np.clip(v, 0, last - 1e-3)
     iu, iv = u.astype(np.int32), v.astype(np.int32)
     fu, fv = (u - iu)[..., None], (v - iv)[..., None]
-    top = image[iv, iu] * (1 - fu) + image[iv, iu + 1] * fu
-    low = image[iv + 1, iu] * (1 - fu) + image[iv + 1, iu + 1] * fu
+    # By places in the flat image: several times as fast as two lists of indices.
+    pixels, place, across = image.reshape(-1, image.shape[2]), iv * image.shape[1] + iu, 1 - fu
+    below = place + image.shape[1]
+    top = pixels.take(place, axis=0) * across + pixels.take(place + 1, axis=0) * fu
+    low = pixels.take(below, axis=0) * across + pixels.take(below + 1, axis=0) * fu
     sampled: Image = top * (1 - fv) + low * fv
     return sampled
 

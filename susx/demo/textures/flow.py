@@ -19,13 +19,14 @@ def streaks(canvas: Canvas, source: Field, angle: Field, steps: int = 10, stride
     rows, columns = np.mgrid[0:size, 0:size].astype(np.float32)
     dx, dy = np.float32(stride) * np.cos(angle), np.float32(stride) * np.sin(angle)
     total = source.astype(np.float32).copy()
+    flat, across, down = source.ravel(), dx.ravel(), dy.ravel()
     for sign in (1.0, -1.0):
         x, y = columns.copy(), rows.copy()
         for step in range(1, steps + 1):
             index = (np.rint(y).astype(np.int32) % size) * size + np.rint(x).astype(np.int32) % size
-            x += sign * dx.ravel()[index]
-            y += sign * dy.ravel()[index]
-            total += np.float32(1.0 - step / (steps + 1)) * source.ravel()[index]
+            x += sign * across.take(index)
+            y += sign * down.take(index)
+            total += np.float32(1.0 - step / (steps + 1)) * flat.take(index)
     low, high = np.quantile(total, (0.01, 0.99))
     stretched: Field = clip01((total - low) / max(float(high - low), 1e-6)).astype(np.float32)
     return stretched

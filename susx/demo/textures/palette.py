@@ -22,6 +22,7 @@ _NAMED = {
     "beige": (0.85, 0.77, 0.62), "white": (0.95, 0.95, 0.94), "grey": (0.52, 0.52, 0.52),
     "black": (0.08, 0.08, 0.09),
 }  # fmt: skip
+_NAMES, _TABLE = list(_NAMED), np.array(list(_NAMED.values()), np.float32)
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,8 @@ def random_palette(rng: np.random.Generator) -> Palette:
 
 def colour_name(colour: Colour) -> str:
     """The nearest of 13 everyday colour words (Euclidean distance in sRGB)."""
-    names = list(_NAMED)
-    table = np.array([_NAMED[name] for name in names], np.float32)
-    return names[int(np.argmin(((table - np.asarray(colour, np.float32)) ** 2).sum(axis=1)))]
+    distances = ((_TABLE - np.asarray(colour, np.float32)) ** 2).sum(axis=1)
+    return _NAMES[int(np.argmin(distances))]
 
 
 def _colour(hue: float, saturation: float, value: float) -> Colour:
