@@ -179,10 +179,11 @@ def _check_shapes(folder: Path, told: Description, image: Any, head: Any, classe
             f"{folder / 'image.onnx'} is not the image tower that {JSON} tells of: it takes {takes} and gives {sorted(gives)}. Export the "
             "bundle anew."
         )
-    asked = tuple(one.name for one in head.get_inputs())
+    asked = {one.name: list(one.shape) for one in head.get_inputs()}
+    width = asked.get("features", [told.encoder.dim])[-1]
     scores = {one.name: list(one.shape) for one in head.get_outputs()}
-    if set(asked) > set(told.inputs) or scores.get("logits", [0])[-1] != classes:
+    if set(asked) > set(told.inputs) or scores.get("logits", [0])[-1] != classes or width != told.encoder.dim:
         raise InputError(
-            f"{folder / 'head.onnx'} is not the method that {JSON} tells of: it takes {sorted(asked)} and gives {scores} for {classes} "
-            "classes. Export the bundle anew."
+            f"{folder / 'head.onnx'} is not the method that {JSON} tells of: it takes {asked} and gives {scores} for {classes} "
+            f"classes and features of width {told.encoder.dim}. Export the bundle anew."
         )

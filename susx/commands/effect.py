@@ -194,14 +194,13 @@ IDLE: tuple[Idle, ...] = (
         ("export",), "bundle", lambda line: _exported(line) != "web", "it goes with --format web; give the classifier",
         "--bundle b --out x.onnx",
     ),
-    *(
-        Idle(
-            ("export",), name, lambda line: _exported(line) in ("bundle", "web"), why,
-            f"--classifier c --format bundle --out x {value}",
-        )
-        for name, value, why in (
-            ("reject", "--reject 0.1", "of a bundle predict and serve take it"), ("text_only", "--text-only", "it goes with --format open_clip_head"),
-        )
+    Idle(
+        ("export",), "reject", lambda line: _exported(line) == "bundle", "of a bundle predict and serve take it",
+        "--classifier c --format bundle --out x --reject 0.1",
+    ),
+    Idle(
+        ("export",), "text_only", lambda line: _exported(line) in ("bundle", "web"), "it goes with --format open_clip_head",
+        "--classifier c --format bundle --out x --text-only",
     ),
     *(
         Idle(("label folder",), name, lambda line: line["bundle"] is not None, why, f"photos --bundle b {value}")

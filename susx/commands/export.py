@@ -56,7 +56,8 @@ def export(
     reject: Annotated[
         float | None,
         typer.Option(
-            "--reject", help="onnx: a third output, none_of_these, at this share of outsiders that may pass."
+            "--reject",
+            help="onnx: a third output, none_of_these; web: the page says so; at this share of outsiders that may pass.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file or bundle.")] = False,
@@ -110,6 +111,7 @@ def export(
             quantize,
             images,
             force=force,
+            reject=reject,
         )
         return
     assert classifier is not None
@@ -194,7 +196,7 @@ def _pictures(classifier: Path, images: Path | None, class_names: tuple[str, ...
 
 def _web(
     classifier: Path | None, bundle: Path | None, out: Path, package: Path | None, quantize: Bits | None, images: Path | None,
-    *, force: bool,
+    *, force: bool, reject: float | None,
 ) -> None:  # fmt: skip
     import tempfile
 
@@ -203,11 +205,11 @@ def _web(
 
     check_target(out)
     if bundle is not None:
-        typer.echo(export_web(locate_bundle(bundle), out, package))
+        typer.echo(export_web(locate_bundle(bundle), out, package, reject=reject))
     else:
         assert classifier is not None
         with tempfile.TemporaryDirectory() as scratch:
             made = Path(scratch) / "bundle"
             _bundle(classifier, made, quantize, images, force=force)
-            typer.echo(export_web(made, out, package))
+            typer.echo(export_web(made, out, package, reject=reject))
     typer.echo(f"Any static server shows it: python -m http.server --directory {out}")

@@ -118,8 +118,14 @@ def read_metrics(path: Path) -> dict[str, Json]:
     try:
         metrics = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        hint = (
+            " It is a bundle, which holds no measurement: compare two of them, whatever their encoders, by what susx predict --bundle says of the "
+            "same photographs, or the runs they were made of."
+            if (path / "bundle.json").is_file()
+            else ""
+        )
         raise InputError(
-            f"No report at {path}: expected the folder of a report, or its metrics.json."
+            f"No report at {path}: expected the folder of a report, or its metrics.json.{hint}"
         ) from None
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(

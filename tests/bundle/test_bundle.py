@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -21,7 +22,7 @@ from susx.bundle.write_bundle import export_bundle
 from susx.classifier import Classifier, load_classifier, read_classifier
 from susx.classifier.predict import as_record
 from susx.errors import ConfigError, InputError, ModelError, StoreError
-from susx.methods import METHODS
+from susx.methods import METHODS, Method, Need
 from susx.rejection import Rejection
 
 CODE = "import sys; from susx.cli import main; main(sys.argv[1:])"
@@ -145,6 +146,74 @@ def test_methods_without_a_graph_are_refused_by_name(build_classifier, tmp_path)
     with pytest.raises(ConfigError, match="folder_prototypes"):
         export_bundle(load_classifier(folder), tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c"]
+
+
+BEYOND = {
+    Need.PATCHES: "looks at patch features",
+    Need.ADAPTED: "compares features of an adapted encoder",
+    Need.VIEWS: "looks at many views of an image",
+    Need.QUERY_TEXT: "encodes the class prompts anew for every image",
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_is_exported_or_refused_by_its_name(name, load, tmp_path):
+    """Methods that look at more than an image's features, or at a whole folder, say so in one paragraph; nothing is written."""
+    method = METHODS[name]()
+    reasons = [said for need, said in BEYOND.items() if need in method.needs]
+    reasons += [] if method.row_wise else ["mixes the rows of a batch"]
+    stored = load("torch").stored
+    if not reasons:
+        # test_a_module_computes_the_logits exports nothing and asks all of these for their graph's module.
+        assert method.row_wise
+        assert type(method).module is Method.module
+        return
+    other = dataclasses.replace(stored, fitted=dataclasses.replace(stored.fitted, method=method))
+    with pytest.raises(ConfigError) as caught:
+        export_bundle(Classifier(other, device="cpu"), tmp_path / "out")
+    said = str(caught.value)
+    assert said.startswith(f"The method '{name}' {reasons[0]}")
+    assert "susx predict or susx serve" in said or "whitened_prototypes" in said
+    assert "\n" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_bundles_at_once_and_a_report_of_one_are_refused(bundle_folder, capsys):
+    """One paragraph each, which says how bundles of two encoders are compared."""
+    from susx.cli import main
+
+    both = ["--bundle", str(bundle_folder)] * 2
+    for words, said in (
+        (["predict", "a.png", *both], "--bundle is given 2 times and takes one value"),
+        (["serve", *both], "--bundle is given 2 times and takes one value"),
+        (["label", "photos", *both], "--bundle is given 2 times and takes one value"),
+        (
+            ["report", "compare", str(bundle_folder), str(bundle_folder)],
+            "predict --bundle says of the same photographs",
+        ),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2
+        err = capsys.readouterr().err
+        assert said in " ".join(err.split())
+        assert "\n\n" not in err.strip()
+
+
+def test_an_export_that_is_killed_leaves_no_bundle(classifier_folder, tmp_path):
+    """The folder appears whole or not at all, and the next export is not in the way of what was left."""
+    out = tmp_path / "bundle"
+    words = ["export", "--classifier", str(classifier_folder), "--format", "bundle", "--out", str(out)]
+    with subprocess.Popen([sys.executable, "-c", CODE, *words], stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not any(tmp_path.rglob("head.onnx")) and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.02)
+        assert process.poll() is None
+        process.kill()
+    assert not out.exists()
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
+    assert read_bundle(out).description.class_names
 
 
 def test_what_is_there_is_not_written_over(load, bundle_folder, tmp_path):

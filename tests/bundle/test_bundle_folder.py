@@ -272,3 +272,24 @@ def test_five_thousand_classes(copied, seal):
     (prediction,) = load_bundle(copied).predict(drawn_pictures(1), top_k=6000)
     assert len(prediction.classes) == 5000
     assert sum(scored.probability for scored in prediction.classes) == pytest.approx(1, abs=1e-4)
+
+
+def test_graphs_of_another_encoder_are_refused(copied, seal):
+    """The tower of one encoder and the head of another, of other widths: whatever the digests say."""
+    for name, taken, output in (("image.onnx", "pixels", "features"), ("head.onnx", "features", "logits")):
+        before = (copied / name).read_bytes()
+        last = 8 if name == "head.onnx" else 7
+        inner = ["q", 7] if name == "head.onnx" else ["q", 3, 64, 64]
+        graph = helper.make_graph(
+            [helper.make_node("RandomNormal", [], [output], shape=[1, last])], "g",
+            [helper.make_tensor_value_info(taken, TensorProto.FLOAT, inner)],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, last])],
+        )  # fmt: skip
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        (copied / name).write_bytes(model.SerializeToString())
+        seal(copied)
+        with pytest.raises(
+            InputError, match=rf"{name} is not the (image tower|method) that bundle\.json tells of"
+        ):
+            read_bundle(copied)
+        (copied / name).write_bytes(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import http.server
@@ -21,7 +22,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from susx.bundle import load_bundle
+from susx.bundle import Bundle, load_bundle
 from susx.bundle.check_pictures import drawn_pictures
 from susx.bundle.web import export_web
 from susx.bundle.web.vendor import FILES, PACKAGE, VERSION, vendor
@@ -29,6 +30,7 @@ from susx.classifier.connections import create_server
 from susx.classifier.serve import create_app
 from susx.classifier.service_limits import Limits
 from susx.errors import ConfigError, InputError, StoreError
+from tests.bundle.conftest import sealed_again
 
 _FLAGS = (
     "--no-sandbox",
@@ -90,29 +92,28 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
-@pytest.fixture(scope="module")
-def static(web: Path) -> Iterator[str]:
-    """The folder behind Python's own static server: its address."""
+@contextlib.contextmanager
+def serving_static(folder: Path) -> Iterator[str]:
+    """Let Python's own static server show a folder: its address."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *arguments: Any) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(web))
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
     ) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def service(bundle_folder: Path) -> Iterator[str]:
-    """The bundle's service: its address."""
-    limits = Limits(timeout=120)
+@contextlib.contextmanager
+def serving_bundle(bundle: Bundle, limits: Limits) -> Iterator[str]:
+    """Let the service answer with a bundle: its address."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        server = create_server(create_app(load_bundle(bundle_folder), limits), limits)
+        server = create_server(create_app(bundle, limits), limits)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         while not server.started and thread.is_alive():
@@ -120,6 +121,20 @@ def service(bundle_folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
         server.should_exit = True
         thread.join(60)
+
+
+@pytest.fixture(scope="module")
+def static(web: Path) -> Iterator[str]:
+    """The folder behind a static server: its address."""
+    with serving_static(web) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def service(bundle_folder: Path) -> Iterator[str]:
+    """The bundle's service: its address."""
+    with serving_bundle(load_bundle(bundle_folder), Limits(timeout=120)) as address:
+        yield address
 
 
 class Visit:
@@ -170,6 +185,69 @@ def test_fifty_pictures_have_the_class_that_predict_gives(
         assert visit.complaints == []
     finally:
         visit.context.close()
+
+
+def as_package(web: Path, folder: Path) -> Path:
+    """Lay the runtime of an exported page out as npm's package has it."""
+    (folder / "dist").mkdir(parents=True)
+    shutil.copy(web / "ort" / "package.json", folder)
+    for name in FILES:
+        shutil.copy(web / "ort" / name, folder / "dist")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def knowing(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle with what is known of outsiders, at a threshold that some pictures of no texture stay below."""
+    folder = Path(shutil.copytree(bundle_folder, tmp_path_factory.mktemp("knowing") / "bundle"))
+    bundle = load_bundle(folder)
+    cosines = (bundle.encode(drawn_pictures(16, seed=9)).pooled @ bundle.stored.classes.T).max(axis=1)
+    threshold = float(np.median(cosines))
+    known = {
+        "thresholds": [threshold],
+        "let_in": [0.1],
+        "kept": [0.9],
+        "inside": 0.4,
+        "named": 50,
+        "pool": 200,
+    }
+    sealed_again(folder, rejection=known)
+    return folder
+
+
+def test_pictures_of_none_of_the_classes_are_said_to_be(
+    browser: Any, web: Path, knowing: Path, photos: list[Path], tmp_path: Path
+) -> None:
+    """The web export with --reject and the service's page call the same pictures none of these, as ``predict`` does."""
+    out = tmp_path / "page"
+    export_web(knowing, out, as_package(web, tmp_path / "npm"), reject=0.2)
+    bundle = load_bundle(knowing, reject=0.2)
+    expected = ["yes" if one.none_of_these else "no" for one in bundle.predict(photos[-20:])]
+    assert set(expected) == {"yes", "no"}
+    limits = Limits(timeout=120)
+    for running in (serving_static(out), serving_bundle(bundle, limits)):
+        with running as address:
+            visit = Visit(browser, address)
+            try:
+                visit.page.set_input_files("#files", [str(path) for path in photos[-20:]])
+                rows = visit.table()
+                assert [row["none_of_these"] for row in rows] == expected
+                shown = visit.page.locator("#results .best").all_inner_texts()
+                assert sum(text.startswith("none of these (nearest: ") for text in shown) == expected.count(
+                    "yes"
+                )
+                assert visit.complaints == []
+            finally:
+                visit.context.close()
+
+
+def test_none_of_these_needs_something_known_of_outsiders(
+    web: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    """As predict refuses it; nothing is written."""
+    with pytest.raises(InputError, match="knows nothing of images that are none of its classes"):
+        export_web(bundle_folder, tmp_path / "page", reject=0.1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_picture_has_its_reason(

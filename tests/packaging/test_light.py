@@ -124,6 +124,37 @@ def test_it_labels_a_folder(light: Path, folder: Path, tmp_path: Path) -> None:
     assert "data:image/jpeg" in (out / "report.html").read_text()
 
 
+def test_uvx_runs_it_from_the_wheel(built: Path, light: Path, folder: Path, tmp_path: Path) -> None:  # noqa: F811
+    """``uvx susx predict --bundle DIR photos/``: nothing is installed beforehand, and torch is not among what uv takes."""
+    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
+    if uv is None:
+        pytest.skip("uv is not installed")
+    wheel = next(built.glob("*.whl"))
+    environment = inherited() | {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_NO_PROGRESS": "1"}
+    command = [
+        uv,
+        "tool",
+        "run",
+        "--python",
+        sys.executable,
+        "--from",
+        str(wheel),
+        "susx",
+        "predict",
+        "--bundle",
+        "bundle",
+        "photos/",
+    ]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode and re.search(r"error sending request|dns error|Failed to fetch", done.stderr):
+        pytest.skip("the package index cannot be reached")
+    assert done.returncode == 0, done.stderr[-2000:]
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [Path(record["image"]).name for record in records] == ["one.png", "two.jpg"]
+    assert records[0]["class_name"] == "dotted"
+    assert "torch" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [["build", "--dataset", "textures"], ["build", "--help"], ["label", "photos"], ["label", "review", "x"], ["export", "--out", "x"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from susx.bundle.bundle_folder import read_bundle
 from susx.bundle.web.vendor import vendor
 from susx.classifier.static_page import PAGE_FILES, page_file
 from susx.errors import ConfigError, StoreError
+from susx.rejection import threshold_of
 from susx.store.disk import folder_size, whole_folder
 
 __all__ = ["LARGE", "check_target", "export_web"]
@@ -36,24 +38,27 @@ def check_target(out: Path) -> None:
         raise StoreError(f"{out} exists; give a new folder.")
 
 
-def export_web(bundle: Path, out: Path, package: Path | None = None) -> str:
+def export_web(bundle: Path, out: Path, package: Path | None = None, *, reject: float | None = None) -> str:
     """Write the page of a bundle; the folder is complete or not there at all.
 
     Args:
         bundle: folder of a bundle.
         out: new folder.
         package: of onnxruntime-web; None takes it from npm.
+        reject: say which pictures are none of the classes, at this share of outsiders that may pass.
 
     Returns:
         A sentence on what was written.
 
     Raises:
         ConfigError: the bundle cannot run in a browser, or npm cannot be reached; says what to do.
-        InputError, DamagedArtefact: the bundle or the package is none.
+        InputError, DamagedArtefact: the bundle or the package is none, or ``reject`` is asked for and nothing is known of outsiders.
         StoreError: ``out`` holds something, or cannot be written.
     """
     check_target(out)
-    told = read_bundle(bundle).description
+    stored = read_bundle(bundle)
+    told = stored.description
+    threshold = None if reject is None else threshold_of(stored.rejection, reject)
     weights = sum((bundle / name).stat().st_size for name in told.files if name.startswith("image."))
     if weights > _MOST:
         raise ConfigError(
@@ -70,6 +75,9 @@ def export_web(bundle: Path, out: Path, package: Path | None = None) -> str:
                 (partial / name).write_bytes(page_file(name))
             for name in ("ask.js", "pixels.js"):
                 shutil.copyfile(_STATIC / name, partial / name)
+            (partial / "settings.json").write_text(
+                json.dumps({"threshold": threshold}) + "\n", encoding="utf-8"
+            )
             (partial / "bundle").mkdir()
             kept = [name for name in told.files if name not in _LEFT]
             for name in (JSON, *kept):

@@ -58,7 +58,8 @@ async function load() {
     support = table(await fetched("support.npy"));
     rows = new TextDecoder().decode(await fetched("support.jsonl")).split("\n").filter(Boolean).map((line) => JSON.parse(line));
   }
-  return { told, image, head, classes, support, rows };
+  const { threshold } = await (await fetch(new URL("settings.json", import.meta.url))).json();
+  return { told, image, head, classes, support, rows, threshold };
 }
 
 const loaded = load();
@@ -71,7 +72,7 @@ export async function about() {
 }
 
 export async function classify(file) {
-  const { told, image, head, classes, support, rows } = await loaded;
+  const { told, image, head, classes, support, rows, threshold } = await loaded;
   let picture;
   try {
     picture = await decode(file);
@@ -99,5 +100,6 @@ export async function classify(file) {
       ...(bias === null ? {} : { match: 1 / (1 + Math.exp(-(told.encoder.logit_scale * fit[c] + bias))) }),
     })),
     nearest: support ? largest(near, NEAREST).map((j) => ({ class_name: rows[j].class_name, similarity: near[j], file: rows[j].file, origin: rows[j].origin })) : [],
+    ...(threshold === null ? {} : { none_of_these: fit.reduce((a, b) => Math.max(a, b)) < threshold }),
   };
 }
