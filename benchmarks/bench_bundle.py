@@ -97,7 +97,7 @@ def _classifier(folder: Path, photos: list[Path]) -> Classifier:
     names = tuple(f"class {n}" for n in range(CLASSES))
     fitted = Fitted.of(METHODS["tip_x"](), Evidence(text, encoder.logit_scale, rows, labels))
     support = [SupportRow(names[c], f"{n}.jpg", "", "provided", "") for n, c in enumerate(labels.tolist())]
-    facts = ClassifierFacts(names, config, encoder.digest)
+    facts = ClassifierFacts(names, encoder.identity, config.pretrained)
     save_classifier(folder / "classifier", facts, fitted, support_features=rows, support_rows=support)
     return Classifier(read_classifier(folder / "classifier"), device="cpu", batch_size=32)
 

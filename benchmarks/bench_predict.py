@@ -43,7 +43,7 @@ def write_classifier(folder: Path, per_class: int = 16) -> Path:
     pictures = [Image.fromarray(render(c, "web", "pool", i)) for c in CATEGORIES for i in range(per_class)]
     support = encoder.encode_images(pictures)
     rows = [SupportRow(CATEGORIES[c], f"{i}.png", "", "retrieved", "") for i, c in enumerate(labels.tolist())]
-    facts = ClassifierFacts(tuple(CATEGORIES), EncoderConfig(model="susx-tiny"), encoder.digest, toy=True)
+    facts = ClassifierFacts(tuple(CATEGORIES), encoder.identity, toy=True)
     fitted = Fitted.of(METHODS["tip_x"](), Evidence(texts, encoder.logit_scale, support, labels))
     return save_classifier(folder, facts, fitted, support_features=support, support_rows=rows)
 

@@ -90,7 +90,7 @@ def evidence(names: tuple[str, ...], seed: int) -> Evidence:
     model = encoder()
     return Evidence(
         model.encode_texts([f"{name} texture." for name in names]), model.logit_scale, model.encode_images(pixels), labels,
-        class_names=names, text_tower=TextTower(model), encoder=model.id, encoder_digest=model.digest,
+        class_names=names, text_tower=TextTower(model), encoder=model.identity,
         support_adapted=encode_adapted(model, adapters(), pixels),
     )  # fmt: skip
 

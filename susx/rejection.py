@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat
 
 from susx.errors import InputError
 
 __all__ = ["Rejection", "threshold_of"]
+
+_Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+"""Checked where a file is read."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +27,16 @@ class Rejection:
         named, pool: numbers of images whose captions name a class, and of all that were looked at.
     """
 
-    thresholds: tuple[float, ...]
-    let_in: tuple[float, ...]
-    kept: tuple[float, ...]
-    inside: float
+    thresholds: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
+    let_in: tuple[_Share, ...]
+    kept: tuple[_Share, ...]
+    inside: _Share
     named: int
     pool: int
+
+    def __post_init__(self) -> None:
+        if not len(self.thresholds) == len(self.let_in) == len(self.kept):
+            raise ValueError("thresholds, let_in and kept are of different lengths")
 
     def threshold(self, let_in: float) -> float:
         """Return the lowest threshold that lets in at most this share of outsiders.

@@ -54,7 +54,7 @@ def main() -> None:
     pictures = (picture(base[label], at // len(base)) for at, label in enumerate(shots))
     evidence = Evidence(
         encoder.encode_texts([f"{name} texture." for name in base]), encoder.logit_scale, encoder.encode_images(pictures),
-        torch.tensor(shots), class_names=tuple(base), encoder=encoder.id, encoder_digest=encoder.digest,
+        torch.tensor(shots), class_names=tuple(base), encoder=encoder.identity,
     )  # fmt: skip
     meta_train(evidence, out / "attention.safetensors", source=f"{source}, {SHOTS} pictures each")
 

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, FiniteFloat
 
 from susx.bundle.pixels import PixelRule
-from susx.classifier.sealed import Digest, Rejected, Sealed, Share, Strict, read_sealed
+from susx.classifier.sealed import Digest, Sealed, Share, Strict, read_sealed
+from susx.encoder_id import EncoderId
 from susx.errors import InputError
+from susx.rejection import Rejection
 
 __all__ = [
     "FILES",
@@ -20,7 +22,6 @@ __all__ = [
     "EncoderFacts",
     "MethodFacts",
     "Quantised",
-    "Rejected",
     "TextFacts",
     "read_description",
 ]
@@ -38,11 +39,10 @@ FILES: Final = frozenset(FileName.__args__)  # type: ignore[attr-defined]
 
 
 class EncoderFacts(Strict):
-    """Architecture and weights, sha256 over both; width of the features; scale and bias of the cosines."""
+    """Which encoder, and the name of its weights; width of the features; scale and bias of the cosines."""
 
-    model: str
+    id: EncoderId
     pretrained: str
-    digest: str
     dim: Annotated[int, Field(ge=1)]
     logit_scale: FiniteFloat
     logit_bias: FiniteFloat | None
@@ -98,7 +98,7 @@ class Description(Sealed):
     prompts: str
     method: MethodFacts
     calibration: Calibration
-    rejection: Rejected | None
+    rejection: Rejection | None
     licences: tuple[str, ...]
     toy: bool
     warning: str

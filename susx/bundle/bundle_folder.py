@@ -69,8 +69,7 @@ class StoredBundle:
     @property
     def rejection(self) -> Rejection | None:
         """What is known of outsiders."""
-        described = self.description.rejection
-        return None if described is None else Rejection(**described.model_dump())
+        return self.description.rejection
 
     @property
     def about(self) -> About:
@@ -82,7 +81,7 @@ class StoredBundle:
             hyper_parameters=told.method.hyper_parameters, row_wise=True, is_zero_shot=told.method.is_zero_shot,
             class_trust=told.method.class_trust,
             tuning=told.method.tuning, calibrated_on=told.calibration.on, calibration_images=told.calibration.images, toy=told.toy,
-            warning=told.warning, notes=(*told.notes, *more), encoder=f"{told.encoder.model} {told.encoder.digest[:12]}",
+            warning=told.warning, notes=(*told.notes, *more), encoder=str(told.encoder.id),
         )  # fmt: skip
 
 

@@ -90,7 +90,7 @@ def bundle_card(stored: StoredBundle, address: HubAddress, licence: str) -> str:
         f"An image classifier of {len(told.class_names)} classes made from their names by susx {susx.__version__}, as a bundle that needs no torch.",
         f"```console\n$ pip install susx\n$ susx predict --bundle {address} photos/\n$ susx serve --bundle {address}\n```",
         table(["", ""], [
-            ["encoder", f"{told.encoder.model} {told.encoder.pretrained} (sha256 {told.encoder.digest[:12]})"],
+            ["encoder", f"{told.encoder.id.model} {told.encoder.pretrained} (sha256 {told.encoder.id.digest[:12]})"],
             ["prompts", told.prompts or "not stated"],
             ["method", told.method.sentence],
             ["calibrated on", f"{told.calibration.on or 'nothing'} (temperature {told.calibration.temperature:.4g})"],

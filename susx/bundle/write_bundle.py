@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,6 @@ from susx.bundle.bundle_description import (
     EncoderFacts,
     MethodFacts,
     Quantised,
-    Rejected,
     TextFacts,
 )
 from susx.bundle.bundle_folder import read_bundle
@@ -182,8 +180,7 @@ def _describe(
         dataset=facts.dataset,
         class_names=tuple(facts.class_names),
         encoder=EncoderFacts(
-            model=facts.encoder.model, pretrained=_public(facts.encoder.pretrained), digest=facts.encoder_digest, dim=encoder.dim,
-            logit_scale=encoder.logit_scale, logit_bias=encoder.logit_bias,
+            id=facts.encoder, pretrained=_public(facts.pretrained), dim=encoder.dim, logit_scale=encoder.logit_scale, logit_bias=encoder.logit_bias,
         ),
         pixels=rule_of(encoder.preprocess, encoder.id),
         prompts=facts.prompts,
@@ -194,7 +191,7 @@ def _describe(
         calibration=Calibration(
             temperature=facts.temperature, on=facts.calibrated_on, images=facts.calibration_images
         ),
-        rejection=None if facts.rejection is None else Rejected(**dataclasses.asdict(facts.rejection)),
+        rejection=facts.rejection,
         licences=tuple(facts.licences),
         toy=facts.toy,
         warning=about.warning,

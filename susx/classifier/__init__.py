@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from susx.classifier.artefact import ClassifierFacts, StoredClassifier, save_classifier
+    from susx.classifier.artefact import StoredClassifier, save_classifier
     from susx.classifier.classifier import Classifier, load_classifier
+    from susx.classifier.classifier_description import ClassifierFacts
     from susx.classifier.classifier_folder import read_classifier
     from susx.classifier.predictions import Neighbour, Prediction, Scored
 
@@ -22,7 +23,8 @@ __all__ = [
 
 _PLACES = {
     "predictions": ("Neighbour", "Prediction", "Scored"),
-    "artefact": ("ClassifierFacts", "StoredClassifier", "save_classifier"),
+    "artefact": ("StoredClassifier", "save_classifier"),
+    "classifier_description": ("ClassifierFacts",),
     "classifier": ("Classifier", "load_classifier"),
     "classifier_folder": ("read_classifier",),
 }

@@ -8,7 +8,6 @@ support.jsonl            provenance of the support images, a row a line, in the 
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import uuid
 from collections.abc import Sequence
@@ -20,9 +19,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 import susx
-from susx.classifier.classifier_description import JSON, STATE, SUPPORT, TABLE, Description
+from susx.classifier.classifier_description import (
+    JSON,
+    STATE,
+    SUPPORT,
+    TABLE,
+    ClassifierFacts,
+    Description,
+    MethodName,
+)
 from susx.classifier.predictions import About
-from susx.config import EncoderConfig
 from susx.errors import InputError, MismatchError, StoreError
 from susx.evaluation.calibration import FEWEST
 from susx.methods import Method, parameters
@@ -31,49 +37,15 @@ from susx.methods.state import Fitted, save_fitted
 from susx.methods.zero_shot import ZeroShotState
 from susx.modes import plain_mode
 from susx.records import SupportRow, encode_rows
-from susx.rejection import Rejection, threshold_of
+from susx.rejection import threshold_of
 from susx.store import digest_file
 
-__all__ = ["ClassifierFacts", "StoredClassifier", "check_shapes", "save_classifier"]
+__all__ = ["StoredClassifier", "check_shapes", "save_classifier"]
 
 TOY = (
     "The encoder is the embedded toy. It knows procedural textures alone: of anything else, a cat or a dog, its answers mean "
     "nothing. For real ones build with a profile of real weights ('susx profiles list', for instance --profile clip-vit-b16)."
 )
-
-
-@dataclass(frozen=True)
-class ClassifierFacts:
-    """What a classifier is made of.
-
-    Attributes:
-        class_names: column i of the logits is class i.
-        encoder: how to load the encoder (device and batch size are the user's, not the classifier's).
-        encoder_digest: sha256 over its architecture and weights; another encoder is refused.
-        dataset: name of the data set whose class names these are.
-        prompts: kind of the sentences of the text classifier, and ``prompts_digest`` over them.
-        tuning: protocol that chose the hyper-parameters.
-        temperature: the logits are divided by it before the softmax; 1 when not calibrated.
-        calibrated_on: the labelled images the temperature was fitted on ("val", "support"), or "".
-        calibration_images: how many of them there were; too few fit no temperature, and ``calibrated_on`` is "".
-        licences: notes on what was used, for whoever ships the classifier.
-        toy: whether the encoder is the embedded one.
-        rejection: what the pool that the support images came from tells of images that are none of the classes.
-    """
-
-    class_names: tuple[str, ...]
-    encoder: EncoderConfig
-    encoder_digest: str
-    dataset: str = ""
-    prompts: str = ""
-    prompts_digest: str = ""
-    tuning: str = "fixed"
-    temperature: float = 1.0
-    calibrated_on: str = ""
-    calibration_images: int = 0
-    licences: tuple[str, ...] = ()
-    toy: bool = False
-    rejection: Rejection | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +113,7 @@ class StoredClassifier:
             hyper_parameters=parameters(self.method), row_wise=self.method.row_wise, is_zero_shot=packaged_as.is_zero_shot,
             class_trust=packaged_as.class_trust,
             tuning=facts.tuning, calibrated_on=facts.calibrated_on, calibration_images=facts.calibration_images, toy=facts.toy,
-            warning=self.warning, notes=tuple(self.notes), encoder=f"{facts.encoder.model} {facts.encoder_digest[:12]}",
+            warning=self.warning, notes=tuple(self.notes), encoder=str(facts.encoder),
         )  # fmt: skip
 
 
@@ -217,29 +189,10 @@ def _write(
 
 
 def _description(facts: ClassifierFacts, method: Method[Any], files: dict[str, str]) -> Description:
-    return Description.model_validate(
-        {
-            "susx": susx.__version__,
-            "dataset": facts.dataset,
-            "class_names": tuple(facts.class_names),
-            "encoder": {
-                "config": facts.encoder.model_dump(include={"model", "pretrained", "precision"}),
-                "digest": facts.encoder_digest,
-            },
-            "prompts": {"kind": facts.prompts, "digest": facts.prompts_digest},
-            "method": {"name": method.name, "hyper_parameters": parameters(method)},
-            "tuning": facts.tuning,
-            "calibration": {
-                "temperature": facts.temperature,
-                "on": facts.calibrated_on,
-                "images": facts.calibration_images,
-            },
-            "licences": tuple(facts.licences),
-            "toy": facts.toy,
-            "rejection": dataclasses.asdict(facts.rejection) if facts.rejection else None,
-            "files": files,
-        }
-    ).sealed()
+    return Description(
+        susx=susx.__version__, facts=facts, files=files,  # type: ignore[arg-type]
+        method=MethodName(name=method.name, hyper_parameters=parameters(method)),
+    ).sealed()  # fmt: skip
 
 
 def check_shapes(

@@ -12,10 +12,12 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from susx.classifier.artefact import ClassifierFacts, StoredClassifier
+from susx.classifier.artefact import StoredClassifier
+from susx.classifier.classifier_description import ClassifierFacts
 from susx.classifier.classifier_folder import read_classifier
 from susx.classifier.classifier_hub import locate_classifier
 from susx.classifier.predictions import About, Answering, Neighbour, Prediction, Scored, check_asked
+from susx.config import EncoderConfig
 from susx.errors import MismatchError
 from susx.evaluation import probabilities
 from susx.features.adapted_encoder import encode_adapted
@@ -104,17 +106,27 @@ class Classifier(Answering):
             MismatchError: the weights found are others than those the classifier was made with.
         """
         if self._encoder is None:
-            encoder = load_encoder(self.facts.encoder.model_copy(update=self._settings))
-            if encoder.digest != self.facts.encoder_digest:
+            encoder = load_encoder(self._encoder_config)
+            if encoder.digest != self.facts.encoder.digest:
                 raise MismatchError(
-                    f"The classifier was made with {self.facts.encoder.model} {self.facts.encoder_digest[:12]}, but the"
+                    f"The classifier was made with {self.facts.encoder}, but the"
                     f" weights found here are {encoder.digest[:12]}: its numbers would mean nothing. Install the weights"
                     " it was made with, or build it anew."
                 )
             self._encoder = encoder
             if self._store is not None:
-                self._remembered = RememberedFeatures(self._store, encoder.digest, encoder.identity.precision)
+                self._remembered = RememberedFeatures(self._store, encoder.identity)
         return self._encoder
+
+    @property
+    def _encoder_config(self) -> EncoderConfig:
+        facts = self.facts
+        return EncoderConfig(
+            model=facts.encoder.model,
+            pretrained=facts.pretrained,
+            precision=facts.encoder.precision,
+            **self._settings,
+        )
 
     def recall(self, path: Path) -> Recalled | None:
         """Return the features of a photograph that was encoded before; None where it has to be encoded, or other features are wanted too."""

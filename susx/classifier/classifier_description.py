@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, FiniteFloat
+from pydantic import ConfigDict, Field, FiniteFloat
 
-from susx.classifier.sealed import Digest, Rejected, Sealed, Strict, read_sealed
-from susx.config import EncoderConfig
+from susx.classifier.sealed import Digest, Sealed, Strict, read_sealed
+from susx.encoder_id import EncoderId
 from susx.errors import InputError
+from susx.rejection import Rejection
 
-__all__ = ["FORMAT", "JSON", "STATE", "SUPPORT", "TABLE", "Description", "read_description"]
+__all__ = [
+    "FORMAT",
+    "JSON",
+    "STATE",
+    "SUPPORT",
+    "TABLE",
+    "ClassifierFacts",
+    "Description",
+    "MethodName",
+    "read_description",
+]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 JSON, STATE, SUPPORT, TABLE = (
     "classifier.json",
     "classifier.safetensors",
@@ -22,18 +34,38 @@ JSON, STATE, SUPPORT, TABLE = (
 )
 
 
-class Encoder(Strict):
-    """How to load the encoder, and sha256 over its architecture and weights."""
+@dataclass(frozen=True)
+class ClassifierFacts:
+    """What a classifier is made of.
 
-    config: EncoderConfig
-    digest: str
+    Attributes:
+        class_names: column i of the logits is class i.
+        encoder: which one; another is refused.
+        pretrained: name or path of its weights, as ``encoder.pretrained`` of a profile.
+        dataset: name of the data set whose class names these are.
+        prompts: kind of the sentences of the text classifier, and ``prompts_digest`` over them.
+        tuning: protocol that chose the hyper-parameters.
+        temperature: the logits are divided by it before the softmax; 1 when not calibrated.
+        calibrated_on: the labelled images the temperature was fitted on ("val", "support"), or "".
+        calibration_images: how many of them there were; too few fit no temperature, and ``calibrated_on`` is "".
+        licences: notes on what was used, for whoever ships the classifier.
+        toy: whether the encoder is the embedded one.
+        rejection: what the pool that the support images came from tells of images that are none of the classes.
+    """
 
-
-class Prompts(Strict):
-    """Kind of the sentences and digest over them."""
-
-    kind: str
-    digest: str
+    class_names: Annotated[tuple[str, ...], Field(min_length=1)]
+    encoder: EncoderId
+    pretrained: str = ""
+    dataset: str = ""
+    prompts: str = ""
+    prompts_digest: str = ""
+    tuning: str = "fixed"
+    temperature: Annotated[FiniteFloat, Field(gt=0)] = 1.0
+    calibrated_on: str = ""
+    calibration_images: Annotated[int, Field(ge=0)] = 0
+    licences: tuple[str, ...] = ()
+    toy: bool = False
+    rejection: Rejection | None = None
 
 
 class MethodName(Strict):
@@ -43,40 +75,20 @@ class MethodName(Strict):
     hyper_parameters: dict[str, Any]
 
 
-class Calibration(Strict):
-    """Temperature, the labelled images it was fitted on, if any, and how many of them there were."""
-
-    temperature: Annotated[FiniteFloat, Field(gt=0)]
-    on: str
-    images: Annotated[int, Field(ge=0)] | None = None
-
-
 class Description(Sealed):
     """Everything in ``classifier.json``. ``files`` are digests of the files beside it."""
 
-    format: Literal[2] = FORMAT
+    model_config = ConfigDict(revalidate_instances="always")
+
+    format: Literal[3] = FORMAT
     susx: str
-    dataset: str
-    class_names: Annotated[tuple[str, ...], Field(min_length=1)]
-    encoder: Encoder
-    prompts: Prompts
+    facts: ClassifierFacts
     method: MethodName
-    tuning: str
-    calibration: Calibration
-    licences: tuple[str, ...]
-    toy: bool
     files: dict[Literal["classifier.safetensors", "support.safetensors", "support.jsonl"], Digest]
-    rejection: Rejected | None = None
 
     def content(self) -> dict[str, Any]:
         """Return what the digest is over."""
-        # Classifiers from before there was a rejection, or a number of images, have none in their digest.
-        content = self.model_dump(mode="json", exclude={"digest"})
-        if self.rejection is None:
-            del content["rejection"]
-        if self.calibration.images is None:
-            del content["calibration"]["images"]
-        return content
+        return self.model_dump(mode="json", exclude={"digest"})
 
 
 def read_description(folder: Path) -> Description:

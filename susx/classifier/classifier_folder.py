@@ -7,13 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from susx.classifier.artefact import ClassifierFacts, StoredClassifier, check_shapes
+from susx.classifier.artefact import StoredClassifier, check_shapes
 from susx.classifier.classifier_description import JSON, STATE, SUPPORT, TABLE, Description, read_description
 from susx.errors import DamagedArtefact, InputError, MismatchError, SusxError
 from susx.methods import ImageFeatures, Need, parameters
 from susx.methods.state import Fitted, load_fitted
 from susx.records import SupportRow, decode_rows
-from susx.rejection import Rejection
 from susx.store import digest_file
 
 __all__ = ["read_classifier"]
@@ -40,19 +39,12 @@ def read_classifier(folder: Path) -> StoredClassifier:
         description.method.hyper_parameters,
     ):
         raise MismatchError(f"{folder / JSON} describes another method than {STATE} holds. Build it anew.")
-    facts = ClassifierFacts(
-        class_names=description.class_names, encoder=description.encoder.config, encoder_digest=description.encoder.digest,
-        dataset=description.dataset, prompts=description.prompts.kind, prompts_digest=description.prompts.digest, tuning=description.tuning,
-        temperature=description.calibration.temperature, calibrated_on=description.calibration.on,
-        calibration_images=description.calibration.images or 0, licences=description.licences,
-        toy=description.toy, rejection=Rejection(**description.rejection.model_dump()) if description.rejection else None,
-    )  # fmt: skip
     support, rows = _read_support(folder) if SUPPORT in description.files else (None, ())
     try:
-        check_shapes(facts, fitted, support, rows)
+        check_shapes(description.facts, fitted, support, rows)
     except SusxError as error:
         raise type(error)(f"{folder}: {error} Build it anew.") from error
-    return StoredClassifier(facts, fitted, support, rows)
+    return StoredClassifier(description.facts, fitted, support, rows)
 
 
 def _check_files(folder: Path, description: Description) -> None:

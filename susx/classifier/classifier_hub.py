@@ -122,7 +122,7 @@ def classifier_card(
         "As a bundle it runs without torch:\n\n"
         f"```console\n$ susx export --classifier {address} --format bundle --out bundle\n$ susx predict --bundle bundle photos/\n```",
         table(["", ""], [
-            ["encoder", f"{facts.encoder.model} {facts.encoder.pretrained} (sha256 {facts.encoder_digest[:12]})"],
+            ["encoder", f"{facts.encoder.model} {facts.pretrained} (sha256 {facts.encoder.digest[:12]})"],
             ["prompts", f"{facts.prompts or 'not stated'} (sha256 {facts.prompts_digest[:12]})"],
             ["method", f"{stored.method.name} {values}"],
             ["chosen by", facts.tuning],

@@ -133,7 +133,7 @@ def _properties(stored: StoredClassifier) -> dict[str, str]:
     return {
         "class_names": json.dumps(facts.class_names, ensure_ascii=False),
         "encoder": facts.encoder.model,
-        "encoder_digest": facts.encoder_digest,
+        "encoder_digest": facts.encoder.digest,
         "method": stored.method.name,
         "temperature": repr(facts.temperature),
         "calibrated_on": facts.calibrated_on,

@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 import susx
 from susx.errors import DamagedArtefact, InputError
 
-__all__ = ["Digest", "Rejected", "Sealed", "Share", "Strict", "read_sealed"]
+__all__ = ["Digest", "Sealed", "Share", "Strict", "read_sealed"]
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
@@ -22,23 +22,6 @@ class Strict(BaseModel):
     """A part of a description: nothing is converted, nothing unknown is passed over."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Rejected(Strict):
-    """What is known of outsiders (:class:`susx.rejection.Rejection`)."""
-
-    thresholds: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
-    let_in: tuple[Share, ...]
-    kept: tuple[Share, ...]
-    inside: Share
-    named: int
-    pool: int
-
-    @model_validator(mode="after")
-    def _one_length(self) -> Rejected:
-        if not len(self.thresholds) == len(self.let_in) == len(self.kept):
-            raise ValueError("thresholds, let_in and kept are of different lengths")
-        return self
 
 
 class Sealed(Strict):

@@ -54,7 +54,7 @@ def adapt(
     count = sum(value.numel() for value in adapters.tensors.values())
     typer.echo(
         for_terminal(
-            f"{out}: {count:,} parameters in {adapters.blocks} blocks of {adapters.encoder}. Use it in a build: --set "
+            f"{out}: {count:,} parameters in {adapters.blocks} blocks of {adapters.encoder.model}. Use it in a build: --set "
             f"'methods={{tip_adapter_pp: {{weights: {out}}}}}'"
         )
     )

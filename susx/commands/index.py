@@ -56,9 +56,7 @@ def build(
     if allow_private:
         download = download.model_copy(update={"allow_private": True})
     loaded, store = _encoder(profile, encoder, pretrained), store_at_hand()
-    remembered = (
-        None if store is None else RememberedFeatures(store, loaded.digest, loaded.identity.precision)
-    )
+    remembered = None if store is None else RememberedFeatures(store, loaded.identity)
     manifest = build_index(
         folder, loaded, images=images, urls=urls, tars=tars, download=download, remembered=remembered,
         tool=tool,  # type: ignore[arg-type]

@@ -151,7 +151,7 @@ class DataSet:
         rows = read_pool(Path(str(self.pool)))
         # Of features in memory the encoder is not known by its weights; one folder's prompts and one pool are one encoder's.
         statistics = gather_pool_statistics(
-            features.text, features.logit_scale, [rows.numpy()], features.encoder
+            features.text, features.logit_scale, [rows.numpy()], features.encoder.digest
         )
         statistics.check(statistics.encoder, statistics.text)
         return support_from_pool(features.text, features.logit_scale, rows, self.per_class), statistics
@@ -177,12 +177,7 @@ def check_together(features: Mapping[str, FeatureSet]) -> None:
                 f"{first} has features of width {expected}, {name} of width {width}: two encoders made them. One table is of one "
                 "encoder; measure them apart."
             )
-        for ours, theirs in (
-            (reference.encoder_digest, one.encoder_digest),
-            (reference.encoder, one.encoder),
-        ):
-            if ours and theirs and ours != theirs:
-                raise MismatchError(
-                    f"{first} was encoded by {reference.encoder or ours[:12]}, {name} by {one.encoder or theirs[:12]}. One table is of "
-                    "one encoder; measure them apart."
-                )
+        if reference.encoder.differs_from(one.encoder):
+            raise MismatchError(
+                f"{first} was encoded by {reference.encoder}, {name} by {one.encoder}. One table is of one encoder; measure them apart."
+            )

@@ -61,8 +61,7 @@ def encode_folder(
         name: encoder.encode_texts(classifier_sentences(prompts, config, name)) for name in config.classes
     }
     features = FeatureSet(
-        config.classes, classifier_from_sentences(sentences), encoder.logit_scale, source=str(folder), encoder=encoder.id,
-        encoder_digest=encoder.digest,
+        config.classes, classifier_from_sentences(sentences), encoder.logit_scale, source=str(folder), encoder=encoder.identity,
         support=splits.get("train"), validation=splits.get("val"), test=splits.get("test"),
     )  # fmt: skip
     return features, unreadable

@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from susx.datasets.encoded_split import EncodedSplit
+from susx.encoder_id import EncoderId
 from susx.images.support.combine_sources import SupportFeatures
 from susx.methods.evidence import Evidence, ImageFeatures
 from susx.methods.pool_statistics import PoolStatistics
@@ -26,8 +27,7 @@ def evidence_of(
     *,
     validation: EncodedSplit | None = None,
     pool: PoolStatistics | None = None,
-    encoder: str = "",
-    encoder_digest: str = "",
+    encoder: EncoderId = EncoderId(),
 ) -> Evidence:
     """Return the evidence of a fit.
 
@@ -41,7 +41,7 @@ def evidence_of(
         classes: class names in label order.
         validation: a labelled split, where tuning may see it.
         pool: its statistics, classes in the order of the text classifier.
-        encoder, encoder_digest: name and digest of what encoded them, for methods that carry weights of their own.
+        encoder: what encoded them, for methods that carry weights of their own.
     """
     label = {name: row for row, name in enumerate(classes)}
     row_of = {name: row for row, name in enumerate(text.names)}
@@ -58,7 +58,6 @@ def evidence_of(
         support_labelled=torch.tensor([row.origin == "provided" for row in kept], dtype=torch.bool),
         class_names=tuple(classes),
         encoder=encoder,
-        encoder_digest=encoder_digest,
         pool=None if pool is None else pool.of_classes(torch.tensor([row_of[name] for name in classes])),
         validation_features=None if seen is None else seen.pooled,
         validation_labels=labels,

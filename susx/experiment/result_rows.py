@@ -114,8 +114,7 @@ def evidence_of(
     if support is not None and labelled:
         splits["support_labelled"] = torch.ones(len(support), dtype=torch.bool)
     return Evidence(
-        features.text, features.logit_scale, class_names=features.class_names, encoder=features.encoder,
-        encoder_digest=features.encoder_digest, **splits,
+        features.text, features.logit_scale, class_names=features.class_names, encoder=features.encoder, **splits,
     )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def inserted(
         MismatchError: the adapters are another encoder's, or for other blocks.
     """
     blocks = visual_blocks(encoder)
-    adapters.check(encoder.id, encoder.digest)
+    adapters.check(encoder.identity)
     width = width_of(encoder)
     if (adapters.blocks, adapters.width) != (len(blocks), width):
         raise MismatchError(

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from susx.errors import ModelError
-from susx.features.identity import EncoderIdentity
+from susx.features.identity import LocatedEncoder
 
 __all__ = ["TYPES", "Blip", "Processed", "load_blip"]
 
@@ -61,7 +61,7 @@ class Processed:
 
 
 def load_blip(
-    identity: EncoderIdentity, device: str
+    located: LocatedEncoder, device: str
 ) -> tuple[Blip, Callable[[Image.Image], Tensor], Callable[[list[str]], Any]]:
     """Return model, preprocessing and tokenizer of a folder as transformers saves it.
 
@@ -72,13 +72,13 @@ def load_blip(
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    folder: Path = identity.weights
+    folder: Path = located.weights
     model: Any
     account: Any
     try:
         model, account = BlipForImageTextRetrieval.from_pretrained(  # type: ignore[misc]
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True,
-            torch_dtype=TYPES[identity.precision],
+            torch_dtype=TYPES[located.id.precision],
         )  # fmt: skip
         processor = BlipImageProcessor.from_pretrained(folder, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)

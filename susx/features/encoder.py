@@ -18,8 +18,9 @@ from torch import Tensor
 from susx.activity import doing
 from susx.config import EncoderConfig
 from susx.device import find_device
+from susx.encoder_id import EncoderId
 from susx.errors import InputError, SourceChanged
-from susx.features.identity import BLIP, TCL, EncoderIdentity, identify_encoder
+from susx.features.identity import BLIP, TCL, LocatedEncoder, identify_encoder
 from susx.features.lost_words import lost_end, say_what_is_lost
 from susx.features.open_clip_load import load_open_clip
 from susx.image_files import LOCAL, open_image, upright_rgb
@@ -39,7 +40,8 @@ class Encoder:
     """One open_clip model with its preprocessing and tokenizer.
 
     Attributes:
-        identity: architecture, weights and digest.
+        identity: which encoder it is.
+        weights: local checkpoint file or folder; None for a model made in memory.
         dim: width of the joint space.
         logit_scale: the model's own factor on cosines (100 for OpenAI CLIP).
         logit_bias: what a model trained with a sigmoid loss (SigLIP) adds to scaled cosines, so that sigmoid(scale * cosine +
@@ -48,7 +50,7 @@ class Encoder:
 
     def __init__(
         self,
-        identity: EncoderIdentity,
+        identity: EncoderId,
         model: Any,
         preprocess: Callable[[Image.Image], Tensor],
         tokenizer: Any,
@@ -56,8 +58,10 @@ class Encoder:
         device: str,
         batch_size: int,
         workers: int,
+        weights: Path | None = None,
     ) -> None:
         self.identity = identity
+        self.weights = weights
         self.model = model.eval()
         self.preprocess = preprocess
         self.tokenizer = tokenizer
@@ -203,35 +207,36 @@ def load_encoder(config: EncoderConfig) -> Encoder:
 
 
 @functools.lru_cache(maxsize=2)
-def _load(identity: EncoderIdentity, config: EncoderConfig) -> Encoder:
+def _load(located: LocatedEncoder, config: EncoderConfig) -> Encoder:
     device = find_device(config.device)
     load = {BLIP: _load_blip, TCL: _load_tcl}.get(config.model, load_open_clip)
-    with doing(f"load the encoder {identity.model}"):
-        model, preprocess, tokenizer = load(identity, config, device)
-    if identify_encoder(config) != identity:  # or what was read of both would be kept in memory as the one
-        raise SourceChanged.of("the encoder's weights", "load", identity.model)
-    logger.info("loaded encoder %s on %s", identity, device)
+    with doing(f"load the encoder {located.id.model}"):
+        model, preprocess, tokenizer = load(located, config, device)
+    if identify_encoder(config) != located:  # or what was read of both would be kept in memory as the one
+        raise SourceChanged.of("the encoder's weights", "load", located.id.model)
+    logger.info("loaded encoder %s on %s", located.id, device)
     return Encoder(
-        identity,
+        located.id,
         model,
         preprocess,
         tokenizer,
         device=device,
         batch_size=config.batch_size,
         workers=config.workers,
+        weights=located.weights,
     )
 
 
-def _load_blip(identity: EncoderIdentity, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:
+def _load_blip(located: LocatedEncoder, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:
     from susx.features.blip import load_blip
 
-    return load_blip(identity, device)
+    return load_blip(located, device)
 
 
-def _load_tcl(identity: EncoderIdentity, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:
+def _load_tcl(located: LocatedEncoder, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:
     from susx.features.tcl import load_tcl
 
-    return load_tcl(identity, device)
+    return load_tcl(located, device)
 
 
 def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

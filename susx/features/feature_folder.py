@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from susx.encoder_id import EncoderId
 from susx.errors import InputError
 from susx.features.feature_set import SPLITS, FeatureSet, checked_names, checked_split
 from susx.features.importers.arrays import looks_like_arrays, read_arrays
@@ -164,8 +165,7 @@ def read_native(folder: Path) -> FeatureSet:
         text=text,
         logit_scale=described.logit_scale,
         source=described.source,
-        encoder=described.encoder,
-        encoder_digest=described.encoder_digest,
+        encoder=EncoderId(described.encoder, described.encoder_digest),
         support_labelled=described.support_labelled,
         support=splits.get("support"),
         validation=splits.get("validation"),
@@ -193,8 +193,8 @@ def write_features(features: FeatureSet, folder: Path) -> Path:
         "version": _VERSION,
         "class_names": list(features.class_names),
         "logit_scale": features.logit_scale,
-        "encoder": features.encoder,
-        "encoder_digest": features.encoder_digest,
+        "encoder": features.encoder.model,
+        "encoder_digest": features.encoder.digest,
         "source": features.source,
         "support_labelled": features.support_labelled,
     }

@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from susx.config import EncoderConfig
+from susx.encoder_id import EncoderId
 from susx.errors import ModelError, did_you_mean
 from susx.features.checkpoint_kinds import explain_folder
 from susx.features.open_clip_import import import_open_clip
 from susx.features.open_clip_settings import is_path, weight_settings
 from susx.features.weights_download import announce_weights
 from susx.store import FileDigests, digest_json
-from susx.types import Digest, Json
 
-__all__ = ["BLIP", "EMBEDDED", "TCL", "EncoderIdentity", "identify_encoder"]
+__all__ = ["BLIP", "TCL", "LocatedEncoder", "identify_encoder", "is_embedded"]
 
-EMBEDDED = "susx-tiny"
-"""Name of the embedded tiny CLIP in a profile."""
+_EMBEDDED = ("susx-tiny", "susx-tiny-clip")
+"""Names of the embedded tiny CLIP in a profile: a short one, and that of its architecture."""
 
 BLIP = "blip"
 """Name of transformers' BLIP retrieval model in a profile; ``encoder.pretrained`` is its folder."""
@@ -45,42 +45,36 @@ _file_digests = FileDigests()
 
 
 @dataclass(frozen=True)
-class EncoderIdentity:
+class LocatedEncoder:
     """An encoder that is present on this machine.
 
     Attributes:
-        model: open_clip architecture name, ``hf-hub:`` id, ``blip`` or ``tcl``.
+        id: which it is.
         weights: local checkpoint file, or folder of BLIP or TCL.
-        digest: sha256 over architecture and weights.
-        precision: fp32, fp16 or bf16.
     """
 
-    model: str
+    id: EncoderId
     weights: Path
-    digest: Digest
-    precision: str
-
-    def as_json(self) -> Json:
-        """Return what a stage key needs of it (no path)."""
-        return {"model": self.model, "digest": self.digest, "precision": self.precision}
-
-    def __str__(self) -> str:
-        return f"{self.model} ({self.digest[:12]}, {self.precision})"
 
 
-def identify_encoder(config: EncoderConfig) -> EncoderIdentity:
+def is_embedded(model: str) -> bool:
+    """Whether a profile's ``encoder.model`` means the embedded tiny CLIP."""
+    return model in _EMBEDDED
+
+
+def identify_encoder(config: EncoderConfig) -> LocatedEncoder:
     """Find the weights of an encoder, fetching them where open_clip can, and fingerprint them.
 
     Raises:
         ModelError: unknown architecture, or weights that are not there and cannot be fetched.
     """
-    if config.model == EMBEDDED:
+    if is_embedded(config.model):
         from susx.demo.embedded_encoder import FOLDER, NAME, WEIGHTS
 
         if not WEIGHTS.is_file():
             raise ModelError(f"The embedded encoder's weights are not at {WEIGHTS}. Install susx again.")
         files = {path.name: _file_digests(path) for path in sorted(FOLDER.iterdir()) if path.is_file()}
-        return EncoderIdentity(NAME, WEIGHTS, digest_json(files), config.precision)
+        return LocatedEncoder(EncoderId(NAME, digest_json(files), config.precision), WEIGHTS)
     if config.model in _FOLDERS:
         file, what = _FOLDERS[config.model]
         folder = Path(config.pretrained).expanduser()
@@ -90,7 +84,7 @@ def identify_encoder(config: EncoderConfig) -> EncoderIdentity:
                 "Give its path as encoder.pretrained."
             )
         files = {path.name: _file_digests(path) for path in sorted(folder.iterdir()) if path.is_file()}
-        return EncoderIdentity(config.model, folder, digest_json(files), config.precision)
+        return LocatedEncoder(EncoderId(config.model, digest_json(files), config.precision), folder)
     weights = _locate(config.model, config.pretrained)
     facts = {"model": config.model, "weights": _file_digests(weights)}
     facts |= weight_settings(config.model, config.pretrained, weights).as_json()
@@ -98,7 +92,7 @@ def identify_encoder(config: EncoderConfig) -> EncoderIdentity:
         # The same file without its tag was once shown images as CLIP's is: features of then are not features of now.
         facts["pixels"] = "of the architecture"
     digest = digest_json(facts)
-    return EncoderIdentity(config.model, weights, digest, config.precision)
+    return LocatedEncoder(EncoderId(config.model, digest, config.precision), weights)
 
 
 def _locate(model: str, pretrained: str) -> Path:

@@ -76,8 +76,7 @@ def imo_train(
         width_of(encoder),
         hidden,
         seed=run.seed,
-        encoder=encoder.id,
-        encoder_digest=encoder.digest,
+        encoder=encoder.identity,
     )
 
     def loss(now: Mapping[str, Tensor], rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -97,7 +96,7 @@ def imo_train(
     seen = digest_json([[digests[at], labels[at]] for at in order])
     how = Run(run.seed, str(encoder.device), run.folder, run.progress)
     trained = train("imo", start, len(labels), loss, recipe, how, evidence=f"{encoder.digest} {seen}")
-    adapters = Adapters.of(trained.parameters, first.strength, first.encoder, first.encoder_digest)
+    adapters = Adapters.of(trained.parameters, first.strength, first.encoder)
     data = adapters.to_bytes()
     record = {
         "adapters": "IMO", "weights": digest_bytes(data), "encoder": encoder.id, "encoder_digest": encoder.digest,

@@ -8,7 +8,7 @@ from typing import Any
 from susx.config import EncoderConfig
 from susx.errors import ModelError
 from susx.features.checkpoint_kinds import explain_checkpoint
-from susx.features.identity import EMBEDDED, EncoderIdentity
+from susx.features.identity import LocatedEncoder, is_embedded
 from susx.features.open_clip_import import import_open_clip
 from susx.features.open_clip_settings import doubt, is_path, weight_settings
 
@@ -17,25 +17,25 @@ __all__ = ["load_open_clip", "published_pixels"]
 logger = logging.getLogger(__name__)
 
 
-def load_open_clip(identity: EncoderIdentity, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:
+def load_open_clip(located: LocatedEncoder, config: EncoderConfig, device: str) -> tuple[Any, Any, Any]:
     """Return model, preprocessing and tokenizer.
 
     Raises:
         ModelError: the file is no such weights (it says what the file is, where that can be seen), or the tokenizer cannot be had.
     """
     open_clip = import_open_clip()
-    if config.model == EMBEDDED:
+    if is_embedded(config.model):
         from susx.demo.embedded_encoder import register
 
         register()
     try:
         # A tag is passed on as a tag: with it come its own mean, standard deviation and interpolation.
         by_tag = bool(config.pretrained) and not is_path(config.pretrained)
-        pretrained = config.pretrained if by_tag else str(identity.weights)
-        settings = weight_settings(config.model, config.pretrained, identity.weights)
+        pretrained = config.pretrained if by_tag else str(located.weights)
+        settings = weight_settings(config.model, config.pretrained, located.weights)
         pretrained = "" if config.model.startswith("hf-hub:") else pretrained
         model, preprocess = open_clip.create_model_from_pretrained(
-            identity.model, pretrained=pretrained, precision=config.precision, device=device,
+            located.id.model, pretrained=pretrained, precision=config.precision, device=device,
             force_quick_gelu=settings.quick_gelu,
             **({} if by_tag else published_pixels(config.model) | settings.pixels),
         )  # fmt: skip
@@ -44,15 +44,15 @@ def load_open_clip(identity: EncoderIdentity, config: EncoderConfig, device: str
     except Exception as error:
         # Where the file tells what it is, that says it all: torch's own reason is long, and advises to run what the file holds.
         reason = " ".join(str(error).split())[:300]
-        why = explain_checkpoint(identity.weights, identity.model) or (
+        why = explain_checkpoint(located.weights, located.id.model) or (
             f"{type(error).__name__}: {reason}. Check that encoder.model names the architecture it was trained with."
         )
         raise ModelError(
-            f"The checkpoint {identity.weights} cannot be loaded as open_clip's '{identity.model}' on {device}. {why}"
+            f"The checkpoint {located.weights} cannot be loaded as open_clip's '{located.id.model}' on {device}. {why}"
         ) from error
-    if sentence := doubt(config.model, config.pretrained, identity.weights):
+    if sentence := doubt(config.model, config.pretrained, located.weights):
         logger.warning("%s", sentence)
-    return model, preprocess, _tokenizer(identity.model)
+    return model, preprocess, _tokenizer(located.id.model)
 
 
 def _tokenizer(model: str) -> Any:

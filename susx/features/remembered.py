@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from susx.encoder_id import EncoderId
 from susx.errors import StoreError
 from susx.store import ArtefactStore, digest_file
 from susx.store.image_rows import ImageRows
@@ -27,16 +28,15 @@ logger = logging.getLogger(__name__)
 class RememberedFeatures:
     """One encoder's features in a store; threads may ask at once."""
 
-    def __init__(self, store: Path, encoder: Digest, precision: str) -> None:
+    def __init__(self, store: Path, encoder: EncoderId) -> None:
         """Name them; nothing is read yet.
 
         Args:
             store: folder of a store.
-            encoder: digest of its architecture and weights.
-            precision: fp32, fp16 or bf16.
+            encoder: whose features they are.
         """
-        self.store, self.encoder, self.precision = store, encoder, precision
-        self._rows = ImageRows(ArtefactStore(store), encoder, precision)
+        self.store, self.encoder = store, encoder
+        self._rows = ImageRows(ArtefactStore(store), encoder)
         self._lock = threading.Lock()
 
     @property

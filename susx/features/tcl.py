@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from susx.errors import ModelError
 from susx.features.blip import TYPES
-from susx.features.identity import EncoderIdentity
+from susx.features.identity import LocatedEncoder
 
 __all__ = ["Tcl", "load_tcl"]
 
@@ -100,7 +100,7 @@ class Tcl(nn.Module):
 
 
 def load_tcl(
-    identity: EncoderIdentity, device: str
+    located: LocatedEncoder, device: str
 ) -> tuple[Tcl, Callable[[Image.Image], Tensor], Callable[[list[str]], Any]]:
     """Return model, preprocessing and tokenizer of a folder with one checkpoint and BERT's ``vocab.txt``.
 
@@ -110,7 +110,7 @@ def load_tcl(
     from torchvision import transforms
     from transformers import BertTokenizerFast  # type: ignore[attr-defined]
 
-    folder = identity.weights
+    folder = located.weights
     try:
         checkpoint = _checkpoint(folder)
         tokenizer = BertTokenizerFast.from_pretrained(folder, local_files_only=True)
@@ -136,7 +136,7 @@ def load_tcl(
             [_plain(text) for text in texts], padding="max_length", truncation=True, max_length=_TOKENS, return_tensors="pt"
         )  # fmt: skip
 
-    return model.eval().to(device, TYPES[identity.precision]), preprocess, tokenize
+    return model.eval().to(device, TYPES[located.id.precision]), preprocess, tokenize
 
 
 def _plain(text: str) -> str:

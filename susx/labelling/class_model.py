@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from susx.encoder_id import EncoderId
 from susx.features.feature_set import Split
 from susx.features.pool_search import nearest_rows, support_from_pool
 from susx.methods import Evidence, WhitenedPrototypes
@@ -45,7 +46,7 @@ def fit_on_pool(
     state = method.fit(
         Evidence(
             text, logit_scale, support.features, support.labels, class_names=tuple(classes),
-            encoder_digest=statistics.encoder, pool=statistics,
+            encoder=EncoderId(digest=statistics.encoder), pool=statistics,
         )
     )  # fmt: skip
     return InductiveFit(

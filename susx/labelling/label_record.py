@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from susx.encoder_id import EncoderId
 from susx.errors import InputError
 from susx.printable import for_json
-from susx.types import Digest, Json
+from susx.types import Json
 
 if TYPE_CHECKING:
     from susx.methods.functional.folder_accuracy import AccuracyEstimate
@@ -25,7 +26,7 @@ class LabelRecord:
     Attributes:
         classes: class names in the order of the list; classes that people added since come last.
         folder: absolute path of the photographs; paths of the table are relative to it where they lie below it.
-        encoder, encoder_digest, precision: whose features they are.
+        encoder: whose features they are.
         store: address of the store that holds the features.
         profile: name of the profile.
         toy: whether it is the embedded toy, which knows nothing but textures.
@@ -41,9 +42,7 @@ class LabelRecord:
 
     classes: tuple[str, ...]
     folder: str
-    encoder: str
-    encoder_digest: Digest
-    precision: str = "fp32"
+    encoder: EncoderId
     store: str = ""
     profile: str = ""
     toy: bool = False
@@ -88,8 +87,8 @@ class LabelRecord:
             }
             for key in ("classes", "settings"):
                 present[key] = tuple(present.get(key, ()))
-            return cls(**present)
-        except (ValueError, TypeError, AttributeError) as error:
+            return cls(**{**present, "encoder": EncoderId(**present["encoder"])})
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise InputError(
                 f"{name} is no record of a labelled folder ({error}). Label the folder again: susx label FOLDER."
             ) from error

@@ -115,7 +115,7 @@ class LabelResult:
             )
         digests = [str(digest) for digest in self.frame["digest"]]
         store = open_store(self.record.store)
-        encoded = ImageRows(store, self.record.encoder_digest, self.record.precision).look(digests)
+        encoded = ImageRows(store, self.record.encoder).look(digests)
         if not encoded.known.all():
             missing = int((~encoded.known).sum())
             raise StoreError(

@@ -6,6 +6,7 @@ people answer belong to ``susx[build]``.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import os
@@ -176,8 +177,9 @@ def _photographs(
 def _record(bundle: Bundle, folder: Path, left_out: Mapping[str, int]) -> LabelRecord:
     told = bundle.stored.description
     return LabelRecord(
-        classes=bundle.class_names, folder=str(folder), encoder=told.encoder.model, encoder_digest=told.encoder.digest,
-        precision=told.quantised.to if told.quantised else "fp32", toy=told.toy, pool="the bundle's support images", method=METHOD,
+        classes=bundle.class_names, folder=str(folder), toy=told.toy,
+        encoder=dataclasses.replace(told.encoder.id, precision=told.quantised.to if told.quantised else "fp32"),
+        pool="the bundle's support images", method=METHOD,
         versions={name: importlib.metadata.version(name) for name in _LIBRARIES}, left_out=left_out,
         made=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     )  # fmt: skip

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from safetensors.torch import save
 from torch import Tensor
 
+from susx.encoder_id import EncoderId
 from susx.errors import InputError
 from susx.methods.trained_weights import check_encoder, read_weights
 from susx.seeds import derive_seed
@@ -38,7 +39,7 @@ class Adapters:
     Attributes:
         down, down_bias, up, up_bias: the two layers of every block.
         strength: s.
-        encoder, encoder_digest: what they were trained with; "" where unknown.
+        encoder: what they were trained with, as far as it is known.
 
     Raises:
         InputError: shapes that do not fit each other, numbers that are not finite.
@@ -49,8 +50,7 @@ class Adapters:
     up: Float[Tensor, "blocks width hidden"]
     up_bias: Float[Tensor, "blocks width"]
     strength: float = STRENGTH
-    encoder: str = ""
-    encoder_digest: str = ""
+    encoder: EncoderId = EncoderId()
 
     def __post_init__(self) -> None:
         shapes = {name: tuple(getattr(self, name).shape) for name in _TENSORS}
@@ -69,12 +69,10 @@ class Adapters:
             raise InputError("Adapters: their numbers are not all finite. Train again.")
 
     @classmethod
-    def of(
-        cls, tensors: Mapping[str, Tensor], strength: float, encoder: str, encoder_digest: str
-    ) -> Adapters:
+    def of(cls, tensors: Mapping[str, Tensor], strength: float, encoder: EncoderId) -> Adapters:
         """Return the adapters of tensors by name."""
         down, down_bias, up, up_bias = (tensors[name] for name in _TENSORS)
-        return cls(down, down_bias, up, up_bias, strength, encoder, encoder_digest)
+        return cls(down, down_bias, up, up_bias, strength, encoder)
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -91,17 +89,21 @@ class Adapters:
         """Width of a token."""
         return self.down.shape[2]
 
-    def check(self, encoder: str, digest: str) -> None:
+    def check(self, encoder: EncoderId) -> None:
         """Refuse features or an encoder that the adapters were not trained with.
 
         Raises:
             MismatchError: names both encoders.
         """
-        check_encoder("Adapters", (self.encoder, self.encoder_digest), (encoder, digest))
+        check_encoder("Adapters", self.encoder, encoder)
 
     def to_bytes(self) -> bytes:
         """Return the file's content."""
-        facts = {key: getattr(self, key) for key in ("strength", "encoder", "encoder_digest")}
+        facts = {
+            "strength": self.strength,
+            "encoder": self.encoder.model,
+            "encoder_digest": self.encoder.digest,
+        }
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.tensors.items()}
         return save(tensors, {"susx": json.dumps(facts, sort_keys=True)})
 
@@ -133,8 +135,7 @@ def first_adapters(
     hidden: int = HIDDEN,
     *,
     seed: int = 0,
-    encoder: str = "",
-    encoder_digest: str = "",
+    encoder: EncoderId = EncoderId(),
 ) -> Adapters:
     """Return untrained adapters: the way down as torch's linear layers begin, the way up 0, so that nothing is changed."""
     generator = torch.Generator().manual_seed(derive_seed(seed, "imo", "layers"))
@@ -144,7 +145,7 @@ def first_adapters(
 
     return Adapters(
         drawn(blocks, hidden, width), drawn(blocks, hidden), torch.zeros(blocks, width, hidden),
-        torch.zeros(blocks, width), encoder=encoder, encoder_digest=encoder_digest,
+        torch.zeros(blocks, width), encoder=encoder,
     )  # fmt: skip
 
 
@@ -159,8 +160,8 @@ def read_adapters(file: Path, digest: str) -> Adapters:
         if set(tensors) != set(_TENSORS):
             raise ValueError(f"expected {', '.join(_TENSORS)}, found {', '.join(sorted(tensors))}")
         strength = float(str(record.get("strength", STRENGTH)))
-        encoder, encoder_digest = (str(record.get(key, "")) for key in ("encoder", "encoder_digest"))
+        encoder = EncoderId(str(record.get("encoder", "")), str(record.get("encoder_digest", "")))
         floats = {name: value.float() for name, value in tensors.items()}
-        return Adapters.of(floats, strength, encoder, encoder_digest)
+        return Adapters.of(floats, strength, encoder)
     except (ValueError, TypeError, InputError) as error:
         raise InputError(f"{file}: holds no adapters ({error}). Name another file.") from error

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from susx.encoder_id import EncoderId
 from susx.errors import InputError, MismatchError, NoSupportError
 
 if TYPE_CHECKING:
@@ -106,8 +107,7 @@ class Evidence:
             split; read by tuning alone.
         pool: statistics of the pool that the support was chosen from, for the methods that need POOL.
         text_tower: the text encoder itself, for the methods that need TEXT_TOWER.
-        encoder, encoder_digest: name of the encoder, and sha256 over its architecture and weights; "" where unknown. For
-            weights that were trained elsewhere, which belong to one encoder.
+        encoder: which one made the rows, as far as it is known. For weights that were trained elsewhere, which belong to one encoder.
         class_names: for messages; duplicates are refused, as two classes of one name cannot be told apart.
 
     Raises:
@@ -127,8 +127,7 @@ class Evidence:
     pool: PoolStatistics | None = None
     text_tower: PromptEncoder | None = field(default=None, compare=False)
     _derived: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
-    encoder: str = ""
-    encoder_digest: str = ""
+    encoder: EncoderId = EncoderId()
     support_adapted: Float[Tensor, "support dim"] | None = None
     validation_adapted: Float[Tensor, "validation dim"] | None = None
     support_labelled: Bool[Tensor, " support"] | None = None

@@ -86,4 +86,5 @@ class FolderPrototypes(Method[FolderPrototypesState]):
         """Return the logits of the batch as one folder."""
         from susx.methods.functional.folder_prototypes import label_folder
 
-        return label_folder(state.inductive, pooled).logits
+        logits: Tensor = label_folder(state.inductive, pooled).logits
+        return logits

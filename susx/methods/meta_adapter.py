@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, InputError, MismatchError
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState
@@ -145,6 +146,6 @@ class MetaAdapter(Method[MetaAdapterState]):
                 f"{self.weights}: trained for features of width {of}, and these have {width}: they come from different "
                 "encoders. Use weights trained with the encoder of these features."
             )
-        trained = str(record.get("encoder", "")), str(record.get("encoder_digest", ""))
-        check_encoder(self.weights, trained, (evidence.encoder, evidence.encoder_digest))
+        trained = EncoderId(str(record.get("encoder", "")), str(record.get("encoder_digest", "")))
+        check_encoder(self.weights, trained, evidence.encoder)
         return tensors

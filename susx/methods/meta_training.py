@@ -85,7 +85,7 @@ def meta_train(
         TrainingError: the loss is not finite.
     """
     trained = train_weights(evidence, recipe, run)
-    encoder = {"encoder": evidence.encoder, "encoder_digest": evidence.encoder_digest}
+    encoder = {"encoder": evidence.encoder.model, "encoder_digest": evidence.encoder.digest}
     # In the file itself as well: its digest covers it, and the record may be left behind.
     data = save(
         {name: value.contiguous() for name, value in trained.parameters.items()},

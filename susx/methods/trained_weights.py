@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, InputError, MismatchError
 
 if TYPE_CHECKING:
@@ -74,30 +75,18 @@ def read_weights(file: Path, digest: str, title: str) -> tuple[dict[str, Tensor]
     return tensors, record
 
 
-def check_encoder(what: str, trained: tuple[str, str], present: tuple[str, str]) -> None:
-    """Refuse weights of another encoder: by digests, or by names where no digest is known on either side.
+def check_encoder(what: str, trained: EncoderId, present: EncoderId) -> None:
+    """Refuse weights of another encoder, as far as both are known.
 
     Args:
         what: the weights, in the message.
-        trained, present: name and digest of the encoder of the weights, and of the features at hand; "" where unknown.
+        trained, present: the encoder of the weights, and of the features at hand.
 
     Raises:
         MismatchError: names both.
     """
-    if trained[1] or present[1]:
-        differ = bool(trained[1] and present[1]) and trained[1] != present[1]
-    else:
-        differ = bool(trained[0] and present[0]) and _plain(trained[0]) != _plain(present[0])
-    if differ:
-        theirs, ours = (
-            f"{name or 'an encoder'} {digest[:12]}".strip() for name, digest in (trained, present)
-        )
+    if trained.differs_from(present):
         raise MismatchError(
-            f"{what}: trained with the encoder {theirs}, and these features come from {ours}. Use weights trained with the "
+            f"{what}: trained with the encoder {trained}, and these features come from {present}. Use weights trained with the "
             "encoder of these features."
         )
-
-
-def _plain(name: str) -> str:
-    """Return a name without what spellings differ in: ViT-B/32 and vit_b_32 are one."""
-    return "".join(letter for letter in name.casefold() if letter.isalnum())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, InputError
 from susx.methods.base import AdapterFile, Method, Need, Run
 from susx.methods.trained_weights import locate_weights, name_weights
@@ -86,8 +87,8 @@ class AdaptedSpace(Method[Any]):
         """Return the adapters of a fitted state."""
         from susx.methods.adapters import Adapters
 
-        names = ("down", "down_bias", "up", "up_bias", "strength", "encoder", "encoder_digest")
-        return Adapters(*(getattr(state, name) for name in names))
+        encoder = EncoderId(state.encoder, state.encoder_digest)
+        return Adapters(state.down, state.down_bias, state.up, state.up_bias, state.strength, encoder)
 
     def support_rows(self, evidence: Evidence) -> Float[Tensor, "support dim"]:
         """Return the adapted support rows.
@@ -130,8 +131,8 @@ class AdaptedSpace(Method[Any]):
         adapters = evidence.derived(
             ("adapters", file.digest), lambda: read_adapters(Path(file.path), file.digest)
         )
-        adapters.check(evidence.encoder, evidence.encoder_digest)
+        adapters.check(evidence.encoder)
         return {
-            **adapters.tensors, "strength": adapters.strength, "encoder": adapters.encoder,
-            "encoder_digest": adapters.encoder_digest,
+            **adapters.tensors, "strength": adapters.strength, "encoder": adapters.encoder.model,
+            "encoder_digest": adapters.encoder.digest,
         }  # fmt: skip

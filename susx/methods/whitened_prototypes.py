@@ -177,9 +177,10 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
         if mean is None or matrix is None or prototypes is None or state.trust is None:
             return base
         scores = prototype_scores(pooled, mean, matrix, prototypes)
-        return labelled_logits(
+        logits: Tensor = labelled_logits(
             base, added, scores, state.trust, state.stranger, weight=self.weight / _WEIGHT, every_class=state.every_class
         )  # fmt: skip
+        return logits
 
     def _names_alone(
         self, state: WhitenedPrototypesState, pooled: Float[Tensor, "query dim"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from susx.config import ClassHints, DatasetConfig, ProfileConfig
 from susx.config.ingredients import ingredients
 from susx.config.spelling import plain
+from susx.encoder_id import EncoderId
 from susx.experiment import Trial, choose_headline, needs_of, trials_of
 from susx.images.retrieve.backends import BackendSettings, Delivers, backend_settings
 from susx.methods import Need
@@ -44,7 +45,7 @@ class BuildPlan:
     Attributes:
         dataset, profile: what and with what.
         sources: ``retrieve``, ``generate`` or both; ``labels`` alone.
-        encoder: identity of the encoder (for keys).
+        encoder: which encoder.
         generator: identity of the diffusion model; None without ``generate``.
         examples: class -> its own images, relative to the data set's folder of examples, with the sha256 of each.
         labelled: class -> its images in a labelled folder; empty where the build has none.
@@ -59,7 +60,7 @@ class BuildPlan:
     dataset: DatasetConfig
     profile: ProfileConfig
     sources: tuple[str, ...]
-    encoder: Json
+    encoder: EncoderId
     generator: Json = None
     backend: Json = None
     examples: Mapping[str, Mapping[str, Digest]] = field(default_factory=dict)

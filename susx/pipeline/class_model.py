@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from susx.encoder_id import EncoderId
 from susx.images.retrieve.backends.capabilities import GivesParts
 from susx.methods import WhitenedPrototypes, parameters
 from susx.pipeline import encode_folder, pool, pool_statistics, text_classifier
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import POOL
-from susx.pipeline.parameters import EncoderKey, Params
+from susx.pipeline.parameters import Params
 from susx.pipeline.retrieval import Retrieving, open_backend, retrieving
 from susx.pipeline.stage import Stage
 from susx.pipeline.value import keep, load
@@ -33,7 +34,7 @@ class _Params(Params):
     hyper_parameters: dict[str, Json]
     per_class: int
     """Images of the pool that support a class."""
-    encoder: EncoderKey
+    encoder: EncoderId
     backend: Json
     """Identity of the pool that was read; None where there is none."""
 
@@ -73,7 +74,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     if gathered is None:
         facts = encode_folder.read_facts(store, tuple(inputs.all(encode_folder.STAGE).values()))
         usable = sorted(digest for digest, reason in facts.items() if not reason)
-        encoded = ImageRows(store, params.encoder.digest, params.encoder.precision).look(usable)
+        encoded = ImageRows(store, params.encoder).look(usable)
         model = inductive_from_folder(
             ordered.rows, text.logit_scale, torch.from_numpy(encoded.rows[encoded.known])
         )

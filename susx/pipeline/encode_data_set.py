@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.encoder_id import EncoderId
 from susx.pipeline.outside import Outside
-from susx.pipeline.parameters import EncoderKey, Execution, Params
+from susx.pipeline.parameters import Execution, Params
 from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job, digest_json
 from susx.types import Json
@@ -20,7 +21,7 @@ class ImageFolder(Params):
 
     images: str
     """Digest over names, sizes and times of the files: reading every image would take too long."""
-    encoder: EncoderKey
+    encoder: EncoderId
     prompts: Json
     description: Json
 

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from susx.encoder_id import EncoderId
 from susx.errors import SourceChanged
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.label_parts import Folder, read_photos
 from susx.pipeline.outside import ENCODER
-from susx.pipeline.parameters import EncoderKey, Encoding, Params
+from susx.pipeline.parameters import Encoding, Params
 from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job, Ref, digest_json
 from susx.store.image_rows import ImageRows
@@ -34,7 +35,7 @@ class _Params(Params):
     """Of the photographs' own digests."""
     shard: int
     shards: int
-    encoder: EncoderKey
+    encoder: EncoderId
 
 
 class _Reading(Encoding):
@@ -66,7 +67,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     params, reading = _Params.of(job), _Reading.of(job)
     where = read_photos(store, reading.photos)
     digests = _share(sorted(where), params.shard, params.shards)
-    rows = ImageRows(store, params.encoder.digest, params.encoder.precision)
+    rows = ImageRows(store, params.encoder)
     seen = rows.look(digests)
     missing = [digest for digest, is_known in zip(digests, seen.known, strict=True) if not is_known]
     # Encoded by another command, which needs no hash.

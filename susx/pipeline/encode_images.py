@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from susx.encoder_id import EncoderId
 from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
 from susx.pipeline import examples, fetch, generate, labelled
@@ -14,7 +15,7 @@ from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.images import read_image_rows
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER
-from susx.pipeline.parameters import AdaptedEncoding, EncoderKey, Params
+from susx.pipeline.parameters import AdaptedEncoding, Params
 from susx.pipeline.stage import Stage
 from susx.pipeline.value import VALUE, keep, load
 from susx.records import SupportRow
@@ -31,7 +32,7 @@ __all__ = ["STAGE", "image_sets", "jobs", "read", "run"]
 class _Params(Params):
     adapters: Digest | None
     """Of the adapters that a method asks for."""
-    encoder: EncoderKey
+    encoder: EncoderId
     patches: bool
     """Whether a method looks at the grid of patch features too."""
 
@@ -100,7 +101,7 @@ def _pooled(
     manifest = store.manifest(images.stage, images.key)
     content = manifest.files if manifest else {}
     digests = [content.get(row.file, row.digest) for row in rows]
-    there = ImageRows(store, params.encoder.digest, params.encoder.precision).look(digests)
+    there = ImageRows(store, params.encoder).look(digests)
     if there.known.all():
         return EncodedImages(torch.from_numpy(there.rows))
     unseen = [

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.encoder_id import EncoderId
 from susx.pipeline import words
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER
-from susx.pipeline.parameters import EncoderKey, Encoding, Params
+from susx.pipeline.parameters import Encoding, Params
 from susx.pipeline.stage import Stage
 from susx.pipeline.value import keep
 from susx.store import ArtefactStore, Job
@@ -22,7 +23,7 @@ class _Params(Params):
     sentences: tuple[str, ...]
     aliases: dict[str, tuple[str, ...]]
     """What is said of the class by each alias; which one, the stage ``words`` tells."""
-    encoder: EncoderKey
+    encoder: EncoderId
 
 
 def jobs(plan: BuildPlan, done: Done) -> list[Job]:

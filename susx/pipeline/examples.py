@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from susx.config import DownloadConfig
+from susx.encoder_id import EncoderId
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.images import write_image_rows
 from susx.pipeline.inputs import Done
 from susx.pipeline.outside import ENCODER, EXAMPLES
-from susx.pipeline.parameters import EncoderKey, Encoding, Params
+from susx.pipeline.parameters import Encoding, Params
 from susx.pipeline.stage import Stage
 from susx.pipeline.value import keep, load
 from susx.store import ArtefactStore, Job, Ref
@@ -28,7 +29,7 @@ class _Params(Params):
     files: dict[str, Digest]
     """File, relative to the folder of examples -> sha256."""
     image_size: int
-    encoder: EncoderKey
+    encoder: EncoderId
 
 
 class _Reading(Encoding):

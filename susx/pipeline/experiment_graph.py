@@ -15,7 +15,6 @@ from susx.pipeline import cell as cell_stage
 from susx.pipeline import encode_data_set
 from susx.pipeline.cell import CellParams, CellSources, Sources, digests_of
 from susx.pipeline.encode_data_set import ImageFolder, ImageFolderSource, content_of
-from susx.pipeline.parameters import EncoderKey
 from susx.store import ArtefactStore, Job, Ref
 from susx.types import Digest
 
@@ -148,11 +147,11 @@ def _encoding(name: str, data: ExperimentData) -> Job:
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder; expected one folder of images per class.")
     profile = load_profile(profile_name)
-    identity = identify_encoder(profile.encoder)
+    encoder = identify_encoder(profile.encoder).id
     described = load_dataset(data.description) if data.description else None
     params = ImageFolder(
         images=content_of(folder),
-        encoder=EncoderKey(model=identity.model, digest=identity.digest, precision=identity.precision),
+        encoder=encoder,
         prompts=profile.prompts.model_dump(mode="json"),
         description=None if described is None else described.model_dump(mode="json"),
     )

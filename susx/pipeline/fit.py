@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Literal
 
 from susx.config import EncoderConfig
 from susx.device import find_device
+from susx.encoder_id import EncoderId
 from susx.experiment import Trial, asks_pool
 from susx.methods import Need, Run, find_method, parameters
 from susx.pipeline import curate, pool_statistics, target, text_classifier
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER
-from susx.pipeline.parameters import EncoderKey, Execution, Params
+from susx.pipeline.parameters import Execution, Params
 from susx.pipeline.stage import Stage
 from susx.pipeline.value import keep, load
 from susx.store import ArtefactStore, Job, Ref
@@ -38,13 +39,13 @@ class _Params(Params):
     classes: tuple[str, ...]
     seed: int
     hyper_parameters: dict[str, Json]
-    encoder: EncoderKey | None
+    encoder: EncoderId | None
     """Where the method looks into it; features otherwise say all that a method sees."""
 
 
 class _Fitting(Execution):
     encoder: EncoderConfig
-    identity: EncoderKey
+    identity: EncoderId
     """To refuse weights of another one by name; what it makes of text and images is in the inputs."""
 
 
@@ -88,7 +89,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         text_classifier.read(store, inputs.one(text_classifier.STAGE)),
         curate.read_rows(store, support), curate.read_features(store, support), params.classes,
         validation=target.read(store, split) if split else None, pool=pool_statistics.read(store, pool) if pool else None,
-        encoder=fitting.identity.model, encoder_digest=fitting.identity.digest,
+        encoder=fitting.identity,
     )  # fmt: skip
     if Need.TEXT_TOWER in trial.method.needs:
         evidence = dataclasses.replace(evidence, text_tower=TextTower(load_encoder(fitting.encoder)))

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from susx.encoder_id import EncoderId
 from susx.pipeline import class_model, encode_folder
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
-from susx.pipeline.parameters import EncoderKey, Params
+from susx.pipeline.parameters import Params
 from susx.pipeline.stage import Stage
 from susx.pipeline.value import keep, load
 from susx.store import ArtefactStore, Job, Ref
@@ -35,7 +36,7 @@ class _Params(Params):
     cosine: float
     """When two photographs are near-duplicates."""
     said: dict[Digest, str]
-    encoder: EncoderKey
+    encoder: EncoderId
 
 
 def label_jobs(plan: BuildPlan, done: Done, said: Mapping[Digest, str]) -> list[Job]:
@@ -63,7 +64,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     params, inputs = _Params.of(job), Artefacts.of(job)
     facts = encode_folder.read_facts(store, tuple(inputs.all(encode_folder.STAGE).values()))
     digests = sorted(digest for digest, reason in facts.items() if not reason)
-    encoded = ImageRows(store, params.encoder.digest, params.encoder.precision).look(digests)
+    encoded = ImageRows(store, params.encoder).look(digests)
     rule = NearRule(params.measure, params.distance, params.cosine)  # type: ignore[arg-type]
     groups = near_groups(encoded.hashes, encoded.rows, rule)
     images = pd.DataFrame({"path": digests, "digest": digests, "group": groups})

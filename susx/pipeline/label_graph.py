@@ -66,7 +66,7 @@ def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
 def _mend(plan: LabelPlan, store: ArtefactStore, jobs: Sequence[Job], usable: Sequence[Digest]) -> None:
     """Encode again what the store held and lost: a damaged file of features is none, and gc takes what nobody asked for."""
     encoder = plan.build.encoder
-    if ImageRows(store, encoder["digest"], encoder["precision"]).look(usable).known.all():
+    if ImageRows(store, encoder).look(usable).known.all():
         return
     logger.warning("the store lost features of the photographs; they are encoded again")
     for job in jobs:
@@ -79,9 +79,7 @@ def _record(plan: LabelPlan, left_out: dict[str, str]) -> LabelRecord:
     return LabelRecord(
         classes=build.classes,
         folder=str(plan.folder.path),
-        encoder=build.encoder["model"],
-        encoder_digest=build.encoder["digest"],
-        precision=build.encoder["precision"],
+        encoder=build.encoder,
         store=plan.store,
         profile=build.profile.name,
         toy=build.profile.toy,

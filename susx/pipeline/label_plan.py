@@ -123,10 +123,10 @@ def _profile(options: LabelOptions, dataset: DatasetConfig) -> ProfileConfig:
 
 
 def _planned(options: LabelOptions, dataset: DatasetConfig, profile: ProfileConfig) -> BuildPlan:
-    encoder = identify_encoder(profile.encoder)
+    encoder = identify_encoder(profile.encoder).id
     plan = BuildPlan(
         dataset=dataset.model_copy(update={"examples": None} if not dataset.unnamed else {}),
-        profile=profile.model_copy(update={"reference_pool": False}), sources=(), encoder=encoder.as_json(),
+        profile=profile.model_copy(update={"reference_pool": False}), sources=(), encoder=encoder,
     )  # fmt: skip
     _ = plan.headline
     retrieval = backend_settings(profile.retrieval)

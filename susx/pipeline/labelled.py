@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.config import DownloadConfig
+from susx.encoder_id import EncoderId
 from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.images import write_image_rows
 from susx.pipeline.inputs import Done
-from susx.pipeline.parameters import EncoderKey, Execution, Params
+from susx.pipeline.parameters import Execution, Params
 from susx.pipeline.stage import Stage
 from susx.pipeline.value import keep
 from susx.store import ArtefactStore, Job
@@ -27,7 +28,7 @@ class _Params(Params):
     sure: tuple[Digest, ...]
     """Of those that were labelled with the highest probability."""
     image_size: int
-    encoder: EncoderKey
+    encoder: EncoderId
     features: bool
     """Whether the store's features will do: no method asks for others of the same images."""
 
@@ -90,7 +91,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     ]  # fmt: skip
     write_image_rows(out, rows)
     kept = [digest for digest, row in zip(digests, rows, strict=True) if row.kept]
-    encoded = ImageRows(store, params.encoder.digest, params.encoder.precision).look(kept)
+    encoded = ImageRows(store, params.encoder).look(kept)
     if params.features and kept and encoded.known.all():
         keep(out, EncodedImages(torch.from_numpy(encoded.rows)))
     return {"images": len(kept), "said": len(by_people), "encoded before": int(encoded.known.sum())}

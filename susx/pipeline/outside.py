@@ -60,7 +60,7 @@ def _plain(value: Json) -> str:
 def _encoder(job: Job) -> Json:
     from susx.features.identity import identify_encoder
 
-    return identify_encoder(EncoderConfig.model_validate(job.execution["encoder"])).as_json()
+    return identify_encoder(EncoderConfig.model_validate(job.execution["encoder"])).id.as_json()
 
 
 def _pool(job: Job) -> Json:
@@ -68,7 +68,7 @@ def _pool(job: Job) -> Json:
     from susx.images.retrieve.backends import backend_settings
 
     config = RetrievalConfig.model_validate(job.execution["retrieval"])
-    encoder = identify_encoder(EncoderConfig.model_validate(job.execution["encoder"]))
+    encoder = identify_encoder(EncoderConfig.model_validate(job.execution["encoder"])).id
     return backend_settings(config).identity(encoder)
 
 

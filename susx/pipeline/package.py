@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.encoder_id import EncoderId
 from susx.pipeline import classify, curate, fit, pool_statistics, text_classifier
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
-from susx.pipeline.parameters import EncoderKey, Encoding, Params
+from susx.pipeline.parameters import Encoding, Params
 from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Json
@@ -20,7 +21,7 @@ FOLDER = "classifier"
 
 class _Params(Params):
     classes: tuple[str, ...]
-    encoder: EncoderKey
+    encoder: EncoderId
     dataset: str
     prompts: str
     tuning: str
@@ -58,7 +59,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     rows = [row for row in curate.read_rows(store, support) if row.kept]
     licences = sorted({row.licence for row in rows if row.licence})
     facts = ClassifierFacts(
-        class_names=params.classes, encoder=Encoding.of(job).encoder, encoder_digest=params.encoder.digest,
+        class_names=params.classes, encoder=params.encoder, pretrained=Encoding.of(job).encoder.pretrained,
         dataset=params.dataset, prompts=params.prompts, prompts_digest=inputs.one(text_classifier.STAGE).digest,
         tuning=params.tuning, temperature=1.0 if temperature is None else temperature,
         calibrated_on="" if temperature is None else "val", calibration_images=images, toy=params.toy,

@@ -7,10 +7,11 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from susx.config import EncoderConfig
+from susx.encoder_id import EncoderId
 from susx.store import Job
-from susx.types import Digest, Json
+from susx.types import Json
 
-__all__ = ["AdaptedEncoding", "EncoderKey", "Encoding", "Execution", "KnownEncoding", "Params"]
+__all__ = ["AdaptedEncoding", "Encoding", "Execution", "KnownEncoding", "Params"]
 
 
 V = TypeVar("V", bound="_Values")
@@ -42,14 +43,6 @@ class Execution(_Values):
         return cls.model_validate(job.execution)
 
 
-class EncoderKey(_Values):
-    """What tells an encoder from another: architecture, digest of architecture and weights, precision."""
-
-    model: str
-    digest: Digest
-    precision: str
-
-
 class Encoding(Execution):
     """How images or texts are encoded: device, batch size, where the weights are."""
 
@@ -59,7 +52,7 @@ class Encoding(Execution):
 class KnownEncoding(Encoding):
     """How images or texts are encoded by a stage whose inputs say by which encoder; its key need not."""
 
-    identity: EncoderKey
+    identity: EncoderId
     """Of the weights that the inputs were made with."""
 
 

@@ -78,7 +78,7 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     profile = load_profile(options.profile, options.settings, overrides)
     used, note = without_sentences(profile.prompts, dataset)
     profile = profile.model_copy(update={"prompts": used})
-    retrieval, encoder = backend_settings(profile.retrieval), identify_encoder(profile.encoder)
+    retrieval, encoder = backend_settings(profile.retrieval), identify_encoder(profile.encoder).id
     root = Path(options.data_root).expanduser() if options.data_root else None
     examples = _examples(dataset)
     labelled: Mapping[str, LabelledImages] = {}
@@ -93,7 +93,7 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
         dataset=dataset,
         profile=profile,
         sources=sources,
-        encoder=encoder.as_json(),
+        encoder=encoder,
         generator=identify_generator(profile.generation) if "generate" in sources else None,
         examples=examples,
         labelled=labelled,

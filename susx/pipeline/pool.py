@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.encoder_id import EncoderId
 from susx.images.retrieve.backends.demo import DemoSettings
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Done
 from susx.pipeline.outside import ENCODER
-from susx.pipeline.parameters import EncoderKey, Encoding, Params
+from susx.pipeline.parameters import Encoding, Params
 from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job
 from susx.types import Digest, Json
@@ -20,7 +21,7 @@ __all__ = ["STAGE", "jobs", "run"]
 class _Params(Params):
     size: int
     seed: int
-    encoder: EncoderKey
+    encoder: EncoderId
     drawing: Digest
     """Of the code that draws: nothing else of the pool is stored."""
 

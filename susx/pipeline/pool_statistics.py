@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from susx.encoder_id import EncoderId
 from susx.experiment import asks_pool, needs_of
 from susx.images.retrieve.backends import Delivers
 from susx.images.retrieve.backends.capabilities import GivesCaptionedSample, GivesParts
@@ -18,7 +19,7 @@ from susx.pipeline import encode_images, fetch, pool, text_classifier
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import POOL
-from susx.pipeline.parameters import EncoderKey, Params
+from susx.pipeline.parameters import Params
 from susx.pipeline.retrieval import Retrieving, open_backend, retrieving
 from susx.pipeline.stage import Stage
 from susx.pipeline.value import keep, load
@@ -39,7 +40,7 @@ _REJECTION = "rejection.safetensors"
 
 
 class _Params(Params):
-    encoder: EncoderKey
+    encoder: EncoderId
     whole: bool
     """Whether the backend gives the features of its whole source."""
     backend: Json

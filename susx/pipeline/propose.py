@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from susx.encoder_id import EncoderId
 from susx.images.retrieve.backends import Delivers
 from susx.images.retrieve.backends.capabilities import GivesCaptionedSample
 from susx.pipeline import label, pool
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import POOL
-from susx.pipeline.parameters import EncoderKey, Params
+from susx.pipeline.parameters import Params
 from susx.pipeline.retrieval import Retrieving, open_backend, retrieving
 from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job, Ref
@@ -25,7 +26,7 @@ FILE = "proposals.json"
 
 
 class _Params(Params):
-    encoder: EncoderKey
+    encoder: EncoderId
     backend: Json
     """Identity of the pool whose captions are read."""
 
@@ -47,7 +48,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     params, inputs = _Params.of(job), Artefacts.of(job)
     frame = label.read_labels(store, inputs.one(label.STAGE))
     digests = frame["digest"].tolist()
-    there = ImageRows(store, params.encoder.digest, params.encoder.precision).look(digests)
+    there = ImageRows(store, params.encoder).look(digests)
     groups = unexplained_groups(frame, there.rows) if there.known.all() else []
     proposals: dict[Digest, tuple[str, ...]] = {}
     if groups:

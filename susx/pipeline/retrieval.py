@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from susx.config import DownloadConfig, EncoderConfig, RetrievalConfig
 from susx.config.ingredients import ingredients
+from susx.encoder_id import EncoderId
 from susx.errors import SourceChanged
 from susx.images.retrieve.backends import Delivers
 from susx.pipeline.build_plan import BuildPlan
-from susx.pipeline.parameters import EncoderKey, Encoding, Params
+from susx.pipeline.parameters import Encoding, Params
 from susx.store import ArtefactStore, Ref
 from susx.types import Json
 
@@ -36,7 +37,7 @@ class DownloadParams(Params):
 
     limits: dict[str, Json]
     """The settings of the download that change a result: sizes, and what may be asked."""
-    encoder: EncoderKey
+    encoder: EncoderId
     backend: Json = None
     """Identity of the source, where rows of features are taken from it in place of images."""
 
@@ -68,7 +69,7 @@ def downloads(store: ArtefactStore) -> Path:
 
 
 def open_backend(
-    settings: Retrieving, store: ArtefactStore, pool: Ref | None, source: Json, encoder: EncoderKey
+    settings: Retrieving, store: ArtefactStore, pool: Ref | None, source: Json, encoder: EncoderId
 ) -> Backend:
     """Return the backend of a job; it is opened once a process and source, so that no index is read once a class.
 

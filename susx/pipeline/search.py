@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from susx.config import ClassHints
+from susx.encoder_id import EncoderId
 from susx.images.retrieve.queries import Query, queries_for, reworded
 from susx.images.retrieve.similarity import on_scale_of
 from susx.pipeline import examples, pool, words
@@ -19,7 +20,7 @@ from susx.pipeline.build_plan import BuildPlan, Sentences
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.originals import IN_FILES
 from susx.pipeline.outside import ENCODER, POOL
-from susx.pipeline.parameters import EncoderKey, Params
+from susx.pipeline.parameters import Params
 from susx.pipeline.retrieval import Retrieving, open_backend, retrieving
 from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job
@@ -42,7 +43,7 @@ class _Params(Params):
     """Images asked for that are like the examples of the class; 0 where there are none."""
     backend: Json
     """Identity of the index, list or service."""
-    encoder: EncoderKey
+    encoder: EncoderId
     licences: tuple[str, ...] = ()
     """Admitted licences; all where there are none."""
 

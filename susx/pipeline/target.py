@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from susx.config import DatasetConfig
 from susx.datasets import TargetSplit
+from susx.encoder_id import EncoderId
 from susx.errors import SourceChanged
 from susx.experiment import adapters_of, needs_of
 from susx.methods import Need
@@ -16,7 +17,7 @@ from susx.methods.base import VIEWS
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Done
 from susx.pipeline.outside import ENCODER, TARGET
-from susx.pipeline.parameters import AdaptedEncoding, EncoderKey, Params
+from susx.pipeline.parameters import AdaptedEncoding, Params
 from susx.pipeline.split_identity import by_name
 from susx.pipeline.stage import Stage
 from susx.pipeline.value import keep, load
@@ -38,7 +39,7 @@ class _Params(Params):
     split: Literal["val", "test"]
     content: Json
     """Identity of the split's images."""
-    encoder: EncoderKey
+    encoder: EncoderId
     patches: bool
     """Whether a method looks at the grid of patch features too."""
     views: int = 0

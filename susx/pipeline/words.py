@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from susx.encoder_id import EncoderId
 from susx.pipeline import examples, pool
 from susx.pipeline.build_plan import BuildPlan
 from susx.pipeline.inputs import Artefacts, Done
 from susx.pipeline.outside import ENCODER, POOL
-from susx.pipeline.parameters import EncoderKey, Params
+from susx.pipeline.parameters import Params
 from susx.pipeline.retrieval import Retrieving, open_backend, retrieving
 from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job, Ref, digest_bytes
@@ -33,7 +34,7 @@ class _Params(Params):
     """Class -> its name and the aliases that are no other class's name."""
     unnamed: tuple[str, ...]
     backend: Json
-    encoder: EncoderKey
+    encoder: EncoderId
 
 
 def part_name(class_name: str) -> str:

@@ -23,6 +23,7 @@ from jaxtyping import Bool, Float32
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from susx.encoder_id import EncoderId
 from susx.errors import StoreError
 from susx.store.artefacts import ArtefactStore
 from susx.store.disk import write_atomically
@@ -57,15 +58,14 @@ class KnownRows:
 class ImageRows:
     """The features of one encoder in a store."""
 
-    def __init__(self, store: ArtefactStore, encoder: Digest, precision: str = "fp32") -> None:
+    def __init__(self, store: ArtefactStore, encoder: EncoderId) -> None:
         """Name them; nothing is read yet.
 
         Args:
             store: where they lie (beside the local copies, where the store is on an object store).
-            encoder: digest of its architecture and weights.
-            precision: fp32, fp16 or bf16.
+            encoder: whose features they are.
         """
-        self.folder = store.root / FOLDER / f"{encoder[:32]}-{precision}"
+        self.folder = store.root / FOLDER / f"{encoder.digest[:32]}-{encoder.precision}"
         self._place: dict[bytes, tuple[int, int]] = {}
         self._parts: dict[Path, int] = {}
         self._rows: list[np.ndarray] = []

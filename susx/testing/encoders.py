@@ -11,6 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from susx.encoder_id import EncoderId
 from susx.seeds import derive_seed
 
 __all__ = ["WordEncoder"]
@@ -21,8 +22,7 @@ class WordEncoder:
 
     def __init__(self, dim: int = 32, name: str = "word-encoder") -> None:
         self.dim = dim
-        self.id = name
-        self.digest = f"{derive_seed(dim, name):064x}"
+        self.identity = EncoderId(name, f"{derive_seed(dim, name):064x}")
         self.logit_scale = 100.0
 
     def encode_texts(self, texts: Sequence[str]) -> Float[Tensor, "prompts dim"]:

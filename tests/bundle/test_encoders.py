@@ -92,7 +92,7 @@ def test_every_encoder_gives_the_same_features(kind: str, tmp_path: Path) -> Non
         text + torch.randn(text.shape, generator=torch.Generator().manual_seed(1)), dim=1
     )
     fitted = Fitted.of(METHODS["zero_shot"](), Evidence(text, encoder.logit_scale))
-    facts = ClassifierFacts(NAMES, config, encoder.digest)
+    facts = ClassifierFacts(NAMES, encoder.identity, config.pretrained)
     classifier = Classifier(StoredClassifier(facts, fitted, None, ()), device="cpu", batch_size=8)
     has_text = kind not in ("blip", "tcl")
     if not has_text:

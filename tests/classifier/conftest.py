@@ -42,9 +42,7 @@ def build(folder: Path, method: Method | None = None) -> Path:
         )
         for i, label in enumerate(labels.tolist())
     ]
-    facts = ClassifierFacts(
-        NAMES, EncoderConfig(model="susx-tiny"), encoder.digest, dataset="textures", temperature=1.5, toy=True
-    )
+    facts = ClassifierFacts(NAMES, encoder.identity, dataset="textures", temperature=1.5, toy=True)
     return save_classifier(folder, facts, fitted, support_features=support, support_rows=rows)
 
 

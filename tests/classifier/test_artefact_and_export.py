@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from susx.classifier import ClassifierFacts, load_classifier, read_classifier, save_classifier
 from susx.classifier.export_classifier import check_onnx, export_onnx, export_open_clip_head
-from susx.config import EncoderConfig
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, DamagedArtefact, InputError, MismatchError, StoreError
 from susx.methods import METHODS, Evidence, ImageFeatures
 from susx.methods.state import Fitted
@@ -35,8 +35,7 @@ def facts(classes=7, **more):
     names = tuple(f'class {i} "é"' for i in range(classes))
     return ClassifierFacts(
         names,
-        EncoderConfig(model="susx-tiny"),
-        "d" * 64,
+        EncoderId("susx-tiny", "d" * 64),
         dataset="d",
         temperature=1.7,
         licences=("be nice",),
@@ -152,7 +151,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(InputError, match="temperature"):
         save_classifier(
             tmp_path / "c",
-            ClassifierFacts(facts().class_names, facts().encoder, "d", temperature=0.0),
+            ClassifierFacts(facts().class_names, facts().encoder, temperature=0.0),
             fitted,
         )
     assert not list(tmp_path.iterdir())

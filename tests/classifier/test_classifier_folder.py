@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from susx.classifier import Classifier, ClassifierFacts, read_classifier, save_classifier
 from susx.classifier.classifier_description import JSON, STATE, SUPPORT, TABLE, Description
 from susx.classifier.predict import as_record
-from susx.config import EncoderConfig
+from susx.encoder_id import EncoderId
 from susx.errors import DamagedArtefact, InputError, MismatchError, SusxError
 from susx.methods import METHODS, Evidence, ImageFeatures, Need
 from susx.methods.state import Fitted
@@ -42,7 +42,7 @@ def save(folder: Path, method: str = "tip_x") -> Path:
     support = unit(1, 4)
     fitted = Fitted.of(METHODS[method](), Evidence(unit(0, 3), 100.0, support, labels))
     rows = [SupportRow(NAMES[i], f"{i}.jpg", "", "generated", "a prompt") for i in labels.tolist()]
-    facts = ClassifierFacts(NAMES, EncoderConfig(model="susx-tiny"), "d" * 64, dataset="d", toy=True)
+    facts = ClassifierFacts(NAMES, EncoderId("susx-tiny", "d" * 64), dataset="d", toy=True)
     return save_classifier(folder, facts, fitted, support_features=support, support_rows=rows)
 
 

@@ -22,6 +22,7 @@ from susx.classifier.schema import Answer, NearImage, ScoredClass
 from susx.commands.export import export
 from susx.commands.predict import predict
 from susx.config import EncoderConfig
+from susx.encoder_id import EncoderId
 from susx.errors import InputError, MismatchError
 from susx.features.encoder import load_encoder
 from susx.methods import METHODS, ImageFeatures
@@ -142,7 +143,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path):
 def test_another_encoder_is_refused(classifier_folder, tmp_path, draw):
     """The digest in the artefact is the encoder's own."""
     known = read_classifier(classifier_folder)
-    facts = dataclasses.replace(known.facts, encoder_digest="0" * 64)
+    facts = dataclasses.replace(known.facts, encoder=EncoderId("susx-tiny", "0" * 64))
     save_classifier(
         tmp_path / "c", facts, known.fitted, support_features=known.support, support_rows=known.rows
     )

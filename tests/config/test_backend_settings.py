@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from susx.config import RetrievalConfig, load_profile
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends import BACKENDS, BackendSettings, backend_settings
 
-ENCODER = EncoderIdentity("words", Path("weights"), "d" * 64, "fp32")
+ENCODER = EncoderId("words", "d" * 64, "fp32")
 OWN = {
     name: next(key for key in kind.model_fields if key not in BackendSettings.model_fields) for name, kind in BACKENDS.items()
 }  # fmt: skip

@@ -14,10 +14,10 @@ from PIL import Image
 
 from susx.config import EncoderConfig
 from susx.demo.textures import render
+from susx.encoder_id import EncoderId
 from susx.errors import InputError, MismatchError, TrainingError
 from susx.features.adapted_encoder import encode_adapted, inserted, visual_blocks
 from susx.features.encoder import Encoder, load_encoder
-from susx.features.identity import EncoderIdentity
 from susx.features.imo_training import RECIPE, imo_train
 from susx.methods import Evidence, ImageFeatures, Run, TipAdapter, TipAdapterPP, TipX, TipXPP
 from susx.methods.adapters import Adapters, first_adapters, read_adapters
@@ -52,7 +52,7 @@ def untrained(visual: dict[str, object], name: str) -> Encoder:
         return torch.from_numpy(np.asarray(picture.resize((32, 32)), dtype=np.float32)).permute(2, 0, 1) / 255
 
     tokens = lambda texts: torch.ones(len(texts), 8, dtype=torch.int64)  # noqa: E731
-    identity = EncoderIdentity(name, Path("none"), f"{name:0>64}", "fp32")
+    identity = EncoderId(name, f"{name:0>64}", "fp32")
     return Encoder(identity, model, pixels, tokens, device="cpu", batch_size=8, workers=1)
 
 
@@ -140,7 +140,7 @@ def test_it_learns_sixteen_images(encoder: Encoder, tmp_path: Path) -> None:
     }.items() <= record.items()  # fmt: skip
     again = read_adapters(file, digest_file(file))
     assert all(torch.equal(again.tensors[name], found.tensors[name]) for name in found.tensors)
-    assert (again.encoder, again.encoder_digest) == (encoder.id, encoder.digest)
+    assert again.encoder == encoder.identity
 
 
 def test_seed_order_and_interruption(
@@ -181,7 +181,7 @@ def test_what_cannot_be_adapted_is_named(encoder: Encoder, tmp_path: Path) -> No
         MismatchError, match=r"for 12 blocks of width 768, .* susx-tiny-clip has 4 of width 128"
     ):
         encode_adapted(encoder, first_adapters(12, 768), [image(0)])
-    other = first_adapters(4, 128, encoder="other", encoder_digest="a" * 64)
+    other = first_adapters(4, 128, encoder=EncoderId("other", "a" * 64))
     with pytest.raises(MismatchError, match=r"trained with the encoder other a{12}, .* from susx-tiny-clip"):
         encode_adapted(encoder, other, [image(0)])
     with pytest.raises(InputError, match="there are 3 images of 1"):
@@ -233,7 +233,7 @@ def test_timm_blocks_are_adapted_too(tmp_path: Path) -> None:
                                   "timm_pool": "avg", "timm_proj": "linear"},
         text_cfg={"context_length": 8, "vocab_size": 64, "width": 16, "heads": 2, "layers": 1},
     )  # fmt: skip
-    identity = EncoderIdentity("timm", Path("none"), "0" * 64, "fp32")
+    identity = EncoderId("timm", "0" * 64, "fp32")
     tokens = lambda texts: torch.ones(len(texts), 8, dtype=torch.int64)  # noqa: E731
     encoder = Encoder(
         identity,

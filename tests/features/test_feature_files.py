@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from susx.encoder_id import EncoderId
 from susx.errors import InputError, MismatchError
 from susx.experiment.result_rows import evidence_of
 from susx.features.feature_folder import read_features, write_features
@@ -79,7 +80,9 @@ def test_own_layout_survives_a_round_trip(tmp_path: Path) -> None:
     """What is written is read back bit for bit, with names, scale, encoder and patches."""
     patches = torch.nn.functional.normalize(torch.randn(6, 4, DIM), dim=-1)
     split = Split(near(TEXT, LABELS), LABELS, patches)
-    given = FeatureSet(NAMES, TEXT, 87.5, split, None, split, source="somewhere", encoder="ViT-B-32")
+    given = FeatureSet(
+        NAMES, TEXT, 87.5, split, None, split, source="somewhere", encoder=EncoderId("ViT-B-32")
+    )
     held = read_features(write_features(given, tmp_path / "deep" / "folder"))
     assert (held.class_names, held.logit_scale, held.source, held.encoder) == (
         NAMES,
@@ -250,16 +253,16 @@ def test_a_tensor_larger_than_its_file_is_refused(tmp_path):
 def test_the_encoder_survives_a_file(tmp_path: Path) -> None:
     """Name and digest are read back, and reach what a method may look at; a folder of before has no digest."""
     held = FeatureSet(
-        NAMES, TEXT, support=Split(near(TEXT, LABELS), LABELS), encoder="a", encoder_digest="b" * 64
+        NAMES, TEXT, support=Split(near(TEXT, LABELS), LABELS), encoder=EncoderId("a", "b" * 64)
     )
     found = read_features(write_features(held, tmp_path))
-    assert (found.encoder, found.encoder_digest) == ("a", "b" * 64)
+    assert found.encoder == EncoderId("a", "b" * 64)
     evidence = evidence_of(found, found.support, None, labelled=found.support_labelled)
-    assert (evidence.encoder, evidence.encoder_digest) == ("a", "b" * 64)
+    assert evidence.encoder == EncoderId("a", "b" * 64)
     facts = json.loads((tmp_path / "features.json").read_text())
     del facts["encoder_digest"]
     (tmp_path / "features.json").write_text(json.dumps(facts))
-    assert read_features(tmp_path).encoder_digest == ""
+    assert read_features(tmp_path).encoder.digest == ""
 
 
 def test_whether_a_person_labelled_the_support_survives_a_file(tmp_path: Path) -> None:

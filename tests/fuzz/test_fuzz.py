@@ -27,6 +27,7 @@ from susx.classifier.connections import create_server
 from susx.classifier.serve import create_app
 from susx.classifier.service_limits import Limits
 from susx.config import EncoderConfig, load_dataset, load_profile
+from susx.encoder_id import EncoderId
 from susx.errors import SusxError
 from susx.features.encoder import load_encoder
 from susx.features.feature_folder import read_features, write_features
@@ -111,7 +112,7 @@ def made(target: str, folder: Path) -> dict[str, bytes]:
     elif target == "classifier":
         fitted = Fitted.of(METHODS["tip_x"](), Evidence(unit(0, 3), 100.0, unit(1, 4), labels))
         rows = [SupportRow(NAMES[i], f"{i}.jpg", "", "generated", "a prompt") for i in labels.tolist()]
-        facts = ClassifierFacts(NAMES, EncoderConfig(model="susx-tiny"), "d" * 64, dataset="d", toy=True)
+        facts = ClassifierFacts(NAMES, EncoderId("susx-tiny", "d" * 64), dataset="d", toy=True)
         folder.rmdir()
         save_classifier(folder, facts, fitted, support_features=unit(1, 4), support_rows=rows)
     else:
@@ -177,7 +178,7 @@ def service(folder: Path):
     """The service of a classifier of three classes, with limits that a test can wait for."""
     encoder = load_encoder(EncoderConfig(model="susx-tiny"))
     fitted = Fitted.of(METHODS["zero_shot"](), Evidence(encoder.encode_texts(NAMES), encoder.logit_scale))
-    facts = ClassifierFacts(NAMES, EncoderConfig(model="susx-tiny"), encoder.digest, toy=True)
+    facts = ClassifierFacts(NAMES, encoder.identity, toy=True)
     limits = dataclasses.replace(Limits(), timeout=0.5, header_timeout=0.5, max_bytes=100_000)
     app = create_app(load_classifier(save_classifier(folder, facts, fitted)), limits)
     with socket.socket() as listening, ThreadPoolExecutor(1) as pool:

@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 
 from susx.classifier import ClassifierFacts, load_classifier, read_classifier, save_classifier
 from susx.classifier.classifier_hub import pull_classifier, push_classifier
-from susx.config import EncoderConfig
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, DamagedArtefact, InputError, ServerError
 from susx.hub import Accuracy, HubAddress, choose_licence
 from susx.methods import METHODS, Evidence
@@ -29,7 +29,7 @@ def folder(tmp_path):
         SupportRow(NAMES[i], f"{i}.jpg", "", "retrieved", "a | prompt", licence="CC BY 4.0")
         for i in labels.tolist()
     ]
-    facts = ClassifierFacts(NAMES, EncoderConfig(model="susx-tiny"), "d" * 64, dataset="pets", toy=True)
+    facts = ClassifierFacts(NAMES, EncoderId("susx-tiny", "d" * 64), dataset="pets", toy=True)
     return save_classifier(
         tmp_path / "c" / "classifier", facts, fitted, support_features=unit[3:], support_rows=rows
     )

@@ -3,7 +3,6 @@
 import io
 import json
 import tarfile
-from pathlib import Path
 
 import faiss
 import numpy as np
@@ -13,8 +12,8 @@ import torch
 from PIL import Image
 
 from susx.config import ClassHints, DownloadConfig, RetrievalConfig
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, InputError, MismatchError, RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve import open_backend, queries_for, search
 from susx.images.retrieve.backends.index import IndexBackend, IndexSettings
 from susx.images.retrieve.backends.metadata import IndexMetadata
@@ -24,7 +23,7 @@ from susx.records import Prompt
 from susx.testing.encoders import WordEncoder
 from susx.testing.http_images import ImageServer, encoded, random_picture
 
-IDENTITY = EncoderIdentity("words", Path("weights"), "d" * 64, "fp32")
+IDENTITY = EncoderId("words", "d" * 64, "fp32")
 WORDS = [f"word{n}" for n in range(57)]
 
 
@@ -40,9 +39,9 @@ def make_index(folder, encoder, *, manifest=True, rows=None):
     table[:20].to_parquet(folder / "metadata" / "metadata_0.parquet", row_group_size=7)
     table[20:].to_parquet(folder / "metadata" / "metadata_1.parquet")
     if manifest:
-        IndexManifest(encoder.id, encoder.digest, encoder.dim, len(WORDS), {}, "c" * 64, "images").write(
-            folder
-        )
+        IndexManifest(
+            encoder.identity.model, encoder.identity.digest, encoder.dim, len(WORDS), {}, "c" * 64, "images"
+        ).write(folder)
     return vectors
 
 
@@ -117,7 +116,7 @@ def pictures(colours):
 class MeanEncoder:
     """Encodes an image as its mean colour."""
 
-    id, digest, batch_size = "mean-colour", "c" * 64, 8
+    identity, batch_size = EncoderId("mean-colour", "c" * 64), 8
 
     def encode_images(self, images):
         """Return the mean colours as unit rows."""

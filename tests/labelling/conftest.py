@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from susx.demo.textures import render
+from susx.encoder_id import EncoderId
 from susx.labelling.label_record import LabelRecord
 from susx.labelling.label_result import LabelResult
 from susx.methods.functional.folder_prototypes import inductive_from_folder
@@ -84,7 +85,7 @@ def make_result(
     frame = pd.DataFrame(rows, columns=columns)
     text = torch.nn.functional.normalize(torch.eye(len(classes), max(4, len(classes))), dim=1)
     model = inductive_from_folder(text, 10.0, text)
-    record = LabelRecord(classes, str(photographs), "toy", "0" * 64)
+    record = LabelRecord(classes, str(photographs), EncoderId("toy", "0" * 64))
     return LabelResult(record, frame, model=model).write(folder / "result")
 
 
@@ -96,7 +97,9 @@ def make_taught(folder: Path, images: int = 90) -> LabelResult:
     rows = 0.1 * np.random.default_rng(0).normal(size=(images, 16)) + np.eye(16)[5 + cluster]
     rows += 0.4 * np.eye(16)[np.where(cluster == 1, 0, cluster)]
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    ImageRows(ArtefactStore(folder / "store"), "0" * 64).add(drawn.frame["digest"].tolist(), rows)
+    ImageRows(ArtefactStore(folder / "store"), EncoderId("tiny", "0" * 64)).add(
+        drawn.frame["digest"].tolist(), rows
+    )
     record = dataclasses.replace(drawn.record, store=str(folder / "store"))
     model = inductive_from_folder(text, 10.0, torch.from_numpy(rows))
     return LabelResult(record, drawn.frame, model=model).relabel({}).write(folder / "result")

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, InputError
 from susx.labelling import LabelRecord, LabelResult
 from susx.labelling.export import FORMATS, export_labels
@@ -28,7 +29,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> LabelResult:
     truth = take_photos(root / "photos", CLASSES[:2], 3)
     digests = [digest_file(root / "photos" / path) for path in truth]
     store = ArtefactStore(root / "store")
-    ImageRows(store, "e" * 64).add(digests, np.eye(6, 8, dtype=np.float32))
+    ImageRows(store, EncoderId("tiny", "e" * 64)).add(digests, np.eye(6, 8, dtype=np.float32))
     labels = [*list(truth.values())[:5], ""]
     frame = pd.DataFrame(
         {
@@ -38,7 +39,12 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> LabelResult:
         }
     )[list(COLUMNS)]  # fmt: skip
     record = LabelRecord(
-        CLASSES, str(root / "photos"), "tiny", "e" * 64, store=store.address, toy=True, left_out={"empty": 2}
+        CLASSES,
+        str(root / "photos"),
+        EncoderId("tiny", "e" * 64),
+        store=store.address,
+        toy=True,
+        left_out={"empty": 2},
     )
     return LabelResult(record, frame)
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from susx.encoder_id import EncoderId
 from susx.errors import InputError, StoreError
 from susx.labelling import LabelRecord, LabelResult
 from susx.labelling.judge import label_images
@@ -16,7 +17,7 @@ from susx.store import ArtefactStore, digest_bytes
 from susx.store.image_rows import ImageRows
 
 CLASSES = ("brick", "wood", "moss")
-ENCODER = digest_bytes(b"an encoder")
+ENCODER = EncoderId("tiny", digest_bytes(b"an encoder"))
 
 
 def _result(root: Path, images: int = 6, classes: tuple[str, ...] = CLASSES) -> LabelResult:
@@ -35,7 +36,7 @@ def _result(root: Path, images: int = 6, classes: tuple[str, ...] = CLASSES) -> 
         }
     )
     model = inductive_from_folder(text, 20.0, rows)
-    record = LabelRecord(classes, str(root), "tiny", ENCODER, store=store.address, left_out={"truncated": 1})
+    record = LabelRecord(classes, str(root), ENCODER, store=store.address, left_out={"truncated": 1})
     labelled = label_images(model, rows.numpy(), frame, classes, {})
     return LabelResult(
         record.with_estimate(labelled.estimate), labelled.frame, {"a/broken.jpg": "truncated"}, model=model

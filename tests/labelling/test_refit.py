@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from susx.encoder_id import EncoderId
 from susx.labelling.corrected import as_corrected
 from susx.labelling.label_result import LabelResult
 from susx.labelling.review.refit import EVERY
@@ -129,7 +130,7 @@ def test_ten_thousand_images_are_fitted_in_a_second_or_two_of_processor_time(tmp
     rows = text.numpy()[np.arange(10_000) % 100] + rng.normal(size=(10_000, 512)).astype(np.float32) * 0.08
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     digests = [hashlib.sha256(str(at).encode()).hexdigest() for at in range(10_000)]
-    ImageRows(ArtefactStore(tmp_path / "store"), "0" * 64).add(digests, rows)
+    ImageRows(ArtefactStore(tmp_path / "store"), EncoderId("tiny", "0" * 64)).add(digests, rows)
     record = dataclasses.replace(drawn.record, store=str(tmp_path / "store"))
     model = inductive_from_folder(text, 100.0, torch.from_numpy(rows))
     session = ReviewSession(LabelResult(record, drawn.frame, folder=drawn.folder, model=model))

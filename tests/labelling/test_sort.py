@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from susx.encoder_id import EncoderId
 from susx.errors import InputError
 from susx.labelling import LabelRecord, LabelResult
 from susx.labelling.sort import carry_out, class_folders, plan_sorting, take_back
@@ -25,7 +26,9 @@ def _result(root: Path) -> LabelResult:
             "digest": [digest_file(root / "photos" / path) for path in LABELS],
         }
     )  # fmt: skip
-    return LabelResult(LabelRecord(("cat", "AC/DC"), str(root / "photos"), "tiny", "0" * 64), frame)
+    return LabelResult(
+        LabelRecord(("cat", "AC/DC"), str(root / "photos"), EncoderId("tiny", "0" * 64)), frame
+    )
 
 
 def _files(folder: Path) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, InputError, MismatchError
 from susx.methods import Evidence, MetaAdapter, Run, ZeroShot
 from susx.methods.meta_adapter import refine
@@ -176,7 +177,7 @@ def test_a_fitted_one_does_not_need_the_weights(tmp_path: Path) -> None:
 
 
 def of_encoder(name: str = "", digest: str = "") -> Evidence:
-    return dataclasses.replace(evidence(), encoder=name, encoder_digest=digest)
+    return dataclasses.replace(evidence(), encoder=EncoderId(name, digest))
 
 
 def test_weights_of_another_encoder_of_equal_width_are_refused(tmp_path: Path) -> None:

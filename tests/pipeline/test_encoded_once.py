@@ -114,7 +114,7 @@ def test_either_tool_of_an_index_takes_what_the_store_has(photos: Path, tmp_path
     files = sorted(photos.iterdir())
     rows = np.random.default_rng(0).normal(size=(len(files) - 1, 128)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    store = ImageRows(ArtefactStore(tmp_path / "store"), identity.digest, identity.precision)
+    store = ImageRows(ArtefactStore(tmp_path / "store"), identity.id)
     store.add([digest_file(path) for path in files[1:]], rows)
     assert run("index", "build", tmp_path / "index", "--images", photos, "--tool", tool) == 0
     table = pd.read_parquet(tmp_path / "index" / "metadata")

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from susx.classifier import load_classifier
 from susx.config import EncoderConfig
 from susx.demo.textures import render
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, InputError, MismatchError
 from susx.experiment.adapt import adapt_folder
 from susx.features.encoder import load_encoder
@@ -79,7 +80,7 @@ def test_weights_of_another_encoder_are_refused_in_a_build(tmp_path: Path) -> No
     """A build knows its encoder: weights of equal width and another digest are named with both."""
     world, rows = new_world(tmp_path), torch.nn.functional.normalize(torch.eye(2, 128) + 0.1)
     method = meta_train(
-        Evidence(rows, support_features=rows, support_labels=torch.arange(2), encoder="other", encoder_digest="a" * 64),
+        Evidence(rows, support_features=rows, support_labels=torch.arange(2), encoder=EncoderId("other", "a" * 64)),
         tmp_path / "w.safetensors",
     )  # fmt: skip
     world.change("tuning=[fixed]", f"methods={{meta_adapter: {{weights: {method.weights}}}}}", "headline=")
@@ -125,7 +126,7 @@ def test_adapted_methods_have_rows_and_are_packaged(tmp_path: Path) -> None:
 def test_methods_of_one_build_share_their_adapters(tmp_path: Path) -> None:
     """Two files for two methods, adapters of another encoder and none at all are refused before or as images are encoded."""
     world, other = new_world(tmp_path), tmp_path / "other.safetensors"
-    other.write_bytes(first_adapters(4, 128, encoder="other", encoder_digest="a" * 64).to_bytes())
+    other.write_bytes(first_adapters(4, 128, encoder=EncoderId("other", "a" * 64)).to_bytes())
     world.change("tuning=[fixed]", "headline=", "methods={tip_adapter_pp: {}}")
     with pytest.raises(ConfigError, match="tip_adapter_pp needs adapters of the encoder's visual blocks"):
         world.build()
@@ -151,7 +152,7 @@ def test_adapters_are_trained_by_a_command(tmp_path: Path) -> None:
     out, config = tmp_path / "a.safetensors", EncoderConfig(model="susx-tiny")
     adapters, unreadable = adapt_folder(tmp_path, config, out)
     assert [*unreadable] == ["lined/torn.png"]
-    assert (adapters.blocks, adapters.width, adapters.encoder_digest) == (4, 128, load_encoder(config).digest)
+    assert (adapters.blocks, adapters.width, adapters.encoder.digest) == (4, 128, load_encoder(config).digest)
     assert json.loads(out.with_suffix(".json").read_text())["images"] == 6
     (tmp_path / "train").rename(tmp_path / "test")
     with pytest.raises(InputError, match=r"holds the splits .* and no train"):

@@ -16,6 +16,7 @@ from PIL import Image
 from susx.config import EncoderConfig
 from susx.demo.pool_index import write_pool_index
 from susx.demo.textures import render
+from susx.encoder_id import EncoderId
 from susx.errors import RetrievalError
 from susx.experiment.estimator import FeatureClassifier
 from susx.experiment.evaluate_features import evaluate_features
@@ -73,7 +74,7 @@ def features(built: World) -> FeatureSet:
         text.rows,
         text.logit_scale,
         source="memory",
-        encoder="susx-tiny",
+        encoder=EncoderId("susx-tiny"),
         test=Split(test.pooled, labels),
     )
 

@@ -94,7 +94,7 @@ def test_service_and_index_agree_and_images_arrive(built, encoder, tmp_path):
     with IndexService(root / "index", encoder, tmp_path) as service:
         by_embedding = ServiceBackend(service.url, None, encoder, rate_limit=100).search(queries(count))
         by_text = ServiceBackend(service.url, "susx", encoder, query="text", rate_limit=100).search(queries())
-        with pytest.raises(MismatchError, match=encoder.id):
+        with pytest.raises(MismatchError, match=encoder.identity.model):
             ServiceBackend(service.url, None, WordEncoder()).search(queries())
         with pytest.raises(requests.ConnectionError):
             requests.get(f"http://{_other_address()}:{service.port}/indices-list", timeout=2)

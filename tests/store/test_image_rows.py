@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from susx.encoder_id import EncoderId
 from susx.store import ArtefactStore, digest_bytes
 from susx.store.image_rows import ImageRows
 
@@ -17,7 +18,7 @@ def _some(count: int, first: int = 0) -> tuple[list[str], np.ndarray]:
 def test_what_one_adds_the_other_finds(tmp_path: Path) -> None:
     """Two that have the store open see each other's rows and hashes; what nobody added is unknown."""
     store, (digests, rows) = ArtefactStore(tmp_path), _some(5)
-    one, other = ImageRows(store, "e" * 64), ImageRows(store, "e" * 64)
+    one, other = ImageRows(store, EncoderId("tiny", "e" * 64)), ImageRows(store, EncoderId("tiny", "e" * 64))
     assert not other.look(digests).known.any()
     one.add(digests[:3], rows[:3], ["00ff", "", "f" * 16])
     one.add(digests[3:4], rows[3:4])
@@ -30,15 +31,15 @@ def test_what_one_adds_the_other_finds(tmp_path: Path) -> None:
 def test_another_encoder_or_precision_shares_nothing(tmp_path: Path) -> None:
     """Features of one are no features of the other."""
     store, (digests, rows) = ArtefactStore(tmp_path), _some(2)
-    ImageRows(store, "e" * 64).add(digests, rows)
-    assert not ImageRows(store, "f" * 64).look(digests).known.any()
-    assert not ImageRows(store, "e" * 64, "fp16").look(digests).known.any()
+    ImageRows(store, EncoderId("tiny", "e" * 64)).add(digests, rows)
+    assert not ImageRows(store, EncoderId("tiny", "f" * 64)).look(digests).known.any()
+    assert not ImageRows(store, EncoderId("tiny", "e" * 64, "fp16")).look(digests).known.any()
 
 
 def test_a_damaged_file_is_passed_over(tmp_path: Path) -> None:
     """A flipped byte, a cut file and a foreign file cost their images alone."""
     store, (digests, rows) = ArtefactStore(tmp_path), _some(6)
-    writer = ImageRows(store, "e" * 64)
+    writer = ImageRows(store, EncoderId("tiny", "e" * 64))
     for at in range(3):
         writer.add(digests[at : at + 1], rows[at : at + 1])
     flipped, cut, _ = sorted(writer.folder.glob("*.safetensors"))
@@ -47,19 +48,22 @@ def test_a_damaged_file_is_passed_over(tmp_path: Path) -> None:
     flipped.write_bytes(data)
     cut.write_bytes(cut.read_bytes()[:40])
     (writer.folder / "x.safetensors").write_bytes(b"what is this")
-    assert ImageRows(store, "e" * 64).look(digests[:3]).known.sum() == 1
+    assert ImageRows(store, EncoderId("tiny", "e" * 64)).look(digests[:3]).known.sum() == 1
 
 
 def test_many_small_files_become_one(tmp_path: Path) -> None:
     """Nothing is lost, neither for those who have the small files read nor for those who come after."""
     store, (digests, rows) = ArtefactStore(tmp_path), _some(40)
-    writer, reader = ImageRows(store, "e" * 64), ImageRows(store, "e" * 64)
+    writer, reader = (
+        ImageRows(store, EncoderId("tiny", "e" * 64)),
+        ImageRows(store, EncoderId("tiny", "e" * 64)),
+    )
     for at in range(40):
         writer.add(digests[at : at + 1], rows[at : at + 1], [f"{at + 1:016x}"])
     reader.look(digests)
     writer.merge()
     assert len(list(writer.folder.glob("*.safetensors"))) == 1
-    for one in (reader, writer, ImageRows(store, "e" * 64)):
+    for one in (reader, writer, ImageRows(store, EncoderId("tiny", "e" * 64))):
         found = one.look(digests)
         assert found.known.all()
         assert np.array_equal(found.rows, rows)
@@ -69,10 +73,10 @@ def test_many_small_files_become_one(tmp_path: Path) -> None:
 def test_a_hash_that_is_taken_later_counts(tmp_path: Path) -> None:
     """Who encodes without hashing does not keep the hash from being kept."""
     store, (digests, rows) = ArtefactStore(tmp_path), _some(1)
-    writer = ImageRows(store, "e" * 64)
+    writer = ImageRows(store, EncoderId("tiny", "e" * 64))
     writer.add(digests, rows)
     writer.add(digests, rows, ["00000000000000aa"])
-    assert ImageRows(store, "e" * 64).look(digests).hashes == ("00000000000000aa",)
+    assert ImageRows(store, EncoderId("tiny", "e" * 64)).look(digests).hashes == ("00000000000000aa",)
 
 
 def test_gc_takes_what_nobody_asked_for(tmp_path: Path) -> None:
@@ -83,11 +87,11 @@ def test_gc_takes_what_nobody_asked_for(tmp_path: Path) -> None:
 
     store, (digests, rows) = ArtefactStore(tmp_path), _some(3)
     for encoder in ("e", "f"):
-        ImageRows(store, encoder * 64).add(digests, rows)
+        ImageRows(store, EncoderId("tiny", encoder * 64)).add(digests, rows)
     (tmp_path / "locks").mkdir()
     for path in sorted(tmp_path.glob("features/**/*"), reverse=True):
         os.utime(path, (1, 1))
-    ImageRows(store, "e" * 64).look(digests)
+    ImageRows(store, EncoderId("tiny", "e" * 64)).look(digests)
     collect(store, keep_seconds=3600, delete=True)
-    assert ImageRows(store, "e" * 64).look(digests).known.all()
-    assert not ImageRows(store, "f" * 64).look(digests).known.any()
+    assert ImageRows(store, EncoderId("tiny", "e" * 64)).look(digests).known.all()
+    assert not ImageRows(store, EncoderId("tiny", "f" * 64)).look(digests).known.any()

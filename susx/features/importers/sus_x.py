@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from susx.encoder_id import EncoderId
 from susx.errors import InputError, MismatchError
 from susx.features.feature_set import FeatureSet, Split, checked_names, checked_split
 from susx.features.importers.tensors import class_names_of, labels_of, load_tensor, text_rows
@@ -103,7 +104,7 @@ def read_sus_x(
         validation=splits.get("val"),
         test=splits.get("test"),
         source=f"{folder} (SuS-X {dataset} {backbone} {chosen or 'no support'})",
-        encoder=backbone,
+        encoder=EncoderId(backbone),
         support_labelled=False,
     )
 

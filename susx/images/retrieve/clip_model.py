@@ -13,19 +13,19 @@ __all__ = ["clip_retrieval_model", "register_model"]
 
 
 def clip_retrieval_model(encoder: Any) -> dict[str, Any] | None:
-    """Return ``clip_model`` and ``config`` for an encoder with an ``identity``, or None where it cannot be loaded.
+    """Return ``clip_model`` and ``config`` for an encoder with a file of ``weights``, or None where it cannot be loaded.
 
-    Hub ids hold a slash, which clip-retrieval's naming splits; features of other kinds have no identity; and of a checkpoint it knows no
+    Hub ids hold a slash, which clip-retrieval's naming splits; encoders made in memory have no file; and of a checkpoint it knows no
     tag, so that it would show images to SigLIP and others as to CLIP.
     """
-    identity = getattr(encoder, "identity", None)
-    if identity is None or "/" in identity.model or identity.precision != "fp32":
+    identity, weights = encoder.identity, getattr(encoder, "weights", None)
+    if weights is None or "/" in identity.model or identity.precision != "fp32":
         return None
     open_clip = import_open_clip()
     config = open_clip.get_model_config(identity.model)
     if config is None or not _prepares_as_clip(encoder.model):
         return None
-    return {"clip_model": f"open_clip:{identity.model}/{Path(identity.weights).resolve()}", "config": config}
+    return {"clip_model": f"open_clip:{identity.model}/{Path(weights).resolve()}", "config": config}
 
 
 def _prepares_as_clip(model: Any) -> bool:

@@ -317,7 +317,7 @@ def _described(out: Path, encoder: TextEncoder, kind: str) -> Added:
     width = int(encoder.encode_texts(["a"]).shape[1])
     if index.d != width:
         raise MismatchError(
-            f"The embeddings have width {index.d}; the encoder '{encoder.id}' makes {width}. Name the encoder that made "
+            f"The embeddings have width {index.d}; the encoder '{encoder.identity.model}' makes {width}. Name the encoder that made "
             "them with --profile or --encoder."
         )
     rows = sum(map(rows_of_table, tables))
@@ -346,12 +346,12 @@ def _described(out: Path, encoder: TextEncoder, kind: str) -> Added:
         if path.is_file()
     }
     manifest = IndexManifest(
-        encoder.id,
-        encoder.digest,
+        encoder.identity.model,
+        encoder.identity.digest,
         index.d,
         index.ntotal,
         {},
-        digest_json([encoder.digest, digests]),
+        digest_json([encoder.identity.digest, digests]),
         kind,
         tool="published",
     )

@@ -22,6 +22,7 @@ import numpy as np
 
 from susx.activity import doing
 from susx.config import DownloadConfig
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, RetrievalError
 from susx.features.remembered import RememberedFeatures
 from susx.image_files import ImageLimits
@@ -47,12 +48,8 @@ class ImageEncoder(Protocol):
     """The part of an encoder that building needs."""
 
     @property
-    def id(self) -> str:
-        """Architecture name."""
-
-    @property
-    def digest(self) -> str:
-        """Sha256 over architecture and weights."""
+    def identity(self) -> EncoderId:
+        """Which encoder it is."""
 
     @property
     def batch_size(self) -> int:
@@ -103,7 +100,7 @@ def build_index(
     with FileLock(folder / ".lock"):
         with doing("gather the images of the index"):
             items, rejected, source = _gather(folder, images, urls, tars, config)
-        stamps = "\n".join([encoder.digest, *(item.stamp() for item in items)])
+        stamps = "\n".join([encoder.identity.digest, *(item.stamp() for item in items)])
         inputs = hashlib.sha256(stamps.encode()).hexdigest()
         current = IndexManifest.read(folder)
         if current and current.inputs == inputs and (folder / "image.index").exists():
@@ -111,12 +108,14 @@ def build_index(
             return current
         model = None if tool == "susx" else clip_retrieval_model(encoder)
         if tool == "clip-retrieval" and model is None:
-            raise ConfigError(f"clip-retrieval cannot load the encoder '{encoder.id}'; use --tool susx.")
+            raise ConfigError(
+                f"clip-retrieval cannot load the encoder '{encoder.identity.model}'; use --tool susx."
+            )
         limits = ImageLimits(config.max_bytes, config.max_pixels)
         remembered = remembered if images is not None else None
         if model is None:
             build_parts(
-                parts_of(items, part_size), build, encoder.digest, limits, _embedder(encoder), remembered,
+                parts_of(items, part_size), build, encoder.identity.digest, limits, _embedder(encoder), remembered,
                 remember=len(items) <= _MOST_REMEMBERED,
             )  # fmt: skip
         made = _run_tool(
@@ -129,8 +128,8 @@ def build_index(
         rejected += Counter(made["rejected"])
         _publish(build / "out", folder)
         manifest = IndexManifest(
-            encoder.id, encoder.digest, made["width"], made["rows"], dict(sorted(rejected.items())),
-            hashlib.sha256(f"{encoder.digest}:{made['content']}".encode()).hexdigest(), source, inputs,
+            encoder.identity.model, encoder.identity.digest, made["width"], made["rows"], dict(sorted(rejected.items())),
+            hashlib.sha256(f"{encoder.identity.digest}:{made['content']}".encode()).hexdigest(), source, inputs,
             "clip-retrieval" if model is not None else "susx",
         )  # fmt: skip
         manifest.write(folder)
@@ -162,9 +161,9 @@ def _run_tool(
 ) -> dict[str, Any]:  # fmt: skip
     job = {
         "items": [dataclasses.asdict(item) for item in items], "folder": str(folder), "build": str(build),
-        "digest": encoder.digest, "limits": dataclasses.asdict(limits), "part_size": size,
+        "digest": encoder.identity.digest, "limits": dataclasses.asdict(limits), "part_size": size,
         "batch_size": encoder.batch_size, **model,
-        "remembered": remembered and [str(remembered.store.absolute()), remembered.encoder, remembered.precision],
+        "remembered": remembered and [str(remembered.store.absolute()), remembered.encoder.as_json()],
     }  # fmt: skip
     with doing(f"build the index of {len(items):,} images"):
         status, log = run_worker("susx.images.retrieve.index_worker", job, build)

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from susx.encoder_id import EncoderId
 from susx.errors import MismatchError, RetrievalError
 from susx.store import write_atomically
 
@@ -41,6 +42,11 @@ class IndexManifest:
     inputs: str = ""
     tool: str = ""
 
+    @property
+    def made_by(self) -> EncoderId:
+        """The encoder that built it."""
+        return EncoderId(self.encoder, self.digest)
+
     def write(self, folder: Path) -> None:
         """Write it, complete or not at all."""
         text = json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
@@ -64,15 +70,15 @@ class IndexManifest:
             ) from error
 
 
-def check_encoder(where: str, index_encoder: str, index_digest: str, encoder: str, digest: str) -> None:
+def check_encoder(where: str, index: EncoderId, encoder: EncoderId) -> None:
     """Refuse an index that another encoder built.
 
     Raises:
         MismatchError: names both encoders.
     """
-    if index_digest != digest:
+    if index.digest != encoder.digest:
         raise MismatchError(
-            f"The index {where} was built with the encoder '{index_encoder}' (sha256 {index_digest[:12]}), but the "
-            f"profile searches with '{encoder}' (sha256 {digest[:12]}); their features do not live in one space. Use "
-            f"the profile of the index's encoder, or build the index again with 'susx index build --encoder {encoder}'."
+            f"The index {where} was built with the encoder '{index.model}' (sha256 {index.digest[:12]}), but the "
+            f"profile searches with '{encoder.model}' (sha256 {encoder.digest[:12]}); their features do not live in one space. Use "
+            f"the profile of the index's encoder, or build the index again with 'susx index build --encoder {encoder.model}'."
         )

@@ -45,7 +45,7 @@ def server_job(
     """
     manifest = IndexManifest.read(folder)
     if manifest is not None:
-        check_encoder(str(folder), manifest.encoder, manifest.digest, encoder.id, encoder.digest)
+        check_encoder(str(folder), manifest.made_by, encoder.identity)
     require("clip_retrieval")
     model = clip_retrieval_model(encoder)
     if model is None:

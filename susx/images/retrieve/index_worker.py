@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from susx.encoder_id import EncoderId
 from susx.features.remembered import RememberedFeatures
 from susx.image_files import ImageLimits
 from susx.images.fetch.worker_process import die_with_parent
@@ -37,7 +38,10 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     limits = ImageLimits(**job["limits"])
     build = Path(job["build"])
     embed = _inference(job) if job["clip_model"] else _absent
-    remembered = RememberedFeatures(*job["remembered"]) if job["remembered"] else None
+    remembered = None
+    if job["remembered"]:
+        store, made_by = job["remembered"]
+        remembered = RememberedFeatures(Path(store), EncoderId(**made_by))
     parts = build_parts(parts_of(items, job["part_size"]), build, job["digest"], limits, embed, remembered)
     content, rows, width = assemble(parts, build / "out", Path(job["folder"]))
     if rows:

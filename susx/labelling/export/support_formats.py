@@ -58,7 +58,7 @@ def support_rows(result: LabelResult, frame: pd.DataFrame, *, measured: bool = F
         origin: Origin = "provided" if row.said else "predicted"
         rows.append(
             SupportRow(
-                str(row.label), str(row.path), str(row.digest), origin, "", caption=caption, model=result.record.encoder,
+                str(row.label), str(row.path), str(row.digest), origin, "", caption=caption, model=result.record.encoder.model,
                 width=width, height=height,
             )
         )  # fmt: skip

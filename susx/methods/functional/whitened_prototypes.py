@@ -111,7 +111,8 @@ def prototype_scores(
     prototypes: Float[Tensor, "classes dim"],
 ) -> Float[Tensor, "query classes"]:
     """Return g x~.p: two products."""
-    return Whitening(mean, matrix)(pooled) @ prototypes.T
+    scores: Tensor = Whitening(mean, matrix)(pooled) @ prototypes.T
+    return scores
 
 
 def fit_prototypes(

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from susx.config import RetrievalConfig, load_profile
+from susx.encoder_id import EncoderId
 from susx.errors import RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve import Candidate, Query, search
 from susx.images.retrieve.backends import backend_settings
 from susx.images.retrieve.backends.auto import LAION_1M
@@ -25,7 +25,7 @@ from susx.testing.http_server import LoopbackServer, QuietHandler
 
 lancedb = pytest.importorskip("lancedb")
 
-IDENTITY = EncoderIdentity("words", Path("weights"), "d" * 64, "fp32")
+IDENTITY = EncoderId("words", "d" * 64, "fp32")
 
 
 class Failing(LoopbackServer):

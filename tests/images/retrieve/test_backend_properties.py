@@ -19,7 +19,6 @@ import torch
 
 from susx.config import DownloadConfig, RetrievalConfig
 from susx.errors import ConfigError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve import Candidate, Query, read_candidates, write_candidates
 from susx.images.retrieve.backends import (
     BACKENDS,
@@ -48,7 +47,7 @@ from susx.testing.http_organisms import GbifServer, InaturalistServer
 from susx.testing.http_viewer import DATASET, ViewerServer
 
 ENCODER = WordEncoder()
-IDENTITY = EncoderIdentity(ENCODER.id, Path("weights"), ENCODER.digest, "fp32")
+IDENTITY = ENCODER.identity
 NAMES = ("cat", "dog", "crane")
 TAXA = {"cat": "Felis catus", "dog": "Canis familiaris", "crane": "Grus grus"}
 CAPTIONS = [f"a {name} number {number}" for number in range(6) for name in NAMES]
@@ -91,7 +90,9 @@ def of_index(folder: Path, captions: Sequence[str], stack: ExitStack) -> dict[st
     (folder / "img_emb").mkdir(exist_ok=True)
     np.save(folder / "img_emb" / "img_emb_0.npy", vectors(captions))
     content = digest_json(list(captions))  # 'susx index build' writes the digest of all files here
-    IndexManifest(ENCODER.id, ENCODER.digest, ENCODER.dim, len(captions), {}, content, "images").write(folder)
+    IndexManifest(
+        ENCODER.identity.model, ENCODER.identity.digest, ENCODER.dim, len(captions), {}, content, "images"
+    ).write(folder)
     return {"folder": str(folder)}
 
 

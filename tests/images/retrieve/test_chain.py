@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from susx.config import RetrievalConfig
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve import Query, search
 from susx.images.retrieve.backends import backend_settings
 from susx.images.retrieve.backends.backend import Opening
@@ -18,7 +18,7 @@ from susx.testing.collections import Picture
 from susx.testing.encoders import WordEncoder
 from susx.testing.http_openverse import OpenverseServer
 
-ENCODER = EncoderIdentity("words", Path("weights"), "d" * 64, "fp32")
+ENCODER = EncoderId("words", "d" * 64, "fp32")
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from susx.config import RetrievalConfig
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, MismatchError, RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve import Query, search
 from susx.images.retrieve.backends import backend_settings
 from susx.images.retrieve.backends.backend import Opening
@@ -24,7 +24,7 @@ lancedb = pytest.importorskip("lancedb")
 from susx.images.retrieve.backends.lance import LanceBackend  # noqa: E402
 
 ENCODER = WordEncoder()
-IDENTITY = EncoderIdentity("words", Path("weights"), "d" * 64, "fp32")
+IDENTITY = EncoderId("words", "d" * 64, "fp32")
 ROWS = 50_000
 KINDS = ("cat", "dog", "hot dog", "pebble")
 

@@ -14,15 +14,15 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from susx.config import RetrievalConfig
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve import Query, search
 from susx.images.retrieve.backends import backend_settings
 from susx.images.retrieve.backends.backend import Opening
 from susx.images.retrieve.backends.parquet import ParquetBackend
 from susx.testing.encoders import WordEncoder
 
-ENCODER = EncoderIdentity("words", Path("weights"), "d" * 64, "fp32")
+ENCODER = EncoderId("words", "d" * 64, "fp32")
 
 
 def query(name: str, wanted: int = 10, **more: object) -> Query:

@@ -68,7 +68,7 @@ loaded.catch(() => {});
 export async function about() {
   const { told } = await loaded;
   const notes = told.quantised ? [...told.notes, told.quantised.sentence] : told.notes;
-  return { classes: told.class_names.length, encoder: `${told.encoder.model} ${told.encoder.digest.slice(0, 12)}`, notes, toy: told.toy };
+  return { classes: told.class_names.length, encoder: `${told.encoder.id.model} ${told.encoder.id.digest.slice(0, 12)}`, notes, toy: told.toy };
 }
 
 export async function classify(file) {

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, PositiveFloat, field_validator
 
 from susx.config import OVER_FETCH, DownloadConfig
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.licences import checked_codes, refuse_other_licences
 from susx.images.retrieve.placeholders import without_placeholders
@@ -60,12 +60,8 @@ class TextEncoder(Protocol):
     """The part of an encoder that searching needs."""
 
     @property
-    def id(self) -> str:
-        """Architecture name."""
-
-    @property
-    def digest(self) -> str:
-        """Sha256 over architecture and weights."""
+    def identity(self) -> EncoderId:
+        """Which encoder it is."""
 
     def encode_texts(self, texts: Sequence[str]) -> Float[Tensor, "prompts dim"]:
         """Return unit rows for sentences."""
@@ -179,7 +175,7 @@ class BackendSettings(BaseModel, ABC):
         """
 
     @abstractmethod
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return what tells the source's content from another's, without opening it; it goes into stage keys.
 
         All that a search reads; images in files that candidates name by ``path`` are looked at by the stage ``fetch``. Files are hashed again when size, mtime, ctime or inode changed (:class:`susx.store.FileDigests`).

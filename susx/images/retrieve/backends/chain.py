@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, field_validator
 
 from susx.config import RetrievalConfig
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, RetrievalError, SusxError, did_you_mean
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.backend import Backend, BackendSettings, Delivers, Opening
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.licences import refuse_other_licences
@@ -91,7 +91,7 @@ class ChainSettings(BackendSettings):
         if self.sources:
             _ = self.links
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return those of its sources; of one that cannot be reached now, that it cannot: another time it is asked."""
         identities: list[Json] = []
         for name, settings in self.links.items():

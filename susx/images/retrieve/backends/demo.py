@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.backend import Backend, BackendSettings, Delivers, Opening
 from susx.types import Json
 
@@ -30,7 +30,7 @@ class DemoSettings(BackendSettings):
         """Features are what it searches."""
         return True
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return the digest of the code that draws the pool: nothing else of it is stored that could tell."""
         from susx.demo.drawing import drawing_digest
 

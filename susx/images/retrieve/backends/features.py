@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from susx.encoder_id import EncoderId
 from susx.errors import MismatchError, RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.backend import (
     About,
     Backend,
@@ -67,11 +67,11 @@ class FeaturesSettings(BackendSettings):
         existing_path(self.backend, "folder", self.folder)
         return ""
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return a digest of the folder's files."""
         folder = existing_path(self.backend, "folder", self.folder)
         if manifest := IndexManifest.read(folder):
-            check_encoder(str(folder), manifest.encoder, manifest.digest, encoder.model, encoder.digest)
+            check_encoder(str(folder), manifest.made_by, encoder)
         return files_identity(self.backend, folder)
 
     def open(self, opening: Opening) -> Backend:
@@ -104,9 +104,11 @@ class FeaturePoolBackend:
         self.encoder = encoder
         self.rows = self._read_rows()
         if manifest := IndexManifest.read(folder):
-            check_encoder(str(folder), manifest.encoder, manifest.digest, encoder.id, encoder.digest)
+            check_encoder(str(folder), manifest.made_by, encoder.identity)
         else:
-            logger.warning("The pool %s does not say which encoder made it; assuming %s.", folder, encoder.id)
+            logger.warning(
+                "The pool %s does not say which encoder made it; assuming %s.", folder, encoder.identity
+            )
 
     def search(self, queries: Sequence[Query]) -> list[list[Candidate]]:
         """See :class:`susx.images.retrieve.backends.Backend`.
@@ -128,7 +130,7 @@ class FeaturePoolBackend:
         if vectors.shape[1] != self.pool.shape[1]:
             raise MismatchError(
                 f"The pool {self.folder} holds features of width {self.pool.shape[1]}; the encoder "
-                f"'{self.encoder.id}' makes {vectors.shape[1]}. Use the encoder that made the pool."
+                f"'{self.encoder.identity.model}' makes {vectors.shape[1]}. Use the encoder that made the pool."
             )
         scores, places = self._top(vectors, max(query.wanted for query in queries))
         return [

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import PositiveInt, field_validator
 
 from susx.config.ingredients import NotInKey
-from susx.features.identity import EncoderIdentity
+from susx.encoder_id import EncoderId
 from susx.images.retrieve.backends.backend import About, Backend, Opening
 from susx.images.retrieve.backends.public_source import AT_ONCE, PublicSourceSettings
 from susx.images.retrieve.backends.taxa import Taxon, find_taxon
@@ -61,7 +61,7 @@ class GbifSettings(PublicSourceSettings):
         """See :meth:`PublicSourceSettings.limits`."""
         return (Limit(self.per_minute, 60),)
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return address and basis: a service does not tell when its content changes."""
         told = {"backend": self.backend, "address": self.address, "basis": self.basis}
         return told | ({"doi": self.doi} if self.doi else {})

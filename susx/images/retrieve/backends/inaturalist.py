@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import PositiveInt
 
 from susx.config.ingredients import NotInKey
-from susx.features.identity import EncoderIdentity
+from susx.encoder_id import EncoderId
 from susx.images.retrieve.backends.backend import About, Backend, Opening
 from susx.images.retrieve.backends.public_source import AT_ONCE, PublicSourceSettings
 from susx.images.retrieve.backends.taxa import Taxon, find_taxon
@@ -49,7 +49,7 @@ class InaturalistSettings(PublicSourceSettings):
         """See :meth:`PublicSourceSettings.limits`."""
         return Limit(self.per_minute, 60), Limit(self.per_day, 86400)
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return address and size: a service does not tell when its content changes."""
         return {"backend": self.backend, "address": self.address, "size": self.size}
 

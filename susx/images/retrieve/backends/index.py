@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from susx.encoder_id import EncoderId
 from susx.errors import MismatchError, RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.backend import (
     About,
     Backend,
@@ -68,13 +68,13 @@ class IndexSettings(BackendSettings):
         existing_path(self.backend, "folder", self.folder)
         return ""
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return the content that the index says it has; of a foreign index, a digest of its files."""
         folder = existing_path(self.backend, "folder", self.folder)
         manifest = IndexManifest.read(folder)
         if manifest is None:
             return files_identity(self.backend, folder)
-        check_encoder(str(folder), manifest.encoder, manifest.digest, encoder.model, encoder.digest)
+        check_encoder(str(folder), manifest.made_by, encoder)
         return {"backend": self.backend, "content": manifest.content}
 
     def open(self, opening: Opening) -> Backend:
@@ -167,12 +167,10 @@ class IndexBackend:
         self.encoder = encoder
         self.manifest = IndexManifest.read(folder)
         if self.manifest:
-            check_encoder(
-                str(folder), self.manifest.encoder, self.manifest.digest, encoder.id, encoder.digest
-            )
+            check_encoder(str(folder), self.manifest.made_by, encoder.identity)
         else:
             logger.warning(
-                "The index %s does not say which encoder built it; assuming %s.", folder, encoder.id
+                "The index %s does not say which encoder built it; assuming %s.", folder, encoder.identity
             )
         self.index = open_index(folder)
         self._similarity = _similarity_of(self.index, folder)
@@ -197,7 +195,7 @@ class IndexBackend:
         """Search with unit rows, shape [queries, dim], in place of the queries' texts."""
         if vectors.shape[1] != self.index.d:
             raise MismatchError(
-                f"The index {self.folder} holds features of width {self.index.d}; the encoder '{self.encoder.id}' "
+                f"The index {self.folder} holds features of width {self.index.d}; the encoder '{self.encoder.identity.model}' "
                 f"makes {vectors.shape[1]}. Use the encoder that built the index."
             )
         k = min(max(query.wanted for query in queries), self.index.ntotal)

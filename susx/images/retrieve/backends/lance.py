@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, MismatchError, RetrievalError, did_you_mean
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.backend import (
     About,
     Backend,
@@ -92,7 +92,7 @@ class LanceSettings(BackendSettings):
         _opened(self.data, self.table)
         return ""
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return version and time of the data set, and what is searched of it."""
         latest = _opened(self.data, self.table).to_lance().versions()[-1]
         chosen = self.model_dump(
@@ -162,7 +162,7 @@ class LanceBackend:
             return self.search_vectors(queries, texts.numpy())
         if not self.columns.caption and not self.columns.label:
             raise RetrievalError(
-                f"{self.name} has neither captions nor labels, and its vectors are not those of the encoder '{self.encoder.id}'. Use the "
+                f"{self.name} has neither captions nor labels, and its vectors are not those of the encoder '{self.encoder.identity.model}'. Use the "
                 "encoder that made them (and retrieval.vectors=ours where they cannot be compared), or name a column of captions."
             )
         with readable(self.name):
@@ -201,7 +201,7 @@ class LanceBackend:
         if self.vectors == "ours":
             if width != dim:
                 raise MismatchError(
-                    f"The vectors '{self.vector}' of {self.name} have a width of {width}; the encoder '{self.encoder.id}' makes {dim}. Use the "
+                    f"The vectors '{self.vector}' of {self.name} have a width of {width}; the encoder '{self.encoder.identity.model}' makes {dim}. Use the "
                     "encoder that made them, or leave retrieval.vectors out."
                 )
             return True

@@ -17,8 +17,8 @@ import requests
 from pydantic import PositiveInt
 
 from susx.config.ingredients import NotInKey
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.backend import About, Backend, Opening
 from susx.images.retrieve.backends.public_source import AT_ONCE, PublicSourceSettings
 from susx.images.retrieve.candidates import Candidate
@@ -75,7 +75,7 @@ class OpenverseSettings(PublicSourceSettings):
         """See :meth:`PublicSourceSettings.key`."""
         return functools.partial(authorization, base)
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return address and what is asked for: a service does not tell when its content changes."""
         return {
             "backend": self.backend, "address": self.address, "size": self.size, "mature": self.mature,

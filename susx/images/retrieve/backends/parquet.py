@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from susx.encoder_id import EncoderId
 from susx.errors import RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.backend import (
     About,
     Backend,
@@ -73,7 +73,7 @@ class ParquetSettings(BackendSettings):
         parquet_files(self.data)
         return ""
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return a digest of the files, and the columns that were chosen."""
         content = [file.identity() for file in parquet_files(self.data)]
         return {"backend": self.backend, "content": digest_json(content), "columns": self._chosen()}

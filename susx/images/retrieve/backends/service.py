@@ -24,8 +24,8 @@ import tenacity
 from pydantic import PositiveFloat, PositiveInt
 
 from susx.config.ingredients import NotInKey
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.answer_rows import usable_rows
 from susx.images.retrieve.backends.backend import (
     About,
@@ -92,7 +92,7 @@ class ServiceSettings(BackendSettings):
 
         return answers(_endpoints(self._url())[0])
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return URL, index and kind of query: a service does not tell when its content changes."""
         return {
             "backend": self.backend, "url": self._url(), "index_name": self.index_name, "query": self.query,
@@ -196,13 +196,8 @@ class ServiceBackend:
     def _prepare(self) -> str:
         manifest = self._side(MANIFEST_PATH)
         if isinstance(manifest, dict) and self.encoder is not None and "digest" in manifest:
-            check_encoder(
-                self.url,
-                str(manifest.get("encoder")),
-                str(manifest["digest"]),
-                self.encoder.id,
-                self.encoder.digest,
-            )
+            made_by = EncoderId(str(manifest.get("encoder")), str(manifest["digest"]))
+            check_encoder(self.url, made_by, self.encoder.identity)
         if self.index_name:
             return self.index_name
         names = self._side("indices-list")

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from susx.config import DownloadConfig
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, RetrievalError
-from susx.features.identity import EncoderIdentity
 from susx.images.retrieve.backends.backend import (
     About,
     Backend,
@@ -62,7 +62,7 @@ class UrlsSettings(BackendSettings):
         existing_path(self.backend, "urls", self.urls)
         return ""
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return the digest of the file."""
         path = existing_path(self.backend, "urls", self.urls)
         return {"backend": self.backend, "content": _file_digests(path), "rank": self.rank}

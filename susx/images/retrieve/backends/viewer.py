@@ -21,8 +21,8 @@ from pydantic import PositiveInt
 
 from susx.config import DownloadConfig
 from susx.config.ingredients import NotInKey
+from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, RetrievalError, did_you_mean
-from susx.features.identity import EncoderIdentity
 from susx.images.fetch.network_guard import FetchGuard, build_opener
 from susx.images.retrieve.backends.backend import About, Backend, Opening
 from susx.images.retrieve.backends.columns import Columns, names_of_feature, row_candidate, text_cell
@@ -91,7 +91,7 @@ class ViewerSettings(PublicSourceSettings):
         self._named()
         return super().reach()
 
-    def identity(self, encoder: EncoderIdentity) -> Json:
+    def identity(self, encoder: EncoderId) -> Json:
         """Return the data set and what is searched of it: a service does not tell when its content changes."""
         self._named()
         include = {"backend", "address", "dataset", "config", "split", "caption", "label", "image", "link"}
