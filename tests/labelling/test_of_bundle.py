@@ -145,7 +145,12 @@ def test_places_for_the_result_are_refused_before_any_work(photos, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
     (tmp_path / "stored").mkdir()
-    record = {"classes": ["a"], "folder": "f", "encoder": {"model": "e", "digest": "d"}, "store": "susx-store"}
+    record = {
+        "classes": ["a"],
+        "folder": "f",
+        "encoder": {"model": "e", "digest": "d"},
+        "store": "susx-store",
+    }
     (tmp_path / "stored" / "labels.json").write_text(json.dumps(record))
     for out, said in (("file", "is a file"), ("other", "holds no labels"), ("stored", "made with a store")):
         with pytest.raises(InputError, match=said):
