@@ -27,7 +27,7 @@ demo: setup
 # One thread a process: two processes with two threads each on two cores wait for each other most of the time.
 test: export OMP_NUM_THREADS = 1
 test: setup
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=10
 
 check: setup
 	@$(BIN)/ruff format --check susx tests flows benchmarks

@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from susx.experiment.estimator import FeatureClassifier
     from susx.features.feature_set import FeatureSet, Split
     from susx.labelling.labels import Labels
-    from susx.methods import Axis, Evidence, ImageFeatures, Method, Need, Run, TextState, known_methods
+    from susx.methods import (
+        Axis,
+        Evidence,
+        ImageFeatures,
+        LinearHead,
+        Method,
+        Need,
+        Run,
+        TextState,
+        known_methods,
+    )
 
 __version__ = "0.1.0"
 
@@ -24,6 +34,7 @@ __all__ = [
     "FeatureSet",
     "ImageFeatures",
     "Labels",
+    "LinearHead",
     "Method",
     "Need",
     "Run",

@@ -19,6 +19,7 @@ from susx.classifier.artefact import StoredClassifier
 from susx.errors import ConfigError, MismatchError
 from susx.evaluation import probabilities
 from susx.methods import ImageFeatures
+from susx.methods.linear_head import LinearHead
 from susx.modes import plain_mode
 from susx.store.disk import whole_file
 
@@ -105,9 +106,9 @@ def check_onnx(stored: StoredClassifier, path: Path, rows: int = 64) -> float:
 
 
 def export_open_clip_head(stored: StoredClassifier, path: Path, *, text_only: bool = False) -> None:
-    """Write the linear head ``logits = features @ weight.T`` (weight: classes x dim, logit scale included).
+    """Write the linear head ``logits = features @ weight.T + bias`` (weight: classes x dim, logit scale included; no bias where there is none).
 
-    Usable as ``torch.nn.Linear`` without bias behind open_clip's ``encode_image(normalize=True)``.
+    Usable as ``torch.nn.Linear`` behind open_clip's ``encode_image(normalize=True)``.
 
     Raises:
         ConfigError: the method is not linear and ``text_only`` was not asked for.
@@ -115,16 +116,16 @@ def export_open_clip_head(stored: StoredClassifier, path: Path, *, text_only: bo
     from safetensors.torch import save_file
 
     if text_only:
-        weight: Tensor | None = stored.zero_shot.logit_scale * stored.zero_shot.text
+        head: LinearHead | None = LinearHead(stored.zero_shot.logit_scale * stored.zero_shot.text)
     else:
-        weight = stored.method.linear_head(stored.state)
-    if weight is None:
+        head = stored.method.linear_head(stored.state)
+    if head is None:
         raise ConfigError(
             f"A head is linear, and '{stored.method.name}' is not. Export it as onnx, or give --text-only for the head of"
             " the class prompts alone (zero-shot)."
         )
     with whole_file(path) as partial:
-        save_file({"weight": weight.float().contiguous()}, partial, metadata=_properties(stored))
+        save_file(head.tensors(), partial, metadata=_properties(stored))
         plain_mode(partial)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from susx.methods.evidence import Evidence, ImageFeatures
     from susx.methods.folder_prototypes import FolderPrototypes
     from susx.methods.gda import Gda
+    from susx.methods.linear_head import LinearHead
     from susx.methods.linear_probe import LinearProbe
     from susx.methods.meta_adapter import MetaAdapter
     from susx.methods.mta import Mta
@@ -49,6 +50,7 @@ __all__ = [
     "FolderPrototypes",
     "Gda",
     "ImageFeatures",
+    "LinearHead",
     "LinearProbe",
     "MetaAdapter",
     "Method",
@@ -97,6 +99,7 @@ _PLACES = {
     ),
     "folder_prototypes": ("FolderPrototypes",),
     "gda": ("Gda",),
+    "linear_head": ("LinearHead",),
     "linear_probe": ("LinearProbe",),
     "meta_adapter": ("MetaAdapter",),
     "mta": ("Mta",),

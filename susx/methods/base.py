@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from susx.errors import ConfigError
 from susx.methods.access import Access
 from susx.methods.axis import Axis
+from susx.methods.linear_head import LinearHead
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int64
@@ -221,8 +222,8 @@ class Method(ABC, Generic[State]):
         """
         return state
 
-    def linear_head(self, state: State) -> Float[Tensor, "classes dim"] | None:
-        """Return the weight of an equal linear layer on unit rows (scale included), None where there is none."""
+    def linear_head(self, state: State) -> LinearHead | None:
+        """Return an equal linear layer on unit rows, None where there is none."""
         return None
 
     def module(self, state: State) -> nn.Module:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from susx.errors import InputError
 from susx.methods.base import Method, Need, Run, TextState
+from susx.methods.linear_head import LinearHead
 
 if TYPE_CHECKING:
     import torch
@@ -151,6 +152,6 @@ class CoOp(Method[CoOpState]):
         """Return the scaled cosines of images and learned prompts."""
         return state.logit_scale * (pooled @ state.text.T)
 
-    def linear_head(self, state: CoOpState) -> Float[Tensor, "classes dim"]:
+    def linear_head(self, state: CoOpState) -> LinearHead:
         """Return the scaled learned prompts."""
-        return state.logit_scale * state.text
+        return LinearHead(state.logit_scale * state.text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState
+from susx.methods.linear_head import LinearHead
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -73,3 +74,7 @@ class Gda(Method[GdaState]):
         """Return zero-shot logits plus the discriminant, in one product."""
         rows = state.text + (self.alpha / state.logit_scale) * state.weight
         return state.logit_scale * (pooled @ rows.T) + self.alpha * state.bias
+
+    def linear_head(self, state: GdaState) -> LinearHead:
+        """Return text classifier and discriminant as one layer."""
+        return LinearHead(state.logit_scale * state.text + self.alpha * state.weight, self.alpha * state.bias)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState
+from susx.methods.linear_head import LinearHead
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -86,4 +87,8 @@ class LinearProbe(Method[LinearProbeState]):
         self, state: LinearProbeState, pooled: Float[Tensor, "query dim"], patches: Tensor | None
     ) -> Float[Tensor, "query classes"]:
         """Return the regression's logits."""
-        return pooled @ state.weight.T + state.bias
+        return self.linear_head(state)(pooled)
+
+    def linear_head(self, state: LinearProbeState) -> LinearHead:
+        """Return the regression."""
+        return LinearHead(state.weight, state.bias)

@@ -9,6 +9,7 @@ from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, InputError, MismatchError
 from susx.methods.axis import Axis
 from susx.methods.base import Method, Need, Run, TextState
+from susx.methods.linear_head import LinearHead
 from susx.methods.trained_weights import check_encoder, locate_weights, name_weights, read_weights
 
 if TYPE_CHECKING:
@@ -123,9 +124,9 @@ class MetaAdapter(Method[MetaAdapterState]):
         """Return scaled cosines of images and refined class prompts."""
         return state.logit_scale * (pooled @ state.text.T)
 
-    def linear_head(self, state: MetaAdapterState) -> Float[Tensor, "classes dim"]:
+    def linear_head(self, state: MetaAdapterState) -> LinearHead:
         """Return the scaled refined text classifier."""
-        return state.logit_scale * state.text
+        return LinearHead(state.logit_scale * state.text)
 
     def _read(self, evidence: Evidence) -> dict[str, Tensor]:
         if not self.weights:

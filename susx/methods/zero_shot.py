@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from susx.methods.base import Method, Run, TextState
+from susx.methods.linear_head import LinearHead
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -40,6 +41,6 @@ class ZeroShot(Method[ZeroShotState]):
         """Return scaled cosines of images and class prompts."""
         return state.logit_scale * (pooled @ state.text.T)
 
-    def linear_head(self, state: ZeroShotState) -> Float[Tensor, "classes dim"]:
+    def linear_head(self, state: ZeroShotState) -> LinearHead:
         """Return the scaled text classifier."""
-        return state.logit_scale * state.text
+        return LinearHead(state.logit_scale * state.text)

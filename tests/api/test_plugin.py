@@ -21,7 +21,7 @@ METHOD = '''
 from dataclasses import dataclass
 
 import torch
-from susx import Axis, Method, Need, Run, TextState
+from susx import Axis, LinearHead, Method, Need, Run, TextState
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ClassMeans(Method[MeansState]):
         return state.logit_scale * (pooled @ (state.text + self.weight * state.means).T)
 
     def linear_head(self, state):
-        return state.logit_scale * (state.text + self.weight * state.means)
+        return LinearHead(state.logit_scale * (state.text + self.weight * state.means))
 '''
 
 

@@ -15,6 +15,7 @@ from susx.classifier.export_classifier import check_onnx, export_onnx, export_op
 from susx.encoder_id import EncoderId
 from susx.errors import ConfigError, DamagedArtefact, InputError, MismatchError, StoreError
 from susx.methods import METHODS, Evidence, ImageFeatures
+from susx.methods.registry import known_methods
 from susx.methods.state import Fitted
 from susx.records import SupportRow
 
@@ -203,6 +204,20 @@ def test_the_open_clip_head_is_the_zero_shot_classifier(tmp_path):
         export_open_clip_head(tip, tmp_path / "h2.safetensors")
     export_open_clip_head(tip, tmp_path / "h2.safetensors", text_only=True)
     assert torch.equal(load_file(tmp_path / "h2.safetensors")["weight"], weight)
+
+
+def test_a_linear_method_with_a_bias_is_a_linear_layer_of_torch(tmp_path):
+    """GDA's discriminant: the file loads into ``torch.nn.Linear`` as it is."""
+    gda = stored(tmp_path / "g", known_methods()["gda"](), evidence())
+    export_open_clip_head(gda, tmp_path / "head.safetensors")
+    query, head = (
+        unit(torch.Generator().manual_seed(2), 4, 16),
+        torch.nn.Linear(16, len(gda.facts.class_names)),
+    )
+    head.load_state_dict(load_file(tmp_path / "head.safetensors"))
+    torch.testing.assert_close(
+        head(query), gda.method.logits(gda.state, ImageFeatures(query)), rtol=1e-4, atol=1e-3
+    )
 
 
 def test_hostile_captions_stay_with_their_image(classifier_folder: Path, tmp_path: Path) -> None:
