@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import resource
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -176,7 +177,11 @@ def main() -> None:
     results = measured(arguments.real, arguments.half == "untouched", arguments.every, arguments.processes)
     made = page(results, arguments.half == "untouched")
     print(made)
-    print(f"{len(results)} cells in {time.perf_counter() - started:.0f} s, {arguments.processes} processes")
+    spent = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    print(
+        f"{len(results)} cells in {time.perf_counter() - started:.0f} s, {arguments.processes} processes, "
+        f"{spent:.0f} s of a processor"
+    )
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(result) for result in results]), encoding="utf-8")
     if arguments.out:

@@ -45,12 +45,34 @@ class Pool:
     @classmethod
     def of(cls, rows: Tensor, text: Tensor, columns: Tensor) -> Pool:
         """Return the pool of these rows for the prompts ``columns`` of ``text``; what follows is worked out once for all cells."""
-        mean, moments = rows.double().mean(dim=0), covariance(rows)
+        prompts = text[columns].T.contiguous()
+        return cls._of(
+            rows, SCALE * (rows @ prompts), rows.double().mean(dim=0), covariance(rows), text, columns
+        )
+
+    @classmethod
+    def _of(
+        cls, rows: Tensor, z: Tensor, mean: Tensor, moments: Tensor, text: Tensor, columns: Tensor
+    ) -> Pool:
         spread, prompts = normal_spread(moments), text[columns].T.contiguous()
         surrogates = torch.cat([SCALE * (part @ prompts) for part in surrogate_rows(mean, spread, len(rows))])
         place = torch.full((len(text),), -1)
         place[columns] = torch.arange(len(columns))
-        return cls(rows, SCALE * (rows @ prompts), mean, moments, spread, surrogates, place)
+        return cls(rows, z, mean, moments, spread, surrogates, place)
+
+    def with_rows(self, added: Tensor, text: Tensor, columns: Tensor) -> Pool:
+        """Return the pool with a few rows more for some of its prompts, its moments from those that are here."""
+        many, few = len(self.rows), len(added)
+        part = few / (many + few)
+        apart = added.double().mean(dim=0) - self.mean
+        mean = self.mean + part * apart
+        moments = (
+            (1 - part) * self.covariance
+            + part * covariance(added)
+            + part * (1 - part) * torch.outer(apart, apart)
+        )
+        z = torch.cat([self.z[:, self.columns[columns]], SCALE * (added @ text[columns].T)])
+        return self._of(torch.cat([self.rows, added]), z, mean, moments, text, columns)
 
     def statistics(self, classes: Tensor) -> PoolStatistics:
         """Return what ``gather_pool_statistics`` would for these classes."""
@@ -163,7 +185,8 @@ class Bed:
     def pool(self, data: str, kind: str, draw: Draw) -> Pool:
         """Return a pool of a data set: in, out, thinned, the name of a source, near misses of a draw's classes."""
         if kind.startswith("near misses"):
-            return Pool.of(self._with_near_misses(data, kind, draw), self.text, draw.classes)
+            added = self._near_misses(data, kind, draw)
+            return self.pool(data, "out", draw).with_rows(added, self.text, draw.classes)
         if (data, kind) not in self._pools:
             columns = torch.arange(len(self.text))
             if data != "merged":
@@ -184,9 +207,9 @@ class Bed:
         inside = [self.inside[name][0] for name in (SETS if data == "merged" else (data,))]
         return torch.cat([outside, *inside])
 
-    def _with_near_misses(self, data: str, kind: str, draw: Draw) -> Tensor:
-        """Return the pool without the domain, and images of as many classes of it as are drawn, the nearest to them in text space
-        that are not drawn; ``near misses in`` holds a quarter of the drawn classes' own images beside them.
+    def _near_misses(self, data: str, kind: str, draw: Draw) -> Tensor:
+        """Return what comes to the pool without the domain: images of as many classes of it as are drawn, the nearest to them in
+        text space that are not drawn; ``near misses in`` adds a quarter of the drawn classes' own images.
         """
         rows, labels = self.inside[data]
         place = draw.classes - self.first[data]
@@ -194,7 +217,7 @@ class Bed:
         near = (prompts @ prompts[place].T).amax(dim=1)
         near[place] = -torch.inf
         misses = near.topk(min(len(place), len(near) - len(place))).indices
-        parts = [self._rows(data, "out"), rows[torch.isin(labels, misses)]]
+        parts = [rows[torch.isin(labels, misses)]]
         if kind.endswith("in"):
             drawn = rows[torch.isin(labels, place)]
             parts.append(

@@ -163,7 +163,7 @@ class TipAdapter(CacheRows, Method[CacheState]):
     nominal: float | None = None
 
     name = "tip_adapter"
-    version = 2
+    version = 3
     title = "Tip-Adapter"
     needs = frozenset({Need.SUPPORT})
     reads = frozenset({Need.POOL})

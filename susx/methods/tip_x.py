@@ -93,7 +93,7 @@ class TipX(CacheRows, Method[TipXState]):
     nominal: float | None = None
 
     name = "tip_x"
-    version = 2
+    version = 3
     title = "TIP-X"
     needs = frozenset({Need.SUPPORT})
     reads = frozenset({Need.POOL})

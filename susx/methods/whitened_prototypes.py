@@ -89,7 +89,7 @@ class WhitenedPrototypes(Method[WhitenedPrototypesState]):
     depth: int = 16
 
     name = "whitened_prototypes"
-    version = 4
+    version = 5
     title = "Whitened prototypes"
     needs = frozenset({Need.SUPPORT, Need.POOL})
     access = frozenset({"names", "pool", "shots"})

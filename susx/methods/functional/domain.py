@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Float64
@@ -22,10 +23,11 @@ from torch import Tensor
 
 from susx.methods.functional.pool_selection import selection_scores
 
-__all__ = ["chance_posterior", "domain_evidence", "normal_spread", "ramp", "surrogate_rows"]
+__all__ = ["Chance", "chosen_by_chance", "domain_evidence", "normal_spread", "ramp", "surrogate_rows"]
 
 _SURROGATES = 32_768
 _BLOCK = 4096
+_BLOCK_NUMBERS = 1_000_000
 
 
 def domain_evidence(posterior: float, chance: float) -> float:
@@ -46,7 +48,20 @@ def ramp(value: float, start: float, width: float) -> float:
     return min(1.0, max(0.0, (value - start) / width))
 
 
-def chance_posterior(
+@dataclass(frozen=True)
+class Chance:
+    """What images chosen from surrogates have.
+
+    Attributes:
+        posterior: their mean zero-shot probability of the class that they were chosen for.
+        excess: how far their scaled cosine with its prompt lies above the mean over all surrogates.
+    """
+
+    posterior: float
+    excess: float
+
+
+def chosen_by_chance(
     text: Float[Tensor, "classes dim"],
     logit_scale: float,
     mean: Float64[Tensor, " dim"],
@@ -56,18 +71,19 @@ def chance_posterior(
     seed: int = 0,
     surrogates: Float[Tensor, "rows classes"] | None = None,
     spread: Float[Tensor, "dim dim"] | None = None,
-) -> float:
-    """Return the mean zero-shot posterior of the ``per_class`` best of ``count`` surrogate images of each class.
+) -> Chance:
+    """Return what the ``per_class`` best of ``count`` surrogate images of each class have on average.
 
-    At most 32,768 are drawn. For larger pools the log-odds are continued along sqrt(2 log(count / per_class)), along
-    which the extremes of normal values grow: within 0.02 of half a million surrogates on real moments.
+    At most 32,768 are drawn. For larger pools the log-odds of the posterior and the excess are continued along
+    sqrt(2 log(count / per_class)), along which the extremes of normal values grow: the posterior is within 0.02 of that of
+    half a million surrogates on real moments.
 
     Args:
         text: unit rows of the class prompts.
         logit_scale: of the cosines.
         mean, covariance: of the pool.
         count: rows of the pool.
-        per_class: images whose posterior counts.
+        per_class: images that count.
         seed: of the surrogates; they do not depend on the classes.
         surrogates: their scaled cosines with these prompts, where they were worked out before (``surrogate_rows``).
         spread: of the pool (``normal_spread``), where it was worked out before.
@@ -78,15 +94,13 @@ def chance_posterior(
         drawn_rows = surrogate_rows(mean, spread, max(count, per_class), seed)
         z = torch.cat([logit_scale * (rows @ text.float().T) for rows in drawn_rows])
     drawn = len(z)
-    q = _best(z, per_class)
+    whole = _best(z, per_class)
     part = drawn // 16
     if count <= drawn or part <= per_class:
-        return q
-    slope = (_log_odds(q) - _log_odds(_best(z[:part], per_class))) / (
-        _extreme(drawn, per_class) - _extreme(part, per_class)
-    )
-    further = _log_odds(q) + max(0.0, slope) * (_extreme(count, per_class) - _extreme(drawn, per_class))
-    return 1 / (1 + math.exp(-further))
+        return whole
+    small, places = _best(z[:part], per_class), [_extreme(n, per_class) for n in (part, drawn, count)]
+    further = _continued(places, _log_odds(small.posterior), _log_odds(whole.posterior))
+    return Chance(1 / (1 + math.exp(-further)), _continued(places, small.excess, whole.excess))
 
 
 def normal_spread(covariance: Float64[Tensor, "dim dim"]) -> Float[Tensor, "dim dim"]:
@@ -107,14 +121,25 @@ def surrogate_rows(
         yield torch.nn.functional.normalize(normal @ spread + mean.float())
 
 
-def _best(z: Tensor, per_class: int) -> float:
-    """Return the mean posterior of each class's best rows, in float64: what matters is how far it is below 1."""
+def _best(z: Tensor, per_class: int) -> Chance:
+    """Return what each class's best rows have, in float64: what matters of a posterior is how far it is below 1."""
     rows = selection_scores(z).topk(min(per_class, len(z)), dim=0).indices
-    total = 0.0
-    for label in range(rows.shape[1]):
-        logits = z[rows[:, label]].double()
-        total += float((logits[:, label] - logits.logsumexp(dim=1)).exp().sum())
-    return total / rows.numel()
+    excess = float((z.gather(0, rows).double() - z.double().mean(dim=0)).mean())
+    classes, total = rows.shape[1], 0.0
+    step = max(1, _BLOCK_NUMBERS // rows.numel())
+    for start in range(0, classes, step):
+        part = rows[:, start : start + step]
+        logits = z[part].double()
+        column = torch.arange(start, start + part.shape[1], device=z.device).expand(part.shape)
+        certain = logits.gather(2, column[:, :, None])[:, :, 0] - logits.logsumexp(dim=2)
+        total += float(certain.exp().sum())
+    return Chance(total / rows.numel(), excess)
+
+
+def _continued(places: list[float], at_part: float, at_drawn: float) -> float:
+    """Return the value at the third place on the line through those at the first two, never below the second."""
+    slope = (at_drawn - at_part) / (places[1] - places[0])
+    return at_drawn + max(0.0, slope) * (places[2] - places[1])
 
 
 def _log_odds(q: float) -> float:

@@ -128,9 +128,23 @@ def candidate_rows(
     >>> [t.tolist() for t in candidate_rows(torch.tensor([[1.0, 5.0], [3.0, 4.0], [2.0, 0.0]]), 1, 2.0)]
     [[1, 2, 0, 1], [0, 0, 1, 1]]
     """
-    nearest = similarities.sort(dim=0, descending=True, stable=True).indices[: wanted(per_class, depth)]
+    nearest = _largest(similarities, wanted(per_class, depth))
     classes = torch.arange(similarities.shape[1])
     return nearest.T.reshape(-1), classes.repeat_interleave(len(nearest))
+
+
+def _largest(values: Tensor, count: int) -> Tensor:
+    """Return the rows of the largest values of each column, largest first, equal ones in the order of the rows.
+
+    Without sorting the whole pool, unless a value at the edge is another row's too: which of those is taken is not said there.
+    """
+    if count >= len(values):
+        return values.sort(dim=0, descending=True, stable=True).indices
+    more = values.topk(count + 1, dim=0, sorted=True)
+    if not bool((more.values[count - 1] > more.values[count]).all()):
+        return values.sort(dim=0, descending=True, stable=True).indices[:count]
+    rows = more.indices[:count].sort(dim=0).values
+    return rows.gather(0, values.gather(0, rows).sort(dim=0, descending=True, stable=True).indices)
 
 
 def wanted(per_class: int, depth: float = OVER_FETCH) -> int:

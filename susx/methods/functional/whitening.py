@@ -37,7 +37,8 @@ def covariance(rows: Float[Array, "rows dim"]) -> Float64[Array, "dim dim"]:
     >>> covariance(torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).tolist()
     [[1.0, 0.0], [0.0, 0.0]]
     """
-    centred = double(rows) - double(rows).mean(axis=0)
+    values = double(rows)
+    centred = values - values.mean(axis=0)
     return centred.T @ centred / len(rows)
 
 

@@ -1,5 +1,6 @@
 """One rule chooses support, whoever asks."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -114,3 +115,22 @@ def test_a_small_pool_gives_what_it_has() -> None:
     rows, labels = candidate_rows(torch.zeros(2, 3), 16, OVER_FETCH)
     assert rows.tolist() == [0, 1] * 3
     assert labels.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@given(
+    rows=st.integers(1, 60),
+    classes=st.integers(1, 4),
+    per_class=st.integers(1, 12),
+    levels=st.sampled_from([1, 3, 1000]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=60, deadline=None)
+def test_candidates_are_those_of_a_stable_sort(
+    rows: int, classes: int, per_class: int, levels: int, seed: int
+) -> None:
+    """Also where many values are equal, and where the pool has fewer rows than are wanted."""
+    values = torch.randint(0, levels, (rows, classes), generator=torch.Generator().manual_seed(seed)).float()
+    nearest, labels = candidate_rows(values, per_class)
+    order = np.argsort(-values.numpy(), axis=0, kind="stable")[: wanted(per_class)]
+    assert nearest.tolist() == order.T.reshape(-1).tolist()
+    assert labels.tolist() == np.repeat(np.arange(classes), len(order)).tolist()

@@ -15,7 +15,7 @@ from susx.methods import Evidence, ImageFeatures, Method, TipAdapter, TipX, Whit
 from susx.methods.functional.expected_certainty import expected_certainty
 from susx.methods.functional.prompt_prior import prompt_prior
 from susx.methods.functional.support_choice import candidate_rows, choose_support
-from susx.methods.functional.support_trust import support_trust, trust_sentence
+from susx.methods.functional.support_trust import SupportTrust, support_trust, trust_sentence
 from susx.methods.packaged import packaged
 
 SCALE = 100.0
@@ -212,3 +212,34 @@ def test_few_images_prove_less() -> None:
     assert few.sigma == 0
     assert many.sigma == 1
     assert many.share - few.share == pytest.approx(1.2 / 2**0.5 - 1.2 / 32**0.5, abs=0.02)
+
+
+def trust_in_images_of(centres: torch.Tensor, text: torch.Tensor) -> SupportTrust:
+    """The trust in support from a pool that holds 40 images near each centre, and 2,000 others."""
+    near = centres.repeat(40, 1) + 0.1 * torch.randn(
+        40 * len(centres), 64, generator=torch.Generator().manual_seed(1)
+    )
+    pool = torch.nn.functional.normalize(torch.cat([near, 2 * unit(2000, 64, seed=2)]), dim=1)
+    made = evidence(text, pool, per_class=16)
+    return support_trust(text, SCALE, *made.support("test"), made.pool)
+
+
+def test_images_of_no_asked_class_are_not_believed_for_being_sure() -> None:
+    """Images half of their class and half of something unasked are as sure as real ones, and lie less far along the prompt."""
+    text = unit(8, 64, seed=0)
+    unasked = torch.nn.functional.normalize(text + 1.2 * unit(8, 64, seed=5), dim=1)
+    real, near_miss = (trust_in_images_of(centres, text) for centres in (text, unasked))
+    assert near_miss.evidence > 0.9
+    assert real.lift > near_miss.lift
+    assert (real.rho, near_miss.rho) == (1.0, 0.0)
+
+
+def test_lift_does_not_depend_on_the_scale() -> None:
+    """It compares cosines with cosines: an encoder with other logits has the same."""
+    text, pool = unit(6, 32, seed=0), unit(600, 32, seed=1)
+    made = evidence(text, pool)
+    features, labels = made.support("test")
+    one, other = (
+        support_trust(text, scale, features, labels, made.pool, depth=8).lift for scale in (1e-3, 1e-2)
+    )
+    assert one == pytest.approx(other, rel=0.02)

@@ -16,7 +16,7 @@ from sklearn.kernel_ridge import KernelRidge
 from susx.features.gather_pool import gather_pool_statistics
 from susx.features.pool_search import support_from_pool
 from susx.methods.functional.class_means import class_means, rank_weights
-from susx.methods.functional.domain import chance_posterior, domain_evidence, ramp
+from susx.methods.functional.domain import chosen_by_chance, domain_evidence, ramp
 from susx.methods.functional.hubness import hubness_bias
 from susx.methods.functional.pool_selection import class_ranks, highest_rows, selection_scores
 from susx.methods.functional.support_trust import SupportTrust
@@ -47,7 +47,7 @@ def pool_of_classes(text: torch.Tensor, count: int, seed: int, near: float = 2.0
 
 def believed(classes: int) -> SupportTrust:
     """Return the trust in images that are known to be of their classes, which is not what the test is about."""
-    return SupportTrust(1.0, 1.0, 0.5, 1.0, 1.0, torch.ones(classes))
+    return SupportTrust(1.0, 1.0, 0.5, 1.5, 1.0, 1.0, torch.ones(classes))
 
 
 def fitted(
@@ -188,7 +188,7 @@ def test_a_pool_of_surrogates_holds_nothing() -> None:
     z = SCALE * normal @ text.T
     rows = selection_scores(z).topk(8, dim=0).indices
     posterior = float(z.softmax(1).gather(0, rows).mean())
-    evidence = domain_evidence(posterior, chance_posterior(text, SCALE, mean, spread, 4000, 8))
+    evidence = domain_evidence(posterior, chosen_by_chance(text, SCALE, mean, spread, 4000, 8).posterior)
     assert abs(evidence) < 0.03
     near = pool_of_classes(text, 4000, seed=8)
     fit = fitted(text, near)[0]
@@ -201,11 +201,13 @@ def test_chance_of_a_large_pool_continues_that_of_small_ones(monkeypatch: pytest
     text, normal = unit(20, 32, seed=6), unit(2000, 32, seed=7)
     moments = (normal.double().mean(0), covariance(normal), 65_536, 8)
     monkeypatch.setattr("susx.methods.functional.domain._SURROGATES", 65_536)
-    drawn = chance_posterior(text, SCALE, *moments)
+    drawn = chosen_by_chance(text, SCALE, *moments)
     monkeypatch.setattr("susx.methods.functional.domain._SURROGATES", 4096)
-    continued = chance_posterior(text, SCALE, *moments)
-    small = chance_posterior(text, SCALE, *moments[:2], 4096, 8)
-    assert abs(continued - drawn) < 0.02 < drawn - small
+    continued = chosen_by_chance(text, SCALE, *moments)
+    small = chosen_by_chance(text, SCALE, *moments[:2], 4096, 8)
+    assert abs(continued.posterior - drawn.posterior) < 0.02 < drawn.posterior - small.posterior
+    assert continued.excess == pytest.approx(drawn.excess, rel=0.05)
+    assert drawn.excess > 1.1 * small.excess
 
 
 def test_ramp_is_continuous() -> None:
