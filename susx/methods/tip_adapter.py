@@ -105,7 +105,7 @@ class CacheRows:
         return tuple(state.pool_trust * (label in has_images) for label in range(len(state.text)))
 
     def trust(self, evidence: Evidence) -> float:
-        """Return how far the support images are believed to be of their classes: rho of ``functional.support_trust``.
+        """Return how far the support images are believed to be of their classes: ``votes`` of ``functional.support_trust``.
 
         1 where a person labelled some, and without statistics of the pool that they were chosen from: images generated.
         """
@@ -117,7 +117,7 @@ class CacheRows:
         text, scale = evidence.text_classifier, float(evidence.logit_scale)
         return evidence.derived(
             ("support trust", 16), lambda: support_trust(text, scale, images, labels, evidence.pool)
-        ).rho
+        ).votes
 
 
 def tip_scores(

@@ -15,8 +15,9 @@ image's own prompt can: an image of another breed lies less far along. It is set
 
 with the excess the mean of z of their class above the mean of all images of the pool. Then
 
-    sigma = ramp(share, 0.08 + 0.80 e, 0.25) ramp(evidence, 0.05, 0.1)               of everything that the images add
-    rho   = ramp(share + 8 e (lift - 1.55), 0.60, 0.40) ramp(evidence, 0.05, 0.1)    of what rests on the images being of their class
+    sigma = ramp(share, 0.10 + 0.80 e, 0.25) ramp(evidence, 0.05, 0.1)               of everything that the images add
+    rho   = ramp(share + 8 e (lift - 1.55), 0.60, 0.40) ramp(evidence, 0.05, 0.1)    of that, what rests on the images being of their class
+    votes = min(rho, ramp(share, 0.60 + 0.35 e, 0.40) ramp(evidence, 0.05, 0.1))     of images that vote one by one
 
 with e = max(0, q_expected - 1/2). Where the prompts are sure of themselves there is little to gain and as much to lose, so
 that more proof is asked for, and certainty is no proof: there the lift decides. Few images prove little: their certainty is one draw, and the few best of a pool are surer than its images are.
@@ -39,10 +40,10 @@ from susx.methods.pool_statistics import PoolStatistics
 __all__ = ["SupportTrust", "support_trust", "trust_sentence"]
 
 # Chosen on the bed's choosing half (docs/methods/when-support-images-hurt.md).
-_SIGMA = (0.08, 0.8, 0.25)
-"""Where the ramp starts, how much later for each unit of e, and its width."""
-_RHO = (0.6, 0.4)
-"""Where the ramp starts, and its width."""
+_SIGMA = (0.1, 0.8, 0.25)
+_RHO = (0.6, 0.0, 0.4)
+_VOTES = (0.6, 0.35, 0.4)
+"""Where a ramp starts, how much later for each unit of e, and its width."""
 _LIFT = (8.0, 1.55)
 """What a unit of lift is worth for each unit of e, and the lift that changes nothing."""
 _EVIDENCE = (0.05, 0.1)
@@ -63,7 +64,8 @@ class SupportTrust:
         expected: the certainty that real images would have.
         lift: how many times as far above the pool's mean the cosines with their own prompts lie as chance would have them.
         sigma: of everything that the images add, in [0, 1].
-        rho: of what rests on the images being of their class, in [0, 1].
+        rho: of that, what rests on the images being of their class, in [0, 1]; 0 where sigma is.
+        votes: rho of methods in which each image votes by itself: no text map mends its class. Lift and share must both prove it.
         classes: how far each class's own images look like real ones, times sigma; 0 for a class without images.
     """
 
@@ -73,6 +75,7 @@ class SupportTrust:
     lift: float
     sigma: float
     rho: float
+    votes: float
     classes: Float[Tensor, " classes"]
 
 
@@ -99,7 +102,7 @@ def support_trust(
     """
     counts = torch.bincount(labels, minlength=len(text))
     if pool is None:
-        return SupportTrust(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, (counts > 0).float())
+        return SupportTrust(1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, (counts > 0).float())
     z = logit_scale * (support.double() @ text.double().T)
     # The best of few images are surer than the better half of many: chance is asked for as many.
     typical = int(counts[counts > 0].double().quantile(0.5))
@@ -126,8 +129,6 @@ def support_trust(
     share = (posterior - chance) / span - _FEW_IMAGES / math.sqrt(len(labels))
     evidence = domain_evidence(posterior, chance)
     held, sure = ramp(evidence, *_EVIDENCE), max(0.0, expected - _UNSURE)
-    start, later, width = _SIGMA
-    sigma = held * ramp(share, start + later * sure, width)
 
     def of_classes(values: Tensor) -> Tensor:
         sums = torch.zeros(len(text), dtype=torch.float64).index_add_(0, labels[best], values[best])
@@ -138,9 +139,15 @@ def support_trust(
     excess = float((of_classes(z.gather(1, class_column)[:, 0]) - level)[seen].mean())
     lift = excess / by_chance.excess if by_chance.excess > 1e-6 else 0.0
     worth, neutral = _LIFT
-    rho = held * ramp(share + worth * sure * (lift - neutral), *_RHO)
+
+    def amount(proof: float, start: float, later: float, width: float) -> float:
+        return held * ramp(proof, start + later * sure, width)
+
+    sigma = amount(share, *_SIGMA)
+    rho = amount(share + worth * sure * (lift - neutral), *_RHO) if sigma else 0.0
+    votes = min(rho, amount(share, *_VOTES))
     shares = ((of_classes(certain) - chance) / span).clamp(0, 1) * seen
-    return SupportTrust(evidence, share, expected, lift, sigma, rho, (sigma * shares).float())
+    return SupportTrust(evidence, share, expected, lift, sigma, rho, votes, (sigma * shares).float())
 
 
 def trust_sentence(sigma: float, share: float) -> str:

@@ -1,7 +1,7 @@
 """Whitened prototypes: class means of whitened support images, shared along the prompts, corrected for hubs.
 
     logits = z - b + g x~.p          z = s f.T,  x~ = whitened image (``whitening``)
-    b = k rho b_prior + 3/4 d (sigma - rho) A b_near         (``prompt_prior``, ``hubness``)
+    b = sigma (k rho b_prior + 3/4 d (1 - rho) A b_near)     (``prompt_prior``, ``hubness``)
     p_c = normalise(normalise(h_c) + rho_c normalise(u_c))   u class means (``class_means``), h their ``text_map``
     g = weight k sigma (1 + trust rho_mean)                  rho_mean the mean of rho_c over the classes with images
 
@@ -149,8 +149,8 @@ def fit_prototypes(
     offset = torch.zeros(len(text), dtype=torch.float64)
     if pool is not None:
         doubt = min(1.0, (1 - trust.expected) / _DOUBT)
-        near = _NEAR * doubt * max(0.0, sigma - trust.rho) * hubness_bias(pool.nearest, pool.own)
-        offset = constants.bias * (settled * trust.rho * prompt_prior(z, labels) + near)
+        near = _NEAR * doubt * (1 - trust.rho) * hubness_bias(pool.nearest, pool.own)
+        offset = constants.bias * sigma * (settled * trust.rho * prompt_prior(z, labels) + near)
     whiten = _whitening(rows, labels, has_images, pool, constants)
     whitened = whiten(rows)
 

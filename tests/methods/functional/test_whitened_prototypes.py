@@ -47,7 +47,7 @@ def pool_of_classes(text: torch.Tensor, count: int, seed: int, near: float = 2.0
 
 def believed(classes: int) -> SupportTrust:
     """Return the trust in images that are known to be of their classes, which is not what the test is about."""
-    return SupportTrust(1.0, 1.0, 0.5, 1.5, 1.0, 1.0, torch.ones(classes))
+    return SupportTrust(1.0, 1.0, 0.5, 1.5, 1.0, 1.0, 1.0, torch.ones(classes))
 
 
 def fitted(
