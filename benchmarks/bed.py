@@ -4,8 +4,8 @@
 
 Cells (``bed_cells``): subsets of 4 to 64 classes, random and alike (nearest in text space), easy and hard halves, 1 to 32 images a class,
 long tails, the three merged; pools with and without the domain, thinned to an eighth, of one source, and with near misses: images of the classes nearest to those
-that are asked. A cell is the mean over its draws. All constants were chosen on the *choosing* half; the other half was looked at once, at the end
-(docs/methods/when-support-images-hurt.md). Choosing support and the surrogates of a pool are work of the bed and done once for all methods.
+that are asked. A cell is the mean over its draws. All constants were chosen on the *choosing* half; the other half was looked at once with each of two
+forms of the rule, when it was done (docs/methods/when-support-images-hurt.md). Choosing support and the surrogates of a pool are work of the bed and done once for all methods.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def cells_table(results: list[Result]) -> str:
 
 
 def page(results: list[Result], untouched: bool) -> str:
-    title = "The untouched half, looked at once" if untouched else "The half that chose"
+    title = "The half that chose nothing" if untouched else "The half that chose"
     return (
         f"## {title}\n\n{table(HEAD, list(summary_rows(results)))}\n### Its cells\n\n{cells_table(results)}"
     )

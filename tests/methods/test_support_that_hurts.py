@@ -53,7 +53,7 @@ def gain(folder: str, pool: torch.Tensor, method: Method, per_class: int = PER_C
 
 @pytest.mark.parametrize(
     ("method", "least_in", "least_out"),
-    [(WhitenedPrototypes(), 1.8, 0.0), (TipX(1.0, 5.5, 1.0), 0.0, 0.0), (TipAdapter(), 0.0, 0.0)],
+    [(WhitenedPrototypes(), 1.4, 0.0), (TipX(1.0, 5.5, 1.0), 0.0, 0.0), (TipAdapter(), 0.0, 0.0)],
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_breeds_near_the_ceiling(
@@ -96,15 +96,20 @@ def choosing() -> Bed:
 
 
 @pytest.mark.parametrize(
-    ("cell", "least"),
+    ("cell", "method", "least"),
     [
-        ("DTD, 4 random, out", -1.0),
+        ("DTD, 4 random, out", "whitened prototypes", -0.98),
+        ("SUN, 16 alike, out", "whitened prototypes", -0.65),
+        ("SUN, 16 alike, near misses out", "whitened prototypes", -0.49),
+        ("Pets, easy half, in", "whitened prototypes", -0.35),
+        ("SUN, 8 alike, in", "TIP-X (1, 5.5, 1)", -0.68),
+        ("DTD, hard half, in", "Tip-Adapter (1, 5.5)", -0.82),
     ],
 )
-def test_the_worst_cells_of_the_bed(choosing: Bed, cell: str, least: float) -> None:
+def test_the_worst_cells_of_the_bed(choosing: Bed, cell: str, method: str, least: float) -> None:
     """Held where they are, with 0.1 points for other processors' last digits."""
     measured = bed.measure(choosing, next(one for one in choosing.cells() if one.name == cell))
-    assert measured.gains["whitened prototypes"][0] >= least
+    assert measured.gains[method][0] >= least
 
 
 def test_a_pool_with_near_misses_is_the_pool_of_all_its_rows(choosing: Bed) -> None:
