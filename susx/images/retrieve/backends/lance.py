@@ -39,7 +39,7 @@ from susx.types import Json
 if TYPE_CHECKING:
     from lancedb.table import Table
 
-__all__ = ["SAME_ENCODER", "LanceBackend", "LanceSettings"]
+__all__ = ["PROBES", "REFINE", "SAME_ENCODER", "LanceBackend", "LanceSettings"]
 
 # Lance writes hints for its own users to standard error.
 os.environ.setdefault("LANCE_LOG", "error")
@@ -49,7 +49,7 @@ SAME_ENCODER = 0.9
 """Median cosine of a row's vector and its image as we encode it, from which the vectors are our encoder's. Other resizing of the same
 image costs some hundredths; vectors of another encoder have cosines near 0."""
 
-_PROBES, _REFINE = 32, 10
+PROBES, REFINE = 32, 10
 """Partitions of a vector index that are searched, and candidates compared exactly per result."""
 
 _TEXTS = 4
@@ -236,8 +236,8 @@ class LanceBackend:
         """Find by the index, whose measure it is, or exactly without one; similarities are cosines with the vectors themselves."""
         asked = np.asarray(vector, np.float32)
         nearest: dict[str, Any] = {
-            "column": self.vector, "q": asked, "k": query.wanted, "nprobes": _PROBES,
-            "refine_factor": _REFINE,
+            "column": self.vector, "q": asked, "k": query.wanted, "nprobes": PROBES,
+            "refine_factor": REFINE,
         }  # fmt: skip
         if not self._vector_index:
             nearest["metric"] = "cosine"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import threading
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from susx.store.disk import write_atomically
 
 __all__ = ["Limit", "Quota"]
 
@@ -32,6 +33,7 @@ class Quota:
         self.path = path
         self.limits = tuple(limits)
         self._clock = clock
+        self._threads = threading.Lock()
 
     def take(self) -> float:
         """Count a request that goes out now and return 0, or count none and return the seconds until one may."""
@@ -59,11 +61,15 @@ class Quota:
             for limit in self.limits
         ]
 
-    def _locked(self) -> Any:
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other threads out, then other processes: who waits for a file's lock only looks now and then whether it is free."""
         from filelock import FileLock
 
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(self.path.with_suffix(".lock"))
+        with self._threads:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.path.with_suffix(".lock"), poll_interval=0.01):
+                yield
 
     def _wait(self, times: Sequence[float], limit: Limit, now: float) -> float:
         inside = [moment for moment in times if moment > now - limit.seconds]
@@ -86,4 +92,8 @@ class Quota:
 
     def _write(self, times: Sequence[float], hold: float) -> None:
         text = json.dumps({"requests": list(times), "hold": hold})
-        write_atomically(self.path, text.encode())
+        # Whole for every reader, but not flushed to the disk: after a power cut the last requests may be forgotten here, which the source
+        # counts too, and a flush for each question would take as long as many a source's answer.
+        partial = self.path.with_name(f".tmp-{uuid.uuid4().hex}")
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, self.path)
