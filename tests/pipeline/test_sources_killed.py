@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from susx.cli import main
 from susx.testing.collections import pictures
 from susx.testing.forks import FORKS
 from susx.testing.http_openverse import OpenverseServer
@@ -55,6 +57,13 @@ def lance(folder: Path) -> tuple[str, ...]:
     return ("retrieval.backend=lance", f"retrieval.data={folder / 'db'}")
 
 
+def auto(folder: Path, server: SourceServer) -> tuple[str, ...]:
+    pytest.importorskip("lancedb").connect(str(folder / "db")).create_table("half", rows(CLASSES[:2]))
+    return (
+        "retrieval.backend=auto", f"retrieval.lance.data={folder / 'db'}", f"retrieval.openverse.address={server.address}",
+    )  # fmt: skip
+
+
 def chain(folder: Path, server: SourceServer) -> tuple[str, ...]:
     pq.write_table(rows(CLASSES[:2]), folder / "half.parquet")
     return (
@@ -73,9 +82,9 @@ def source(kind: str, folder: Path) -> Iterator[tuple[World, SourceServer | None
         server: SourceServer | None = None
         if kind in local:
             settings = local[kind](folder)
-        elif kind == "chain":
+        elif kind in ("chain", "auto"):
             server = stack.enter_context(OpenverseServer(shown))
-            settings = chain(folder, server)
+            settings = {"chain": chain, "auto": auto}[kind](folder, server)
         else:
             kinds: dict[str, Callable[[], SourceServer]] = {
                 "openverse": lambda: OpenverseServer(shown), "viewer": lambda: ViewerServer(shown),
@@ -117,9 +126,13 @@ def kill(world: World, stage: str, environment: dict[str, str]) -> None:
     process.join()
 
 
-@pytest.mark.parametrize("kind", ["openverse", "inaturalist", "gbif", "viewer", "parquet", "lance", "chain"])
-def test_killed_three_times(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGKILL in the search, while images come, and after; the result is that of a build without kills."""
+@pytest.mark.parametrize(
+    "kind", ["openverse", "inaturalist", "gbif", "viewer", "parquet", "lance", "chain", "auto"]
+)
+def test_killed_three_times(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SIGKILL in the search, while images come, and after; the result is that of a build without kills, with the credits of every image."""
     environment = {"SUSX_CONTACT": "ada@example.org", "SUSX_CACHE": str(tmp_path / "cache")}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -137,6 +150,10 @@ def test_killed_three_times(kind: str, tmp_path: Path, monkeypatch: pytest.Monke
         world.build()
         pd.testing.assert_frame_equal(support(world), right)
         assert (right["rejected"] == "").groupby(right["class_name"]).sum().tolist() == [2] * len(CLASSES)
+        capsys.readouterr()
+        main(["support", "credits", str(world.store.path(world.result.support, "support.parquet"))])
+        assert len(re.findall(r"^\* .*, by Author \d of ", capsys.readouterr().out, re.M)) == 2 * len(CLASSES)
+        assert (world.store.folder(world.result.report) / "report.html").is_file()
         if server:
             asked = Counter((one.path, *sorted(one.parameters.items())) for one in server.asked)
             assert len(asked) == questions
