@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.metadata
 import importlib.util
 import io
 import re
@@ -138,6 +137,8 @@ app = typer.Typer(cls=_LazyGroup, no_args_is_help=True, add_completion=False, ri
 
 def _version(asked: bool | None) -> None:
     if asked:
+        import importlib.metadata
+
         typer.echo(f"susx {importlib.metadata.version('susx')}")
         raise typer.Exit
 

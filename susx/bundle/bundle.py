@@ -6,10 +6,9 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32, Float64
 from PIL import Image
 
 from susx.bundle.bundle_folder import StoredBundle, read_bundle
@@ -17,6 +16,9 @@ from susx.classifier.predictions import About, Answering, Neighbour, Prediction,
 from susx.errors import InputError
 from susx.image_files import LOCAL, open_image, upright_rgb
 from susx.rejection import threshold_of
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32, Float64  # importing it takes as long as numpy
 
 __all__ = ["Bundle", "Features", "load_bundle"]
 

@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float32
 
 from susx.bundle.bundle_description import FILES, JSON, Description, read_description
 from susx.bundle.sessions import open_session
@@ -18,6 +17,9 @@ from susx.errors import DamagedArtefact, InputError, SusxError
 from susx.records import SupportRow, decode_rows
 from susx.rejection import Rejection
 from susx.store.fingerprint import digest_file
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32  # importing it takes as long as numpy
 
 __all__ = ["StoredBundle", "read_bundle"]
 

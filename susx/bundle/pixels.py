@@ -6,12 +6,14 @@ float32 arithmetic in torch's order: divide by 255, subtract the mean, divide by
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from jaxtyping import Float32
 from PIL import Image, ImageOps
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+if TYPE_CHECKING:
+    from jaxtyping import Float32  # importing it takes as long as numpy
 
 __all__ = ["PixelRule"]
 

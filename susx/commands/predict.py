@@ -85,7 +85,7 @@ def predict(
         batch_size=batch_size,
         workers=workers,
         reject=reject,
-        store=store_at_hand(),
+        store=None if classifier is None else store_at_hand(),
         few=len(images) == 1 and Path(images[0]).is_file(),
     )
     if names is not None:
@@ -194,9 +194,10 @@ def _csv(target: IO[str], top_k: int, *, rejecting: bool = False) -> Callable[[P
 
 
 def _with_progress(stream: Iterable[Prediction], *, show: bool) -> Iterator[Prediction]:
+    if not (show and sys.stderr.isatty()):
+        # Nothing is drawn where nobody looks, nor between the records on a screen.
+        yield from stream
+        return
     from tqdm import tqdm
 
-    # Nothing is drawn where nobody looks, nor between the records on a screen.
-    yield from tqdm(
-        stream, unit=" images", file=sys.stderr, disable=not (show and sys.stderr.isatty()), leave=False
-    )
+    yield from tqdm(stream, unit=" images", file=sys.stderr, leave=False)
