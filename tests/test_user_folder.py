@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,42 @@ def test_the_walk_ends_is_sorted_and_finds_what_os_walk_finds(
         seen = {Path(folder) / name for folder, _, names in os.walk(root) for name in names}
         plain = {path for path in seen if not {".hidden", "@eaDir"} & set(path.relative_to(root).parts)}
         assert set(below.files) == plain
+
+
+OWN = {
+    "index_add.py": "an index that is being written",
+    "transfer.py": "a folder that susx wrote, as it is sent",
+}
+"""Files in which pathlib's own walk is right, as what is walked is susx's own -> what it is."""
+
+
+def test_folders_that_people_bring_are_walked_in_one_way() -> None:
+    """pathlib's rglob sees nothing behind a link to a folder, and takes leftovers for files."""
+    import susx
+
+    root = Path(susx.__file__).parent
+    walks = {
+        path.name
+        for path in root.rglob("*.py")
+        if re.search(r"\.rglob\(|os\.walk\(", path.read_text(encoding="utf-8"))
+        and not path.is_relative_to(root / "store")
+        and not path.is_relative_to(root / "testing")
+    }
+    assert walks <= set(OWN)
+
+
+def test_the_content_of_an_experiment_s_folder_is_what_its_links_lead_to(tmp_path: Path) -> None:
+    """Another folder behind the link is another content; a system's leftover is none."""
+    from susx.pipeline.encode_data_set import content_of
+
+    for version in ("one", "two"):
+        (tmp_path / version / "cat").mkdir(parents=True)
+        (tmp_path / version / "cat" / f"{version}.jpg").write_bytes(b"x")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "cat").symlink_to(tmp_path / "one" / "cat")
+    before = content_of(tmp_path / "data")
+    (tmp_path / "data" / ".DS_Store").write_bytes(b"x")
+    assert content_of(tmp_path / "data") == before
+    (tmp_path / "data" / "cat").unlink()
+    (tmp_path / "data" / "cat").symlink_to(tmp_path / "two" / "cat")
+    assert content_of(tmp_path / "data") != before

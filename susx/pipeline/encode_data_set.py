@@ -12,6 +12,7 @@ from susx.pipeline.parameters import Execution, Params
 from susx.pipeline.stage import Stage
 from susx.store import ArtefactStore, Job, digest_json
 from susx.types import Json
+from susx.user_folder import files_below
 
 __all__ = ["STAGE", "ImageFolder", "ImageFolderSource", "content_of"]
 
@@ -35,12 +36,16 @@ class ImageFolderSource(Execution):
 
 
 def content_of(folder: Path) -> str:
-    """Return the digest over names, sizes and times of the files of a folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    """Return the digest over names, sizes and times of the files of a folder, behind links to folders too.
+
+    Raises:
+        InputError: the folder cannot be listed.
+    """
     rows = [
-        [path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns] for path in files
+        [path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns]
+        for path in files_below(folder).files
     ]
-    return digest_json(rows)
+    return digest_json(sorted(rows))
 
 
 def run(job: Job, store: ArtefactStore, work: Path) -> Mapping[str, Json]:
