@@ -100,6 +100,7 @@ class Fits:
     """The last fit, so that cells of several folders need it once."""
 
     key: Any = None
+    data: Any = field(default=None, repr=False)
     seconds: float = 0.0
     fit: FittedTrial | None = field(default=None, repr=False)
 
@@ -122,15 +123,15 @@ def measure_cell(cell: Cell, data: DataSet, run: Run = Run(), fits: Fits | None 
     evidence = data.evidence(cell.access, cell.shots, cell.draw, cell.seed)
     trial = Trial(method, cell.tuning)
     shown = shown_to(trial, evidence)
-    key = (id(data), cell.fit_key)
     started, shared = time.perf_counter(), 0.0
-    if fits is None or fits.key != key or fits.fit is None:
+    if fits is None or fits.fit is None or fits.data is not data or fits.key != cell.fit_key:
         fitted = fit_trial(
             trial, evidence, dataset=cell.grids, shrinkage=cell.shrinkage,
             run=dataclasses.replace(run, seed=cell.seed),
         )  # fmt: skip
         if fits is not None:
-            fits.key, fits.fit, fits.seconds = key, fitted, time.perf_counter() - started
+            fits.key, fits.data, fits.fit = cell.fit_key, data, fitted
+            fits.seconds = time.perf_counter() - started
     else:
         fitted, shared = fits.fit, fits.seconds
     query, labels, images = _query(folder, data, test)

@@ -18,6 +18,7 @@ from susx.experiment.result_rows import Row
 from susx.methods import REFERENCE
 from susx.results.format import Result
 from susx.results.image_predictions import Said, read_images
+from susx.store.disk import facts_of
 
 __all__ = ["Entry", "Measures", "check_same_inputs", "entry_of"]
 
@@ -70,7 +71,7 @@ class Measures:
     def said(self, row: Row) -> Said | None:
         """Return what was said of every image of a row; None where it was not kept."""
         file = self.results[id(row)].images_of(row)
-        return None if file is None else _read(file)
+        return None if file is None else _read(file, tuple(facts_of(file)) if file.is_file() else ())
 
     def reference(self, row: Row, said: Said) -> np.ndarray | None:
         """Return which of a row's images the reference gets right; None without one on the same images."""
@@ -102,7 +103,8 @@ class Measures:
 
 
 @functools.lru_cache(maxsize=512)
-def _read(file: Path) -> Said:
+def _read(file: Path, facts: tuple[int, ...]) -> Said:
+    """Read a file once; with other facts it is another one."""
     return read_images(file)
 
 

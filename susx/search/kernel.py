@@ -15,7 +15,9 @@ after 256 steps the relative error is below 1e-13, far under the tie margin.
 
 from __future__ import annotations
 
-from typing import no_type_check
+import inspect
+from collections.abc import Callable
+from typing import Any, no_type_check
 
 import numba
 import numpy as np
@@ -32,8 +34,13 @@ LANES = 8
 """Rivals per step of the innermost loop; alphas are padded to it as well, so that no remainder is left."""
 
 
+def _compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile the function itself, and not what a check of types at run time wraps around it: numba cannot cache that."""
+    return lambda function: numba.njit(**options)(inspect.unwrap(function))
+
+
 @no_type_check
-@numba.njit(fastmath=_FAST, cache=True, nogil=True)
+@_compiled(fastmath=_FAST, cache=True, nogil=True)
 def _advance(state, step, widths, sums, multiply):  # type: ignore[no-untyped-def]
     """Multiply ``state`` by ``step`` (unless it is fresh) and leave its class sums in ``sums``."""
     sums[:] = 0.0
@@ -53,13 +60,13 @@ def _advance(state, step, widths, sums, multiply):  # type: ignore[no-untyped-de
 
 
 @no_type_check
-@numba.njit(fastmath=_FAST, cache=True, nogil=True)
+@_compiled(fastmath=_FAST, cache=True, nogil=True)
 def _top(a, b):  # type: ignore[no-untyped-def]
     return a if a > b else b
 
 
 @no_type_check
-@numba.njit(fastmath=_FAST, cache=True, nogil=True)
+@_compiled(fastmath=_FAST, cache=True, nogil=True)
 def _largest(p, t, start, stop, alphas, bounds):  # type: ignore[no-untyped-def]
     """Put ``max(p + alpha t)`` over [start, stop) into ``bounds`` for every alpha.
 
@@ -80,7 +87,7 @@ def _largest(p, t, start, stop, alphas, bounds):  # type: ignore[no-untyped-def]
 
 
 @no_type_check
-@numba.njit(cache=True, nogil=True)
+@_compiled(cache=True, nogil=True)
 def _first_above(gammas, bound, inverse_step):  # type: ignore[no-untyped-def]
     """Return how many gammas are <= ``bound``; the guess is right where they are evenly spaced."""
     count = gammas.shape[0]
@@ -97,7 +104,7 @@ def _first_above(gammas, bound, inverse_step):  # type: ignore[no-untyped-def]
 
 
 @no_type_check
-@numba.njit(fastmath=_FAST, cache=True, nogil=True)
+@_compiled(fastmath=_FAST, cache=True, nogil=True)
 def _rivals(zero_shot, divergence, classes, right, order, p, q):  # type: ignore[no-untyped-def]
     """Order the rivals of one row, lower bounds first, with p = (z_c - z_y + tie) / |D| and q = 1 / |D|.
 
@@ -123,7 +130,7 @@ def _rivals(zero_shot, divergence, classes, right, order, p, q):  # type: ignore
 
 
 @no_type_check
-@numba.njit(parallel=True, cache=True, nogil=True)
+@_compiled(parallel=True, cache=True, nogil=True)
 def count_correct(  # type: ignore[no-untyped-def]
     affinity, widths, zero_shot, divergence, classes, weights, right, alphas, betas, runs, gammas, changes
 ):

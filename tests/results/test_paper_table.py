@@ -24,6 +24,7 @@ from susx.pipeline.experiment_graph import measure_experiment, plan_experiment
 from susx.pipeline.experiment_result import finish_experiment
 from susx.results import Result, read_result
 from susx.results.axes import axes_of
+from susx.results.entries import Measures
 from susx.results.paper_table import Cell, Layout, PaperTable, paper_table
 from susx.results.render import FORMATS, render
 from susx.store import ArtefactStore
@@ -366,3 +367,19 @@ def test_results_on_different_files_do_not_mix(
     for file in (copy / "images" / "one").glob("gda*"):
         file.unlink()
     assert "what was said of the images cannot be read" in refused(capsys, copy, "--where", "tuning=fixed")
+
+
+def test_a_result_replaced_in_its_place_is_read_anew(made: Path, tmp_path: Path) -> None:
+    """The second table of a notebook is of what lies there now, whatever was read from the same path before."""
+    shutil.copytree(made / "result", tmp_path / "result")
+    result = read_result(tmp_path / "result")
+    row = next(row for row in result.rows if result.images_of(row))
+    measures = Measures({id(row): result}, (row,))
+    before = measures.said(row)
+    assert before is not None
+    file = Path(str(result.images_of(row)))
+    frame = pd.read_parquet(file)
+    frame.iloc[1:].to_parquet(file)
+    after = measures.said(row)
+    assert after is not None
+    assert len(after.images) == len(before.images) - 1
