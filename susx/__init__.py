@@ -8,7 +8,7 @@ A method is a subclass of ``Method``; what it may look at is ``Evidence``.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from susx.api import Build, build, evaluate, label, load_classifier
+    from susx.api import Build, build, evaluate, label, load_classifier, run_experiment
     from susx.experiment.estimator import FeatureClassifier
     from susx.features.feature_set import FeatureSet, Split
     from susx.labelling.labels import Labels
@@ -46,10 +46,11 @@ __all__ = [
     "known_methods",
     "label",
     "load_classifier",
+    "run_experiment",
 ]
 
 _PLACES = {
-    "susx.api": ("Build", "build", "evaluate", "label", "load_classifier"),
+    "susx.api": ("Build", "build", "evaluate", "label", "load_classifier", "run_experiment"),
     "susx.experiment.estimator": ("FeatureClassifier",),
     "susx.features.feature_set": ("FeatureSet", "Split"),
     "susx.labelling.labels": ("Labels",),

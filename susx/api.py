@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from susx.experiment.evaluate_features import Experiment
     from susx.features.feature_set import FeatureSet
     from susx.labelling.labels import Labels
+    from susx.results.format import Result
 
-__all__ = ["Build", "build", "evaluate", "label", "load_classifier"]
+__all__ = ["Build", "build", "evaluate", "label", "load_classifier", "run_experiment"]
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,53 @@ def evaluate(
         options.setdefault("dataset", Path(features).name)
         features = read_features(Path(features))
     return evaluate_features(features, pool=Path(pool) if pool is not None else None, **options)
+
+
+def run_experiment(
+    file: str | Path,
+    out: str | Path = "result",
+    *,
+    store: str | Path = "susx-store",
+    device: str = "auto",
+    retry_failed: bool = False,
+) -> Result:
+    """Measure every cell of an experiment that the store does not know, and write its result: what ``susx experiment`` does, in this process.
+
+    Args:
+        file: YAML of the experiment.
+        out: new folder, or the result of an earlier run.
+        store: folder of the artefact store.
+        device: where methods train.
+        retry_failed: measure the cells again that failed before.
+
+    Returns:
+        The rows, and where the folder is; a cell that failed is a row with its reason.
+
+    Raises:
+        ConfigError: the YAML says what cannot be, or ``out`` holds something else; nothing was done.
+    """
+    from susx.home import ensure_home
+
+    ensure_home()
+    from susx.device import find_device
+    from susx.pipeline.executors import InlineExecutor
+    from susx.pipeline.experiment_graph import failed, measure_experiment, plan_experiment
+    from susx.pipeline.experiment_result import finish_experiment
+    from susx.results.result_files import check_out
+    from susx.store import open_store
+
+    check_out(Path(out))
+    opened = open_store(str(store))
+    opened.check_writable()
+    planned = plan_experiment(
+        Path(file), command=f"susx.run_experiment({str(file)!r})", device=find_device(device)
+    )
+    measured = measure_experiment(planned, InlineExecutor(opened))
+    if retry_failed and (again := failed([ref for ref in measured.refs if ref is not None], opened)):
+        for ref in again:
+            opened.discard(ref, float("inf"))
+        measured = measure_experiment(planned, InlineExecutor(opened))
+    return finish_experiment(planned, measured, opened, Path(out))
 
 
 def load_classifier(folder: str | Path, **settings: Any) -> Classifier:

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 import susx
+from susx.cli import main
 from susx.demo.textures import render
 from susx.errors import ConfigError
 from susx.features.feature_set import FeatureSet, Split
+from susx.results import read_result
+from tests.commands.test_features_command import folder
 
 SMALL = {"retrieval.pool_size": 240, "retrieval.over_fetch": 2, "tuning": ["fixed"]}
 
@@ -26,8 +30,8 @@ def test_every_exported_name_is_there():
     for name in susx.__all__:
         assert getattr(susx, name) is not None
     assert set(susx.__all__) == {
-        "Axis", "Build", "Evidence", "FeatureClassifier", "FeatureSet", "ImageFeatures", "Labels", "Method", "Need", "Run", "Split", "TextState",
-        "__version__", "build", "evaluate", "known_methods", "label", "load_classifier",
+        "Axis", "Build", "Evidence", "FeatureClassifier", "FeatureSet", "ImageFeatures", "Labels", "LinearHead", "Method", "Need", "Run", "Split", "TextState",
+        "__version__", "build", "evaluate", "known_methods", "label", "load_classifier", "run_experiment",
     }  # fmt: skip
     with pytest.raises(AttributeError, match="classify"):
         _ = susx.classify
@@ -83,3 +87,50 @@ def test_own_features_in_memory():
     ]  # fmt: skip
     assert len(experiment.frame()) == 3
     assert experiment.frame()["low"].le(experiment.frame()["top1"]).all()
+
+
+def test_an_experiment_is_what_its_command_measures(tmp_path: Path) -> None:
+    """Rows, files and a second run that measures nothing; what failed is a row, and is measured again when asked to."""
+    folder(tmp_path / "f")
+    file = tmp_path / "e.yaml"
+    asked = {
+        "name": "e",
+        "datasets": {"f": {"features": "f"}},
+        "methods": ["tip_adapter"],
+        "access": ["shots"],
+        "shots": [1, 100],
+        "tuning": ["fixed"],
+    }
+    file.write_text(yaml.safe_dump(asked))
+    result = susx.run_experiment(file, tmp_path / "python", store=tmp_path / "store", device="cpu")
+    main(
+        [
+            "experiment",
+            str(file),
+            "--store",
+            str(tmp_path / "store"),
+            "--out",
+            str(tmp_path / "command"),
+            "--device",
+            "cpu",
+        ]
+    )
+    measured = read_result(tmp_path / "command")
+    assert [row.top1 for row in result.rows] == [row.top1 for row in measured.rows]
+    assert [bool(row.reason) for row in result.rows] == [bool(row.reason) for row in measured.rows]
+    assert any(row.reason for row in result.rows)
+    assert not all(row.reason for row in result.rows)
+    before = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "store/artefacts/cell").rglob("manifest.json")
+    }
+    susx.run_experiment(file, tmp_path / "python", store=tmp_path / "store", device="cpu")
+    again = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "store/artefacts/cell").rglob("manifest.json")
+    }
+    assert again == before
+    susx.run_experiment(file, tmp_path / "python", store=tmp_path / "store", device="cpu", retry_failed=True)
+    after = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "store/artefacts/cell").rglob("manifest.json")
+    }
+    assert len(after) == len(before)
+    assert after != before

@@ -166,6 +166,26 @@ def test_rows_that_an_index_does_not_cover_are_found(tmp_path: Path) -> None:
         assert found[0].caption == "a xylophone"
 
 
+@pytest.mark.parametrize("indexed", [False, True], ids=["plain", "by an l2 index"])
+def test_rows_of_zeros_take_no_image_s_place(tmp_path: Path, indexed: bool) -> None:
+    """What could not be encoded is often kept as zeros, which l2 puts before every image."""
+    rows = rows_of(600)
+    vectors = np.stack(rows["vector"].to_numpy(zero_copy_only=False)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[::3] = 0
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+    at = rows.column_names.index("vector")
+    made = lancedb.connect(str(tmp_path)).create_table("zeros", rows.set_column(at, "vector", column))
+    if indexed:
+        made.create_index("l2", num_partitions=1, num_sub_vectors=8, vector_column_name="vector")
+    [found] = search(opened(tmp_path / "zeros.lance", vectors="ours"), [query("cat", 30)])
+    assert len(found) == 30
+    assert min(candidate.similarity for candidate in found) > -1
+    assert {candidate.url for candidate in found} <= set(
+        rows.filter(pa.array(vectors.any(axis=1)))["url"].to_pylist()
+    )
+
+
 def test_what_comes_of_a_row_without_an_image(tmp_path: Path) -> None:
     """Its link; without captions a data set is searched by vectors, and refused without either."""
     rows = rows_of(20)

@@ -37,6 +37,7 @@ from susx.images.retrieve.web.reach import answers_in_three
 from susx.types import Json
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from lancedb.table import Table
 
 __all__ = ["PROBES", "REFINE", "SAME_ENCODER", "LanceBackend", "LanceSettings"]
@@ -233,24 +234,32 @@ class LanceBackend:
         return bool(cosines) and float(np.median(cosines)) >= SAME_ENCODER
 
     def _nearest(self, query: Query, vector: np.ndarray) -> list[Candidate]:
-        """Find by the index, whose measure it is, or exactly without one; similarities are cosines with the vectors themselves."""
-        asked = np.asarray(vector, np.float32)
+        """Find by the index, whose measure it is, or exactly without one; similarities are cosines with the vectors themselves.
+
+        A row of zeros stands for an image that nobody could encode. By l2 it is nearer to a text than images are: more is asked
+        for where such rows took their places.
+        """
+        asked, most = np.asarray(vector, np.float32), query.wanted
+        while True:
+            table = self._nearest_rows(asked, most)
+            candidates = []
+            for row in table.to_pylist():
+                values = np.asarray(row[self.vector], np.float32)
+                norm = float(np.linalg.norm(values))
+                if 0 < norm < np.inf:
+                    candidates.append(self._candidate(query, row, float(values @ asked) / norm))
+            if len(candidates) >= query.wanted or len(table) < most:
+                return sorted(candidates, key=lambda one: -one.similarity)[: query.wanted]
+            most *= 4
+
+    def _nearest_rows(self, asked: np.ndarray, most: int) -> pa.Table:
         nearest: dict[str, Any] = {
-            "column": self.vector, "q": asked, "k": query.wanted, "nprobes": PROBES,
-            "refine_factor": REFINE,
+            "column": self.vector, "q": asked, "k": most, "nprobes": PROBES, "refine_factor": REFINE,
         }  # fmt: skip
         if not self._vector_index:
             nearest["metric"] = "cosine"
         wanted = [*self.columns.kept, self.vector]
-        table = self._scan(columns=[*dict.fromkeys(wanted), "_distance"], nearest=nearest, with_row_id=True)
-        candidates = []
-        for row in table.to_pylist():
-            values = np.asarray(row[self.vector], np.float32)
-            norm = float(np.linalg.norm(values))
-            cosine = float(values @ asked) / norm if norm > 0 else -1.0
-            if np.isfinite(cosine):
-                candidates.append(self._candidate(query, row, cosine))
-        return sorted(candidates, key=lambda one: -one.similarity)
+        return self._scan(columns=[*dict.fromkeys(wanted), "_distance"], nearest=nearest, with_row_id=True)
 
     def _by_text(self, query: Query) -> list[Candidate]:
         name = NameScore(query.subject or query.class_name)
