@@ -93,12 +93,16 @@ def _index(folder: Path, count: int, turns: int) -> dict:
         picture.save(folder / "photographs" / f"{number}.jpg", quality=90)
     files = sorted((folder / "photographs").iterdir())
     parts = _ceiling(encoder, files[: min(count, 256)], turns)
-    began = time.perf_counter()
+    # In processor time too, which other work on the machine hardly moves.
+    alone = best_of(1, lambda: [encoder._pooled(encoder.pixels([file])) for file in files[:32]])[1] / 32
+    began, processor = time.perf_counter(), _processor()
     build_index(folder / "index", encoder, images=folder / "photographs", tool="susx")
     rate = count / (time.perf_counter() - began)
+    spent = (_processor() - processor) / count
     smaller = min(value for name, value in parts.items() if "alone" in name)
     return {
         "photographs": count, **{name: value for name, value in parts.items() if "alone" in name or "ceiling" in name},
         "index build img/s": round(rate, 1), "of the smaller": round(rate / smaller, 2),
         "of the ceiling": round(rate / parts["ceiling img/s"], 2),
+        "processor ms an image": round(1000 * spent, 1), "decoder and model alone": round(1000 * alone, 1),
     }  # fmt: skip
