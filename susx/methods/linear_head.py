@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from jaxtyping import Float
-from torch import Tensor
+if TYPE_CHECKING:  # a method that is only named needs no torch
+    from jaxtyping import Float
+    from torch import Tensor
 
 __all__ = ["LinearHead"]
 
