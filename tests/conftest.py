@@ -96,6 +96,28 @@ def _no_event_loop_is_left() -> Iterator[None]:
     )
 
 
+_CHROMIUM = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-first-run", "--disable-dev-shm-usage",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, driven by playwright; tests are skipped where there is none.
+
+    A module's, not the session's: playwright keeps an event loop running in this thread, in which no other can run.
+    """
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no chromium on the path; on Debian: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=executable, args=list(_CHROMIUM))
+        yield launched
+        launched.close()
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Return the folder of real features and photographs, or skip."""

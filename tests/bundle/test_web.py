@@ -32,14 +32,6 @@ from susx.classifier.service_limits import Limits
 from susx.errors import ConfigError, InputError, StoreError
 from tests.bundle.conftest import sealed_again
 
-_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-)
-
 
 @pytest.fixture(scope="module")
 def web(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -77,19 +69,6 @@ def photos(draw: Any, class_names: tuple[str, ...], tmp_path_factory: pytest.Tem
         picture.save(path, **options)
         files.append(path)
     return files
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, driven by playwright; tests are skipped where there is none."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("no chromium on the path; on Debian: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=list(_FLAGS))
-        yield launched
-        launched.close()
 
 
 @contextlib.contextmanager
