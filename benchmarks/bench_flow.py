@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,14 +176,18 @@ def _walk(executor: Any, classes: int, images: int, seconds: float) -> None:
 
 
 def _stages() -> dict[str, Any]:
-    """Put the simulated stages into the registry under the names of those they stand for."""
+    """Put the simulated stages into the wiring, which a task asks, under the names of those they stand for."""
     from susx.pipeline.stage import Stage
-    from susx.pipeline.wiring import STAGES
+    from susx.pipeline.wiring import WIRING
 
-    STAGES["generate"] = Stage("generate", 1, _draw, "Sleep", resumable=True, device=True)
-    STAGES["encode-images"] = Stage("encode-images", 1, _encode, "Read", device=True)
-    STAGES["curate"] = Stage("curate", 1, _gather, "Gather")
-    return STAGES
+    stages = {
+        "generate": Stage("generate", 1, _draw, "Sleep", resumable=True, device=True),
+        "encode-images": Stage("encode-images", 1, _encode, "Read", device=True),
+        "curate": Stage("curate", 1, _gather, "Gather"),
+    }
+    for name, stage in stages.items():
+        WIRING[name] = replace(WIRING[name], stage=stage)
+    return stages
 
 
 def _simulated(folder: Path, classes: str, images: str, seconds: str) -> dict[str, Any]:
