@@ -106,7 +106,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         base / "features",
     )
     (base / "experiment.yaml").write_text(
-        "name: e\ndatasets: {d: {features: features}}\nmethods: [zero_shot, tip_adapter]\nshots: [4]\ndraws: 1\n"
+        "name: e\ndatasets: {d: {features: features}}\nmethods: [linear_probe]\nshots: [4, 8]\ndraws: 10\n"
     )
     return base
 
@@ -116,7 +116,7 @@ COMMANDS = {
     "index build ix --images photos --tool susx": "images of the index (",
     "evaluate --features features --methods tip_x": "fit tip_x/",
     "label photos --classes names.txt --out labels --no-pool": "encode images",
-    "experiment experiment.yaml --out result": "fit tip_adapter/",
+    "experiment experiment.yaml --out result": "fit linear_probe/",
 }
 
 

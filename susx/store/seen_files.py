@@ -67,7 +67,9 @@ class SeenFiles:
         return digest
 
     def remember(self) -> None:
-        """Keep what was asked for; what could not be kept is read again."""
+        """Keep what was asked for, where that is news; what could not be kept is read again."""
+        if self._now == self._before:
+            return
         with contextlib.suppress(OSError):
             text = json.dumps({"boot": boot(), "files": self._now})
             write_atomically(self._memory, text.encode())

@@ -112,4 +112,4 @@ def test_no_command_draws_a_table_of_its_own():
         for p in folder.rglob("*.py")
         if re.search(r"rich\.table import", p.read_text(encoding="utf-8"))
     }
-    assert using == {"table.py"}
+    assert using == {"terminal_table.py"}

@@ -88,7 +88,7 @@ def test_own_layout_survives_a_round_trip(tmp_path: Path) -> None:
         NAMES,
         87.5,
         "somewhere",
-        "ViT-B-32",
+        EncoderId("ViT-B-32"),
     )
     assert held.support is not None
     assert held.validation is None

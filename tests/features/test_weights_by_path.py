@@ -83,7 +83,7 @@ def test_nothing_tells_the_activation(weights, caplog):
 def test_the_configuration_beside_the_file_tells(weights, caplog):
     """Its activation is used, silently, and the features are those of the twin; they are others' than without it, and have another digest."""
     before, unsaid = (
-        identify_encoder(EncoderConfig(model=VIT, pretrained=str(weights))).digest,
+        identify_encoder(EncoderConfig(model=VIT, pretrained=str(weights))).id.digest,
         rows(VIT, weights),
     )
     caplog.clear()
@@ -93,7 +93,7 @@ def test_the_configuration_beside_the_file_tells(weights, caplog):
     assert not [record for record in caplog.records if "QuickGELU" in record.getMessage()]
     assert torch.allclose(told, rows(f"{VIT}-quickgelu", weights), atol=1e-6)
     assert not torch.allclose(told, unsaid, atol=1e-5)
-    assert identify_encoder(EncoderConfig(model=VIT, pretrained=str(weights))).digest != before
+    assert identify_encoder(EncoderConfig(model=VIT, pretrained=str(weights))).id.digest != before
 
 
 def test_pixel_statistics_beside_the_file(weights):

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from susx.config import DownloadConfig
+from susx.encoder_id import EncoderId
 from susx.errors import InputError, RetrievalError
 from susx.images.fetch.opt_out import opted_out
 from susx.images.retrieve import Candidate, check_any_there, download, fetch_images
@@ -295,7 +296,7 @@ def test_links_that_a_browser_opens_give_images(base: str, tmp_path: Path) -> No
 
 
 class _Means:
-    id, digest, batch_size = "means", "d" * 64, 8
+    identity, batch_size = EncoderId("means", "d" * 64), 8
 
     def encode_images(self, images: Any) -> np.ndarray:
         rows = np.stack(

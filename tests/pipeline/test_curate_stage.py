@@ -71,7 +71,7 @@ def test_patches_from_one_source_only(tmp_path, with_patches):
             ]  # fmt: skip
     job = curate.STAGE.job(
         plan, refs, params=curate._Params(curation=CurationConfig(duplicate_cosine=1.0, phash_distance=0), per_class=9),
-        execution=curate.KnownEncoding(encoder=TINY, identity=identify_encoder(TINY).as_json()),
+        execution=curate.KnownEncoding(encoder=TINY, identity=identify_encoder(TINY).id),
     )  # fmt: skip
     (ref,) = InlineExecutor(world.store).run(curate.STAGE, [job])
     kept = [row for row in read_support(world.store.path(ref, curate.TABLE)) if row.kept]

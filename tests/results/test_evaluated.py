@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from susx.cli import main
+from susx.encoder_id import EncoderId
 from susx.errors import InputError
 from susx.features.feature_folder import read_features, write_features
 from susx.features.feature_set import FeatureSet, Split
@@ -138,7 +139,8 @@ def test_data_sets_that_do_not_belong_together(tmp_path: Path, capsys: pytest.Ca
             for s in ("support", "test")
         }
         return write_features(
-            FeatureSet(held.class_names, held.text[:, :width], encoder=encoder, **half), tmp_path / name
+            FeatureSet(held.class_names, held.text[:, :width], encoder=EncoderId(encoder), **half),
+            tmp_path / name,
         )
 
     for name, encoder, width, words in (
