@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import jaxtyping
 import pytest
 
@@ -17,6 +18,12 @@ from susx.flows.settings import prepare_environment
 from susx.store.user_cache import SHARED
 
 prepare_environment()
+
+# A property is right or wrong, however busy the machine is: no example is timed.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 SESSION = "SUSX_TEST_SESSION"
 """Names the folder of what a session makes once: set where tests are collected, inherited by the processes that run them."""
