@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from susx.methods import Evidence
 from susx.records import SupportRow
+from susx.report.figures.spec import percent
 from susx.report.model import Confidence, Purity
 
 __all__ = ["purity", "purity_sentence"]
@@ -51,13 +52,13 @@ def purity_sentence(rows: Sequence[Purity]) -> str:
         return sentence
     mean = sum(row.confidence or 0.0 for row in known) / len(known)
     least = ", ".join(
-        f"'{row.class_name}' {row.confidence:.0%} ({row.kept} of {row.fetched} kept"
+        f"'{row.class_name}' {percent(row.confidence, 0)} ({row.kept} of {row.fetched} kept"
         + ("" if row.similarity is None else f", mean similarity {row.similarity:.2f}")
-        + ("" if row.trust is None else f", trusted by {row.trust:.0%}")
+        + ("" if row.trust is None else f", trusted by {percent(row.trust, 0)}")
         + ")"
         for row in known[:_MOST]
     )
-    return f"{sentence} The prompts give those of a class its name with {mean:.0%} in the mean, least sure of {least}."
+    return f"{sentence} The prompts give those of a class its name with {percent(mean, 0)} in the mean, least sure of {least}."
 
 
 def _similarities(evidence: Evidence, classes: Sequence[str]) -> Mapping[str, float]:
