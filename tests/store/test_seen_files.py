@@ -49,11 +49,31 @@ def test_a_torn_memory_is_no_memory(tmp_path: Path) -> None:
     """The file is read again."""
     store = ArtefactStore(tmp_path / "store")
     path = _old(tmp_path / "a.jpg", b"one")
-    SeenFiles(store, tmp_path).remember()
+    seen = SeenFiles(store, tmp_path)
+    seen(path)
+    seen.remember()
     (memory,) = (store.root / "features" / "files").iterdir()
     for torn in (b"", b"[]", b'{"boot": 1}', b"{"):
         memory.write_bytes(torn)
         assert SeenFiles(store, tmp_path)(path) == digest_bytes(b"one")
+
+
+def test_what_is_no_news_is_not_written(tmp_path: Path) -> None:
+    """Whoever only looks makes no folder, and a second look at the same files leaves the memory as it is."""
+    store = ArtefactStore(tmp_path / "store")
+    SeenFiles(store, tmp_path).remember()
+    assert not (store.root / "features").exists()
+    path = _old(tmp_path / "a.jpg", b"one")
+    for _ in range(2):
+        seen = SeenFiles(store, tmp_path)
+        seen(path)
+        seen.remember()
+        (memory,) = (store.root / "features" / "files").iterdir()
+        os.utime(memory, ns=(1, 1))
+    seen = SeenFiles(store, tmp_path)
+    seen(path)
+    seen.remember()
+    assert memory.stat().st_mtime_ns == 1
 
 
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:
