@@ -15,6 +15,12 @@ def _old(path: Path, data: bytes) -> Path:
     return path
 
 
+@pytest.fixture
+def soon_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is settled as soon as the clock has moved on."""
+    monkeypatch.setattr("susx.store.disk.SETTLE_NS", -1)
+
+
 def test_a_settled_file_is_not_read_again_and_a_changed_one_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,7 +51,7 @@ def test_a_file_just_written_is_not_remembered(tmp_path: Path) -> None:
     assert SeenFiles(store, tmp_path).known(path) is None
 
 
-def test_a_torn_memory_is_no_memory(tmp_path: Path) -> None:
+def test_a_torn_memory_is_no_memory(tmp_path: Path, soon_settled: None) -> None:
     """The file is read again."""
     store = ArtefactStore(tmp_path / "store")
     path = _old(tmp_path / "a.jpg", b"one")
@@ -58,7 +64,7 @@ def test_a_torn_memory_is_no_memory(tmp_path: Path) -> None:
         assert SeenFiles(store, tmp_path)(path) == digest_bytes(b"one")
 
 
-def test_what_is_no_news_is_not_written(tmp_path: Path) -> None:
+def test_what_is_no_news_is_not_written(tmp_path: Path, soon_settled: None) -> None:
     """Whoever only looks makes no folder, and a second look at the same files leaves the memory as it is."""
     store = ArtefactStore(tmp_path / "store")
     SeenFiles(store, tmp_path).remember()
