@@ -5,7 +5,9 @@
 A method is a subclass of ``Method``; what it may look at is ``Evidence``.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from susx.lazy_names import lazily
 
 if TYPE_CHECKING:
     from susx.api import Build, build, evaluate, label, load_classifier, run_experiment
@@ -50,18 +52,22 @@ __all__ = [
 ]
 
 _PLACES = {
-    "susx.api": ("Build", "build", "evaluate", "label", "load_classifier", "run_experiment"),
-    "susx.experiment.estimator": ("FeatureClassifier",),
-    "susx.features.feature_set": ("FeatureSet", "Split"),
-    "susx.labelling.labels": ("Labels",),
+    "methods": (
+        "Axis",
+        "Evidence",
+        "ImageFeatures",
+        "LinearHead",
+        "Method",
+        "Need",
+        "Run",
+        "TextState",
+        "known_methods",
+    ),
+    "api": ("Build", "build", "evaluate", "label", "load_classifier", "run_experiment"),
+    "experiment.estimator": ("FeatureClassifier",),
+    "features.feature_set": ("FeatureSet", "Split"),
+    "labelling.labels": ("Labels",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    # Torch is imported when something is computed, not when susx is.
-    import importlib
-
-    if name not in __all__:
-        raise AttributeError(f"module 'susx' has no attribute {name!r}")
-    holder = next((module for module, names in _PLACES.items() if name in names), "susx.methods")
-    return getattr(importlib.import_module(holder), name)
+# Torch is imported when something is computed, not when susx is.
+__getattr__ = lazily(__name__, _PLACES)

@@ -231,7 +231,7 @@ def run_experiment(
     ensure_home()
     from susx.device import find_device
     from susx.pipeline.executors import InlineExecutor
-    from susx.pipeline.experiment_graph import failed, measure_experiment, plan_experiment
+    from susx.pipeline.experiment_graph import measure_experiment, measured_anew, plan_experiment
     from susx.pipeline.experiment_result import finish_experiment
     from susx.results.result_files import check_out
     from susx.store import open_store
@@ -242,11 +242,9 @@ def run_experiment(
     planned = plan_experiment(
         Path(file), command=f"susx.run_experiment({str(file)!r})", device=find_device(device)
     )
-    measured = measure_experiment(planned, InlineExecutor(opened))
-    if retry_failed and (again := failed([ref for ref in measured.refs if ref is not None], opened)):
-        for ref in again:
-            opened.discard(ref, float("inf"))
-        measured = measure_experiment(planned, InlineExecutor(opened))
+    measured = measured_anew(
+        lambda: measure_experiment(planned, InlineExecutor(opened)), opened, retry_failed=retry_failed
+    )
     return finish_experiment(planned, measured, opened, Path(out))
 
 

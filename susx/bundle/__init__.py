@@ -3,7 +3,9 @@
 Writing one needs torch (``write_bundle``, ``towers``, ``agreement``, ``quantise``, ``tokens``, ``pixel_rule``); no other module here imports it.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from susx.lazy_names import lazily
 
 if TYPE_CHECKING:
     from susx.bundle.bundle import Bundle, load_bundle
@@ -13,11 +15,4 @@ __all__ = ["Bundle", "StoredBundle", "load_bundle", "read_bundle"]
 
 _PLACES = {"bundle": ("Bundle", "load_bundle"), "bundle_folder": ("StoredBundle", "read_bundle")}
 
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    place = next((module for module, names in _PLACES.items() if name in names), None)
-    if place is None:
-        raise AttributeError(f"module 'susx.bundle' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"susx.bundle.{place}"), name)
+__getattr__ = lazily(__name__, _PLACES)

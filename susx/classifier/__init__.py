@@ -1,6 +1,8 @@
 """The classifier as a product: saved, loaded, asked, exported and served."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from susx.lazy_names import lazily
 
 if TYPE_CHECKING:
     from susx.classifier.artefact import StoredClassifier, save_classifier
@@ -29,12 +31,5 @@ _PLACES = {
     "classifier_folder": ("read_classifier",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    # A bundle is predicted with and served by modules of this package where there is no torch.
-    import importlib
-
-    place = next((module for module, names in _PLACES.items() if name in names), None)
-    if place is None:
-        raise AttributeError(f"module 'susx.classifier' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"susx.classifier.{place}"), name)
+# A bundle is predicted with and served by modules of this package where there is no torch.
+__getattr__ = lazily(__name__, _PLACES)

@@ -43,7 +43,7 @@ def experiment(
     from susx.commands.console import output, write_json
     from susx.device import find_device
     from susx.flows.local_experiment import run_local_experiment
-    from susx.pipeline.experiment_graph import failed, plan_experiment
+    from susx.pipeline.experiment_graph import measured_anew, plan_experiment
     from susx.pipeline.experiment_result import finish_experiment
     from susx.results.facts import command_line
     from susx.results.format import as_json
@@ -55,15 +55,11 @@ def experiment(
     opened.check_writable()
     planned = plan_experiment(file, command=command_line(), device=find_device(device))
 
-    def run() -> Result:
-        measured = run_local_experiment(planned, opened, console, runner=runner, ray_address=ray_address)
-        if retry_failed and (again := failed([ref for ref in measured.refs if ref is not None], opened)):
-            for ref in again:
-                opened.discard(ref, float("inf"))
-            measured = run_local_experiment(planned, opened, console, runner=runner, ray_address=ray_address)
-        return finish_experiment(planned, measured, opened, out)
-
-    result = run()
+    measured = measured_anew(
+        lambda: run_local_experiment(planned, opened, console, runner=runner, ray_address=ray_address),
+        opened, retry_failed=retry_failed,
+    )  # fmt: skip
+    result = finish_experiment(planned, measured, opened, out)
     _print(result, console, out)
     write_json(json_file, as_json(result))
     if result.rows and all(row.reason for row in result.rows):

@@ -1,6 +1,8 @@
 """Classifiers behind one interface: frozen hyper-parameters, ``fit`` on evidence, row-wise ``logits``."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from susx.lazy_names import lazily
 
 if TYPE_CHECKING:
     from susx.methods.ape import Ape
@@ -125,12 +127,5 @@ _PLACES = {
     "zlap": ("Zlap",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    # A folder is labelled from a bundle by functions of this package where there is no torch.
-    import importlib
-
-    place = next((module for module, names in _PLACES.items() if name in names), None)
-    if place is None:
-        raise AttributeError(f"module 'susx.methods' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"susx.methods.{place}"), name)
+# A folder is labelled from a bundle by functions of this package where there is no torch.
+__getattr__ = lazily(__name__, _PLACES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from susx.experiment.data import DataSet
     from susx.pipeline.executors import Executor
 
-__all__ = ["Experiment", "Measured", "failed", "measure_experiment", "plan_experiment"]
+__all__ = ["Experiment", "Measured", "failed", "measure_experiment", "measured_anew", "plan_experiment"]
 
 
 @dataclass(frozen=True)
@@ -237,3 +237,13 @@ def failed(refs: Sequence[Ref], store: ArtefactStore) -> list[Ref]:
         for ref in refs
         if (manifest := store.peek(ref.stage, ref.key)) is not None and manifest.counts.get("failed")
     ]
+
+
+def measured_anew(measure: Callable[[], Measured], store: ArtefactStore, *, retry_failed: bool) -> Measured:
+    """Measure; where it is asked for, forget the cells that failed and measure those again."""
+    measured = measure()
+    if retry_failed and (again := failed([ref for ref in measured.refs if ref is not None], store)):
+        for ref in again:
+            store.discard(ref, float("inf"))
+        measured = measure()
+    return measured

@@ -1,6 +1,8 @@
 """The report of a run: one self-contained HTML page, ``metrics.json`` and ``metrics.parquet``."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from susx.lazy_names import lazily
 
 if TYPE_CHECKING:
     from susx.report.figure_data import Bars, ClassChange, Curve, Histogram, Plane, Reliability
@@ -78,12 +80,5 @@ _PLACES = {
     "report_files": ("write_report",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    # The page of a folder that was labelled from a bundle is written where there is no torch.
-    import importlib
-
-    place = next((module for module, names in _PLACES.items() if name in names), None)
-    if place is None:
-        raise AttributeError(f"module 'susx.report' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"susx.report.{place}"), name)
+# The page of a folder that was labelled from a bundle is written where there is no torch.
+__getattr__ = lazily(__name__, _PLACES)

@@ -1,6 +1,8 @@
 """The artefact store: content fingerprints, jobs and their stored results."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from susx.lazy_names import lazily
 
 if TYPE_CHECKING:
     from susx.store.artefacts import ArtefactStore
@@ -47,12 +49,5 @@ _PLACES = {
     "manifest": ("Manifest",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    # Who checks digests of a bundle needs neither locks nor what they import.
-    import importlib
-
-    place = next((module for module, names in _PLACES.items() if name in names), None)
-    if place is None:
-        raise AttributeError(f"module 'susx.store' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"susx.store.{place}"), name)
+# Who checks digests of a bundle needs neither locks nor what they import.
+__getattr__ = lazily(__name__, _PLACES)

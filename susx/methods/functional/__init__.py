@@ -1,6 +1,8 @@
 """Pure functions behind the methods, each with its formula and shapes."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from susx.lazy_names import lazily
 
 if TYPE_CHECKING:
     from susx.methods.functional.affinity import affinity
@@ -58,12 +60,5 @@ _PLACES = {
     ),
 }
 
-
-def __getattr__(name: str) -> Any:
-    # A folder is labelled from a bundle by functions of this package where there is no torch.
-    import importlib
-
-    place = next((module for module, names in _PLACES.items() if name in names), None)
-    if place is None:
-        raise AttributeError(f"module 'susx.methods.functional' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"susx.methods.functional.{place}"), name)
+# A folder is labelled from a bundle by functions of this package where there is no torch.
+__getattr__ = lazily(__name__, _PLACES)
