@@ -32,6 +32,7 @@ from susx.images.retrieve.backends import backend_settings
 from susx.images.retrieve.backends.backend import Opening
 from susx.images.retrieve.backends.index import IndexBackend, open_faiss
 from susx.images.retrieve.backends.lance import PROBES, REFINE
+from susx.images.retrieve.fetcher import prepare_fetcher
 from susx.images.retrieve.queries import Query
 from susx.testing.collections import Picture
 from susx.testing.encoders import WordEncoder
@@ -142,6 +143,7 @@ def _openverse(folder: Path) -> list[dict]:
     asked = fetched = 0
     for what, classes in (("12 classes", names[:12]), ("one class more", names)):
         start = time.perf_counter()
+        prepare_fetcher(config)  # as the stage does that searches
         backend = backend_settings(RetrievalConfig.model_validate(section)).open(
             Opening(WordEncoder(), work=folder, build=what)
         )

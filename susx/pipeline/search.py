@@ -91,9 +91,10 @@ def _queries(plan: BuildPlan, name: str, sentences: Sentences, alias: str | None
 
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``candidates.parquet``: the results of all queries of the class, and of its examples."""
-    from susx.images.retrieve.backends import search
+    from susx.images.retrieve.backends import backend_settings, search
     from susx.images.retrieve.backends.capabilities import SearchesVectors
     from susx.images.retrieve.candidates import unique_candidates, write_candidates
+    from susx.images.retrieve.fetcher import prepare_fetcher
     from susx.images.retrieve.licences import refuse_other_licences
 
     inputs, params = Artefacts.of(job), _Params.of(job)
@@ -102,7 +103,10 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     if chosen is not None:
         named = params.aliases.get(chosen.name, queries)
         queries = reworded(queries, chosen.sentences) if chosen.sentences else named
-    backend = open_backend(Retrieving.of(job), store, pooled, params.backend, params.encoder)
+    settings = Retrieving.of(job)
+    if backend_settings(settings.retrieval).links_alone:
+        prepare_fetcher(settings.download)
+    backend = open_backend(settings, store, pooled, params.backend, params.encoder)
     results_of = [candidate for results in search(backend, queries, params.licences) for candidate in results]
     if shown is not None and (vector := examples.features(store, shown).mean) is not None:
         query = dataclasses.replace(queries[0], text=_LIKE, prompt=_LIKE, wanted=params.by_image)

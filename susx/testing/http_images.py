@@ -51,7 +51,8 @@ def bomb_png(side: int = 30000) -> bytes:
 class ImageServer(LoopbackServer):
     """Serves on 127.0.0.1 at a free port.
 
-    Paths: ``ok/N.jpg`` (the Nth of ``photos``, or a random picture), ``slow/S/N.jpg`` (after S seconds), ``hang``
+    Paths: ``ok/N.jpg`` (the Nth of ``photos``, or a random picture), ``slow/S/N.jpg`` (after S seconds), ``gone/S/N`` (404 after S
+    seconds), ``hang``
     (never), ``drip`` (a byte every 0.2 s), ``404 403 410 500 503`` (that status), ``429-then-ok/K/N.jpg`` (K times
     429), ``html`` (a page called image/jpeg), ``empty``, ``truncated``, ``cut`` (fewer bytes than declared),
     ``huge`` (declares 1 GB), ``bomb``, ``cmyk``, ``png16``, ``gif``, ``exif``, ``loop`` (redirects to itself),
@@ -102,10 +103,12 @@ class _Handler(QuietHandler):
         state = self.state
         number = int(rest.rpartition("/")[2].partition(".")[0] or 0) if rest else 0
         photo = state.photo(number)
-        if kind == "slow":
+        if kind in ("slow", "gone"):
             state.closing.wait(float(rest.partition("/")[0]))
         if kind == "429-then-ok" and seen <= int(rest.partition("/")[0]):
             self._answer(429, b"slow down", headers={"Retry-After": "1"})
+        elif kind == "gone":
+            self._answer(404, b"no")
         elif kind == "hang":
             state.closing.wait(60)
         elif kind == "drip":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,13 +101,41 @@ def test_a_redirect_to_a_private_address_is_refused_by_the_worker(tmp_path):
 
 
 def test_a_suspicious_failure_rate_stops_with_a_reason(tmp_path):
-    """A list of dead links stops after its first portion and says link rot."""
+    """A list of dead links stops after a small first portion and says link rot, where img2dataset tells of failures at its end."""
     with ImageServer() as server:
         urls = [server.url(f"404/{n}") for n in range(60)]
-        config = CONFIG.model_copy(update={"min_attempts": 10})
+        config = CONFIG.model_copy(update={"min_attempts": 10, "processes": 2})
         with pytest.raises(DownloadError, match=r"link rot.*dead-link 20"):
             download(urls, tmp_path, config)
         assert sum(server.requests.values()) == 20
+
+
+@pytest.mark.parametrize(
+    ("path", "cause", "again"), [("gone/0.1", "link rot", 0), ("503", "servers are failing", 1)]
+)
+def test_a_hopeless_list_is_cut_short_while_it_is_fetched(tmp_path, path, cause, again):
+    """Its first links tell; failures that may pass are tried again before it is given up, and a second run asks those that are open."""
+    with ImageServer() as server:
+        urls = [server.url(f"{path}/{n}") for n in range(400 if again == 0 else 3000)]
+        config = CONFIG.model_copy(update={"min_attempts": 10})
+        with pytest.raises(DownloadError, match=rf"{cause}.*Counts: ") as stopped:
+            download(urls, tmp_path, config)
+        asked = len(server.requests)
+        assert 20 <= asked < len(urls) / 2
+        assert set(server.requests.values()) <= {1, 1 + again}
+        told = int(re.match(r"(\d+) of", str(stopped.value))[1])
+        assert told == len(known_downloads(urls, tmp_path, config)) >= 20
+
+
+def test_failures_at_first_that_pass_cut_nothing_short(tmp_path):
+    """So many at first that it looks hopeless: they are tried again, and then the rest is fetched."""
+    with ImageServer() as server:
+        urls = [server.url(f"429-then-ok/1/{n}.jpg") for n in range(300)]
+        urls += [server.url(f"ok/{n}.jpg") for n in range(300, 340)]
+        config = CONFIG.model_copy(update={"min_attempts": 10, "threads": 4})
+        fates = download(urls, tmp_path, config)
+        assert {fate.reason for fate in fates.values()} == {""}
+        assert len(fates) == 340
 
 
 def test_refused_links_are_asked_once_they_are_allowed(tmp_path):

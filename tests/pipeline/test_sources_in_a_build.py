@@ -19,6 +19,8 @@ from susx.cli import main
 from susx.config import EncoderConfig
 from susx.errors import LimitReached
 from susx.features.encoder import load_encoder
+from susx.images.fetch.network_guard import FetchGuard
+from susx.images.retrieve import fetcher
 from susx.pipeline.plan import plan_build
 from susx.pipeline.retry import forget_passing_failures
 from susx.testing.collections import pictures
@@ -246,3 +248,24 @@ def test_photographs_of_organisms(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     page = (world.store.folder(world.result.report) / "report.html").read_text()
     assert "of banded" in page
     assert ("doi.org/10.15468/set-0" in page) == (kind == "gbif")
+
+
+def test_what_fetches_starts_with_the_search(
+    openverse: OpenverseServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Links alone come of Openverse: img2dataset's process is started before the first question, once, and the download takes it."""
+    started: list[int] = []
+
+    class Watched(fetcher.Fetcher):
+        def __init__(self, guard: FetchGuard) -> None:
+            started.append(len(openverse.asked))
+            super().__init__(guard)
+
+    monkeypatch.setattr(fetcher, "Fetcher", Watched)
+    openverse.latency = 0.2
+    world = openverse_world(tmp_path, openverse)
+    world.build()
+    assert kept_of(world) == dict.fromkeys(CLASSES, 2)
+    assert len(started) == 1
+    assert started[0] <= 1, "the first question may be under way"
+    assert not fetcher._waiting

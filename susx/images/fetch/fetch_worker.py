@@ -58,6 +58,16 @@ from img2dataset.writer import FilesSampleWriter  # noqa: E402
 del sys.modules["pandas"]
 
 
+class _EachSample(FilesSampleWriter):  # type: ignore[misc]
+    """Writes the sidecar of a link that failed too, at once: a hopeless list is known by its first links."""
+
+    def write(self, img_str: bytes | None, key: str, caption: str | None, meta: dict[str, Any]) -> None:
+        """Write a sample; see img2dataset."""
+        super().write(img_str, key, caption, meta)
+        if img_str is None:
+            Path(self.subfolder, f"{key}.json").write_text(json.dumps(meta), encoding="utf-8")
+
+
 def main(job: Path) -> None:
     """Run the download that a job file describes (arguments of ``img2dataset.download``)."""
     arguments = json.loads(job.read_text(encoding="utf-8"))
@@ -86,7 +96,7 @@ def _download_here(arguments: dict[str, Any]) -> None:
     )
     disallowed = arguments["disallowed_header_directives"]
     fetch = Downloader(
-        sample_writer_class=FilesSampleWriter,
+        sample_writer_class=_EachSample,
         resizer=Resizer(
             image_size=256, resize_mode="border", resize_only_if_bigger=False,
             disable_all_reencoding=arguments["disable_all_reencoding"],

@@ -14,9 +14,11 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from susx.children import child_environment
 from susx.types import Json
@@ -24,6 +26,8 @@ from susx.types import Json
 __all__ = ["JobWorker", "die_with_parent", "run_worker", "stop_group"]
 
 _PR_SET_PDEATHSIG = 1
+
+Worker = TypeVar("Worker", bound="JobWorker")
 
 
 def die_with_parent() -> None:
@@ -61,31 +65,52 @@ class JobWorker:
     argument. A context manager; the process ends with it.
     """
 
-    def __init__(self, module: str, log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, module: str, environment: Mapping[str, str] | None = None) -> None:
         """Start the process; it imports while the caller goes on."""
-        self.log = log
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._answers, theirs = os.pipe()
         try:
-            with log.open("wb") as output:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", module, str(theirs)],
-                    stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=True, pass_fds=(theirs,),
-                    env=child_environment(environment),
-                )  # fmt: skip
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, str(theirs)],
+                stdin=subprocess.PIPE, stdout=self._log, stderr=self._log, start_new_session=True, pass_fds=(theirs,),
+                env=child_environment(environment),
+            )  # fmt: skip
+        except BaseException:
+            os.close(self._answers)
+            self._log.close()
+            raise
         finally:
             os.close(theirs)
 
-    def __enter__(self) -> JobWorker:
+    def __enter__(self: Worker) -> Worker:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        stop_group(self._process)  # what is done is written, and what is not would be of no use
+        self.stop()  # what is done is written, and what is not would be of no use
         os.close(self._answers)
+        self._log.close()
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def last_lines(self, number: int) -> list[str]:
+        """Return what it printed last."""
+        size = os.fstat(self._log.fileno()).st_size
+        start = max(0, size - 65536)
+        # At a place of its own: the process writes on through the same open file.
+        text = os.pread(self._log.fileno(), size - start, start).decode("utf-8", errors="replace")
+        return text.strip().splitlines()[-number:]
+
+    def stop(self) -> None:
+        """End the process in the middle of its work."""
+        stop_group(self._process)
 
     def start(self, job: Path) -> None:
         """Hand over a job; the one before has to be done. A process that has ended is found by ``done``."""

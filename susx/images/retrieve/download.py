@@ -2,51 +2,44 @@
 
 img2dataset runs in a process of its own (:mod:`susx.images.fetch.fetch_worker`) and writes the servers' bytes unchanged; decoding and
 resizing are ours (``susx.image_files``), because its own decoder ignores EXIF rotation and clips 16-bit images. What has come is decoded
-while the rest is fetched. Links go out in portions; after each portion the failures that may be passing are tried again, and a
-suspicious failure rate stops the whole.
+while the rest is fetched. Links go out in portions; a suspicious failure rate cuts one short. After each the failures that may be
+passing are tried again, and a failure rate that is still suspicious stops the whole.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import math
 import random
-import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from susx.config import DownloadConfig
 from susx.errors import DownloadError, RetrievalError
-from susx.image_files import BadImage, ImageLimits, open_image, save_upright
-from susx.images.fetch.network_guard import FetchGuard
-from susx.images.fetch.worker_process import JobWorker
 from susx.images.retrieve.extra import require
-from susx.images.retrieve.ledger import Download, Ledger, read_ledger, url_key
+from susx.images.retrieve.fetcher import Fetcher, drop_fetcher, take_fetcher
+from susx.images.retrieve.harvest import AS_WRITTEN, Harvest
+from susx.images.retrieve.ledger import Download, Ledger, read_ledger
 from susx.images.retrieve.link_spelling import MalformedLink, spelled_for_servers
-from susx.images.retrieve.reasons import TRANSIENT, fetch_reason, probable_cause
+from susx.images.retrieve.reasons import TRANSIENT, probable_cause
 from susx.images.retrieve.web.contact import user_agent
-from susx.store import digest_file
 
 __all__ = ["check_any_fetched", "check_any_there", "download", "download_folder", "known_downloads"]
 
 logger = logging.getLogger(__name__)
 
 PORTION = 2000
-"""Links per run of img2dataset; the first portion is smaller so that a hopeless list stops early."""
+"""Links per run of img2dataset."""
 
 _BREATH = 0.05
 """Seconds between looks at what img2dataset has fetched by now."""
-
-_DECODERS = 4
-"""Threads that decode what was fetched."""
 
 PAUSE = 1.0
 """Seconds before failures are tried again, doubled each time, with up to as much jitter."""
@@ -78,22 +71,13 @@ def download(urls: Iterable[str], work: Path, config: DownloadConfig) -> dict[st
     with FileLock(folder / "lock"):
         ledger = Ledger(folder)
         for leftover in sorted((folder / "jobs").glob("*")):
-            _Harvest(leftover, ledger, config).finish()
-        tried: dict[str, Download] = {}
+            Harvest(leftover, ledger, config).finish()
         open_links = [url for url in urls if _open(ledger.get(url), config)]
         if open_links:
             require("img2dataset")
-            with _Fetcher(folder, config) as fetcher:
-                for portion in _portions(open_links, config.min_attempts):
-                    for attempt in range(config.retries + 1):
-                        again = [u for u in portion if u not in tried or tried[u].reason in TRANSIENT]
-                        if not again:
-                            break
-                        if attempt:
-                            time.sleep(PAUSE * 2 ** (attempt - 1) * (1 + random.random()))
-                        _fetch(again, ledger, config, fetcher)
-                        tried.update({url: fate for url in again if (fate := ledger.get(url))})
-                    _check_rate(tried, config)
+            _fetch_all(open_links, ledger, config)
+        else:
+            drop_fetcher(config)
         return {url: fate for url in urls if (fate := ledger.get(url))}
 
 
@@ -142,28 +126,34 @@ def _open(fate: Download | None, config: DownloadConfig) -> bool:
     return fate.reason == "refused-address" and (config.allow_private or bool(config.allow_hosts))
 
 
-def _portions(urls: Sequence[str], first: int) -> Iterator[Sequence[str]]:
-    start, size = 0, min(PORTION, 2 * first)
-    while start < len(urls):
-        yield urls[start : start + size]
-        start, size = start + size, PORTION
+def _fetch_all(links: Sequence[str], ledger: Ledger, config: DownloadConfig) -> None:
+    """Fetch links in portions; after each the failures that may be passing are tried again, and the rate of failures is looked at."""
+    tried: dict[str, Download] = {}
+    left = list(links)
+    with contextlib.ExitStack() as stack:
+        fetcher = stack.enter_context(take_fetcher(config))
+        while left:
+            # The processes that img2dataset spawns tell of failures at the end alone: a first portion that is small tells early.
+            early = config.processes > 1 and not tried
+            portion = left[: 2 * config.min_attempts if early else PORTION]
+            for attempt in range(config.retries + 1):
+                if attempt:
+                    portion = [url for url in portion if url in tried and tried[url].reason in TRANSIENT]
+                    if not portion:
+                        break
+                    time.sleep(PAUSE * 2 ** (attempt - 1) * (1 + random.random()))
+                if not _fetch(portion, ledger, config, fetcher, None if attempt else tried):
+                    stack.close()
+                    fetcher = stack.enter_context(take_fetcher(config))
+                tried.update({url: fate for url in portion if (fate := ledger.get(url))})
+            _check_rate(tried, config)
+            left = [url for url in left if url not in tried]
 
 
-class _Fetcher(JobWorker):
-    """img2dataset's process, started within a download's limits."""
-
-    def __init__(self, folder: Path, config: DownloadConfig) -> None:
-        guard = FetchGuard(
-            config.allow_private,
-            config.allow_hosts,
-            config.max_bytes,
-            3 * config.timeout,
-            config.respect_opt_out,
-        )
-        super().__init__("susx.images.fetch.fetch_worker", folder / "img2dataset.log", guard.to_environment())
-
-
-def _fetch(urls: Sequence[str], ledger: Ledger, config: DownloadConfig, fetcher: JobWorker) -> None:
+def _fetch(
+    urls: Sequence[str], ledger: Ledger, config: DownloadConfig, fetcher: Fetcher, before: Mapping[str, Download] | None
+) -> bool:  # fmt: skip
+    """Fetch one portion; False where so many of ``before`` and of it failed that it was cut short, and its process has to be ended."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -176,24 +166,36 @@ def _fetch(urls: Sequence[str], ledger: Ledger, config: DownloadConfig, fetcher:
         except MalformedLink as error:
             ledger.add([Download(url, reason="malformed-link", detail=str(error))])
     if not spelled:
-        return
+        return True
     job = Path(tempfile.mkdtemp(dir=jobs))
     as_written: dict[str, list[str]] = {}
     for url, sent in spelled.items():
         as_written.setdefault(sent, []).append(url)
-    (job / "as_written.json").write_text(json.dumps(as_written), encoding="utf-8")
+    (job / AS_WRITTEN).write_text(json.dumps(as_written), encoding="utf-8")
     pq.write_table(pa.table({"url": list(as_written)}), job / "urls.parquet")
     (job / "job.json").write_text(json.dumps(_arguments(len(as_written), job, config)), encoding="utf-8")
     fetcher.start(job / "job.json")
-    harvest = _Harvest(job, ledger, config)
+    harvest = Harvest(job, ledger, config)
     while (status := fetcher.done(_BREATH)) is None:
-        harvest.take_images()
+        harvest.take()
+        if before is not None and _hopeless(before, harvest, config):
+            fetcher.stop()
+            harvest.finish()
+            return False
     harvest.finish()
     if status:
-        tail = fetcher.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-8:]
-        raise DownloadError(f"img2dataset ended with status {status}. Its last lines: " + " | ".join(tail))
+        raise DownloadError(
+            f"img2dataset ended with status {status}. Its last lines: " + " | ".join(fetcher.last_lines(8))
+        )
     lost = [url for url in urls if ledger.get(url) is None]
     ledger.add(Download(url, reason="failed", detail="img2dataset gave no answer for it") for url in lost)
+    return True
+
+
+def _hopeless(before: Mapping[str, Download], harvest: Harvest, config: DownloadConfig) -> bool:
+    number = len(before) + harvest.tried
+    failed = sum(bool(fate.reason) for fate in before.values()) + harvest.failed
+    return number >= 2 * config.min_attempts and failed > config.max_failure_rate * number
 
 
 def _arguments(count: int, job: Path, config: DownloadConfig) -> dict[str, Any]:
@@ -213,79 +215,6 @@ def _arguments(count: int, job: Path, config: DownloadConfig) -> dict[str, Any]:
         "disallowed_header_directives": None if config.respect_opt_out else [],
         "user_agent_token": user_agent(),
     }
-
-
-class _Harvest:
-    """Moves what a run of img2dataset has left, at work, finished or killed, into the ledger."""
-
-    def __init__(self, job: Path, ledger: Ledger, config: DownloadConfig) -> None:
-        self.job, self.ledger, self.config = job, ledger, config
-        self._taken: set[Path] = set()
-        try:
-            self._as_written: dict[str, list[str]] = json.loads(
-                (job / "as_written.json").read_text(encoding="utf-8")
-            )
-        except (ValueError, OSError):
-            self._as_written = {}
-
-    def take_images(self) -> None:
-        """Take the images that are whole by now: a sidecar is written after its image is closed, and has the digest of all of it."""
-        sidecars = [path for path in sorted((self.job / "out").glob("*/*.json")) if path not in self._taken]
-        with ThreadPoolExecutor(_DECODERS) as pool:
-            fates = pool.map(lambda path: _take(path, self.ledger.folder, self.config), sidecars)
-            batch: list[Download] = []
-            for sidecar, fate in zip(sidecars, fates, strict=True):
-                if fate is not None:  # else its last byte is still to come, or never came
-                    self._taken.add(sidecar)
-                    batch.extend(self._fates_of(fate))
-                if len(batch) >= 256:
-                    self.ledger.add(batch)
-                    batch = []
-            self.ledger.add(batch)
-
-    def finish(self) -> None:
-        """Take the rest and what failed, and remove the run."""
-        import pyarrow.parquet as pq
-
-        self.take_images()
-        for table in sorted((self.job / "out").glob("*.parquet")):
-            try:
-                rows = pq.read_table(table, columns=["url", "status", "error_message"]).to_pylist()
-            except Exception:  # a table that was being written when the run was killed
-                continue
-            self.ledger.add(
-                fate
-                for row in rows
-                if row["status"] != "success"
-                for fate in self._fates_of(
-                    Download(row["url"], reason=fetch_reason(row["error_message"] or ""), detail=row["error_message"] or "")
-                )
-            )  # fmt: skip
-        shutil.rmtree(self.job, ignore_errors=True)
-
-    def _fates_of(self, fate: Download) -> Iterator[Download]:
-        for url in self._as_written.get(fate.url, [fate.url]):
-            recorded = self.ledger.get(url)
-            yield replace(fate, url=url, attempts=recorded.attempts + 1 if recorded else 1)
-
-
-def _take(sidecar: Path, folder: Path, config: DownloadConfig) -> Download | None:
-    try:
-        meta = json.loads(sidecar.read_text(encoding="utf-8"))
-        data = sidecar.with_suffix(".jpg").read_bytes()
-    except (ValueError, OSError):
-        return None
-    digest = hashlib.sha256(data).hexdigest()
-    if meta.get("status") != "success" or meta.get("sha256") != digest:
-        return None
-    key = url_key(meta["url"])
-    target = f"{key[:2]}/{key}.jpg"
-    try:
-        image = open_image(data, ImageLimits(config.max_bytes, config.max_pixels))
-    except BadImage as bad:
-        return Download(meta["url"], "", "", digest, bad.reason, str(bad))
-    save_upright(image, folder / target, shortest=config.image_size)
-    return Download(meta["url"], target, digest_file(folder / target), digest)
 
 
 def _check_rate(tried: dict[str, Download], config: DownloadConfig) -> None:

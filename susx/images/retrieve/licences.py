@@ -6,6 +6,7 @@ Codes are Openverse's: the elements of the licence (``by-nc-sa``), ``cc0``, and 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ class Licence:
         return f"https://creativecommons.org/licenses/{self.code}/{self.version}/" if self.version else ""
 
 
+@functools.lru_cache(maxsize=4096)
 def read_licence(text: str | None) -> Licence | None:
     """Return the licence that an address, code or name means; None for one that is none of Creative Commons'.
 

@@ -137,6 +137,11 @@ class BackendSettings(BaseModel, ABC):
     public: ClassVar[bool] = False
     """Whether it asks a public source; it is opened anew for each build, which may find it up again."""
 
+    @property
+    def links_alone(self) -> bool:
+        """Whether images come as links alone: what fetches them is started while they are searched."""
+        return False
+
     backend: str
     over_fetch: PositiveFloat = OVER_FETCH
     licence: tuple[str, ...] = ()

@@ -80,6 +80,11 @@ class ChainSettings(BackendSettings):
             for name in self.sources
         }
 
+    @property
+    def links_alone(self) -> bool:
+        """Those of the source that is asked first."""
+        return next(iter(self.links.values())).links_alone
+
     def check(self) -> None:
         """See :meth:`BackendSettings.check`."""
         for name, setting in (self.model_extra or {}).items():

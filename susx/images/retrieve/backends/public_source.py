@@ -32,6 +32,11 @@ class PublicSourceSettings(BackendSettings):
     patience: Annotated[PositiveFloat, NotInKey()] = 90.0
     """Longest wait for a limit, in seconds; a longer one ends the search and says when to go on."""
 
+    @property
+    def links_alone(self) -> bool:
+        """See :meth:`BackendSettings.links_alone`."""
+        return True
+
     @abstractmethod
     def limits(self) -> Sequence[Limit]:
         """Return the limits that it asks to keep, of those without a key or of those with one."""

@@ -73,6 +73,11 @@ class ViewerSettings(PublicSourceSettings):
     calls: Annotated[PositiveInt, NotInKey()] = 500
     """Requests in five minutes."""
 
+    @property
+    def links_alone(self) -> bool:
+        """Signed links run out: their images are fetched in the search."""
+        return False
+
     def limits(self) -> Sequence[Limit]:
         """See :meth:`PublicSourceSettings.limits`."""
         return (Limit(self.calls, 300),)

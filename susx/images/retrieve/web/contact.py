@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import re
@@ -16,7 +17,12 @@ CONTACT = "SUSX_CONTACT"
 def user_agent() -> str:
     """Return how requests name themselves, with the contact where one is set."""
     contact = _contact()
-    return f"susx/{importlib.metadata.version('susx')}" + (f" ({contact})" if contact else "")
+    return f"susx/{_version()}" + (f" ({contact})" if contact else "")
+
+
+@functools.cache
+def _version() -> str:
+    return importlib.metadata.version("susx")
 
 
 def require_contact(source: str) -> None:

@@ -80,7 +80,7 @@ class WebClient:
         self._first = threading.Lock()
         self._answered = False
         self._down = ""
-        self._local = threading.local()
+        self._idle: list[requests.Session] = []
         self._asking: dict[tuple[object, ...], threading.Lock] = {}
         self._asking_lock = threading.Lock()
 
@@ -206,14 +206,12 @@ class WebClient:
         self.asked += 1
         try:
             end = time.monotonic() + timeout
-            with self._session().get(
-                address,
-                params=dict(parameters),
-                headers=headers,
-                timeout=timeout,
-                stream=True,
-                allow_redirects=False,
-            ) as response:
+            with (
+                self._connections() as session,
+                session.get(
+                    address, params=dict(parameters), headers=headers, timeout=timeout, stream=True, allow_redirects=False
+                ) as response,
+            ):  # fmt: skip
                 body = read_answer(response, end, _LARGEST)
         except requests.RequestException as error:
             raise fault_of(error, timeout) from None  # the text of requests' own may hold what was sent
@@ -224,13 +222,16 @@ class WebClient:
             raise Fault(f"answered in a form that it does not document: {lacking}")
         return answer
 
-    def _session(self) -> requests.Session:
-        """Return this thread's connections: a session is not safe in several."""
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-            self._local.session.auth = _as_it_is  # else requests looks for a password in .netrc
-        session: requests.Session = self._local.session
-        return session
+    @contextlib.contextmanager
+    def _connections(self) -> Iterator[requests.Session]:
+        """Lend connections that are open to one thread at a time: a session is not safe in several."""
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = requests.Session()
+            session.auth = _as_it_is  # else requests looks for a password in .netrc
+        yield session
+        self._idle.append(session)  # one that failed is not used again
 
     def _wait_for_quota(self) -> None:
         while (wait := self.quota.take()) > 0:
