@@ -31,7 +31,7 @@ from susx.images.retrieve import download, search
 from susx.images.retrieve.backends import backend_settings
 from susx.images.retrieve.backends.backend import Opening
 from susx.images.retrieve.backends.index import IndexBackend, open_faiss
-from susx.images.retrieve.backends.lance import PROBES, REFINE
+from susx.images.retrieve.backends.lance_search import PROBES, REFINE
 from susx.images.retrieve.fetcher import prepare_fetcher
 from susx.images.retrieve.queries import Query
 from susx.testing.collections import Picture

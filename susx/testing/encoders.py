@@ -1,7 +1,8 @@
-"""An encoder for tests of searching: words in fixed random directions, images by their mean colours."""
+"""Encoders for tests: words in fixed random directions and images by their mean colours; a small CLIP of random weights."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from susx.config import EncoderConfig
 from susx.encoder_id import EncoderId
 from susx.seeds import derive_seed
 
-__all__ = ["WordEncoder"]
+__all__ = ["WordEncoder", "random_clip"]
 
 
 class WordEncoder:
@@ -41,3 +43,18 @@ class WordEncoder:
             small = np.asarray(picture.convert("RGB").resize((4, 4)), dtype=np.float32).ravel() / 255 - 0.5
             rows.append(np.resize(small, self.dim))
         return torch.nn.functional.normalize(torch.from_numpy(np.stack(rows)).float(), dim=-1)
+
+
+def random_clip(folder: Path, name: str = "susx-random-clip", dim: int = 128) -> EncoderConfig:
+    """Make a small architecture known to open_clip in this process, and write random weights of it into a folder."""
+    import open_clip
+    from safetensors.torch import save_file
+
+    config = {
+        "embed_dim": dim, "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+    }  # fmt: skip
+    (folder / f"{name}.json").write_text(json.dumps(config))
+    open_clip.add_model_config(folder / f"{name}.json")
+    save_file(open_clip.create_model(name).state_dict(), folder / "random.safetensors")
+    return EncoderConfig(model=name, pretrained=str(folder / "random.safetensors"), device="cpu")
