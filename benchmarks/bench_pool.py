@@ -1,16 +1,23 @@
 """The embedded pool: drawing and embedding it, and a new store's first build with it, against a file a picture.
 
 Drawn once a user, then copied into each store. It lies in one file of pictures; before, each of 8,000 pictures was a file that was copied
-and brought to the disk. ``index build`` is measured beside its decoder and its model.
+and brought to the disk. ``index build`` is measured beside its decoder and its model. ``SUSX_BENCH_FORMER`` names a revision of git whose
+drawing is measured in turns with that of today, as it was called then: with all of torch's threads.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import importlib
 import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +28,7 @@ from timing import best_of
 from susx.config import EncoderConfig
 from susx.demo.pool import POOL_SIZE
 from susx.demo.pool_index import write_pool_index
+from susx.device import one_thread
 from susx.features.encoder import load_encoder
 from susx.image_files import open_image
 from susx.images.retrieve.index_build import build_index
@@ -38,10 +46,8 @@ def run(quick: bool) -> dict:
         store = ArtefactStore(folder / "shared")
         job = Job("pool", 2, "all", "", {"size": drawn})
         work = store.workspace(job, resume=False)
-        began, processor = time.perf_counter(), _processor()
-        write_pool_index(work, lambda jpegs: encoder.encode_images(open_image(jpeg) for jpeg in jpegs), drawn)
-        wall, processor = time.perf_counter() - began, _processor() - processor
-        ref = store.commit(job, seconds=wall, counts={})
+        pool = _draw(folder, work, encoder, drawn, 2 if quick else 1)
+        ref = store.commit(job, seconds=0.0, counts={})
         packed = PackedImages(store.folder(ref))
         pictures = [packed.get(number) for number in range(len(packed))]
 
@@ -62,21 +68,66 @@ def run(quick: bool) -> dict:
 
         one, many = (best_of(turns, way)[0] for way in (one_file, file_a_picture))
         indexed = _index(folder, photographs, turns)
-    pool = {
-        "pictures": drawn, "processor s": round(processor, 1), "ms a picture": round(1000 * processor / drawn, 2), "wall s": round(wall, 1),
-    }  # fmt: skip
     copied = {
         "pictures": drawn, "one file, s": round(one, 2), "a file a picture, s": round(many, 2), "ratio": round(one / many, 2),
         "<= 0.5": one <= 0.5 * many,
     }  # fmt: skip
     return {
         "tables": [
-            {"title": "Drawing and embedding the pool, two processes", "rows": [pool]},
+            {"title": "Drawing and embedding the pool, two processes", "rows": pool},
             {"title": "Copying it into a new store", "rows": [copied]},
             {"title": "susx index build --tool susx, ViT-B/32 with random weights", "rows": [indexed]},
         ],
         "threads": torch.get_num_threads(),
     }
+
+
+def _draw(folder: Path, work: Path, encoder: Any, count: int, turns: int) -> list[dict]:
+    """Draw the pool into ``work``; where a former revision is named, in turns with its drawing."""
+
+    def embed(jpegs: Any) -> Any:
+        return encoder.encode_images(open_image(jpeg) for jpeg in jpegs)
+
+    ways: dict[str, tuple[Any, Any]] = {"today": (write_pool_index, one_thread)}
+    if revision := os.environ.get("SUSX_BENCH_FORMER"):
+        ways = {revision: (_former(revision, folder / "former"), contextlib.nullcontext), **ways}
+    best: dict[str, dict] = {}
+    for _ in range(turns):
+        for name, (write, threads) in ways.items():
+            place = work if name == "today" else folder / "drawn"
+            began, processor = time.perf_counter(), _processor()
+            with threads():
+                write(place, embed, count)
+            wall, processor = time.perf_counter() - began, _processor() - processor
+            digest = hashlib.sha256()
+            for file in sorted(path for path in place.rglob("*") if path.is_file()):
+                digest.update(file.read_bytes())
+            row = {
+                "drawing": name, "pictures": count, "processor s": round(processor, 1), "wall s": round(wall, 1),
+                "ms a picture": round(1000 * processor / count, 2), "bytes": digest.hexdigest()[:8],
+            }  # fmt: skip
+            best[name] = min(best.get(name, row), row, key=lambda one: float(one["processor s"]))
+    if revision:
+        former, today = best[revision], best["today"]
+        today["of the former, processor"] = round(today["processor s"] / former["processor s"], 2)
+        today["of the former, wall"] = round(today["wall s"] / former["wall s"], 2)
+    return list(best.values())
+
+
+def _former(revision: str, folder: Path) -> Any:
+    """Return ``write_pool_index`` of another revision, its modules under a name of their own."""
+    root, name = Path(__file__).parents[1], "former_demo"
+    folder.mkdir()
+    archive = subprocess.run(
+        ["git", "-C", root, "archive", revision, "susx/demo"], capture_output=True, check=True
+    )
+    subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+    (folder / "susx" / "demo").rename(folder / name)
+    for file in (folder / name).rglob("*.py"):
+        file.write_text(file.read_text(encoding="utf-8").replace("susx.demo", name), encoding="utf-8")
+    sys.path.insert(0, str(folder))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    return importlib.import_module(f"{name}.pool_index").write_pool_index
 
 
 def _processor() -> float:

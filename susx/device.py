@@ -1,12 +1,13 @@
-"""Where torch computes: one meaning of ``auto``, and one refusal of what is no device or not here."""
+"""Where torch computes: one meaning of ``auto``, one refusal of what is no device or not here, and one thread where processes have the cores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 from susx.errors import ModelError
 
-__all__ = ["find_device"]
+__all__ = ["find_device", "one_thread"]
 
 
 def find_device(asked: str) -> str:
@@ -32,3 +33,16 @@ def find_device(asked: str) -> str:
             f"The device '{asked}' was asked for, and torch sees no {kind.upper()} device here. Use cpu or auto."
         )
     return asked
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute with one thread while the block runs: beside processes that keep the cores busy, its threads wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

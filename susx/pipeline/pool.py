@@ -38,14 +38,19 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
 def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     """Write ``img_emb/``, ``metadata/``, ``image.index`` and ``images.arrow``."""
     from susx.demo.pool_index import write_pool_index
+    from susx.device import one_thread
     from susx.features.encoder import load_encoder
     from susx.image_files import open_image
     from susx.images.retrieve.index_manifest import IndexManifest
 
     params, encoder = _Params.of(job), load_encoder(Encoding.of(job).encoder)
-    write_pool_index(
-        out, lambda jpegs: encoder.encode_images(open_image(jpeg) for jpeg in jpegs), params.size, params.seed
-    )
+    with one_thread():  # two processes draw meanwhile
+        write_pool_index(
+            out,
+            lambda jpegs: encoder.encode_images(open_image(jpeg) for jpeg in jpegs),
+            params.size,
+            params.seed,
+        )
     IndexManifest(encoder.id, encoder.digest, encoder.dim, params.size, {}, job.key, "images").write(out)
     return {"images": params.size}
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+from jaxtyping import Float32, Int
 from scipy.ndimage import gaussian_filter
 
 from susx.demo.textures.canvas import Canvas, Field, clip01
@@ -16,20 +19,47 @@ def streaks(canvas: Canvas, source: Field, angle: Field, steps: int = 10, stride
     Returns a field stretched to fill [0, 1]; each sample follows the local direction, so streaks bend.
     """
     size = canvas.size
-    rows, columns = np.mgrid[0:size, 0:size].astype(np.float32)
+    rows, columns = _pixels(size)
     dx, dy = np.float32(stride) * np.cos(angle), np.float32(stride) * np.sin(angle)
     total = source.astype(np.float32).copy()
     flat, across, down = source.ravel(), dx.ravel(), dy.ravel()
     for sign in (1.0, -1.0):
         x, y = columns.copy(), rows.copy()
         for step in range(1, steps + 1):
-            index = (np.rint(y).astype(np.int32) % size) * size + np.rint(x).astype(np.int32) % size
+            index = _wrapped(y, size) * size + _wrapped(x, size)
             x += sign * across.take(index)
             y += sign * down.take(index)
             total += np.float32(1.0 - step / (steps + 1)) * flat.take(index)
-    low, high = np.quantile(total, (0.01, 0.99))
+    low, high = _quantiles(total, (0.01, 0.99))
     stretched: Field = clip01((total - low) / max(float(high - low), 1e-6)).astype(np.float32)
     return stretched
+
+
+def _wrapped(positions: Field, size: int) -> Int[np.ndarray, "size size"]:
+    """The pixels that positions are nearest to, on a picture that goes on at its other side."""
+    nearest = np.rint(positions).astype(np.intp)
+    # The same for a power of two, in a tenth of the time.
+    return nearest & (size - 1) if size & (size - 1) == 0 else nearest % size
+
+
+def _quantiles(values: Field, shares: tuple[float, ...]) -> list[np.float64]:
+    """Linear quantiles, in the steps and the precision of ``numpy.quantile``, which takes fifteen times as long over 4,096 values."""
+    ordered = np.sort(values, axis=None)
+    quantiles = []
+    for share in shares:
+        place = (ordered.size - 1) * share
+        below = int(place)
+        low, high = ordered[below : below + 2]
+        part, step = place - below, np.float64(high - low)
+        quantiles.append(np.float64(high - step * (1 - part) if part >= 0.5 else low + step * part))
+    return quantiles
+
+
+@lru_cache(maxsize=8)
+def _pixels(size: int) -> Float32[np.ndarray, "2 size size"]:
+    pixels = np.mgrid[0:size, 0:size].astype(np.float32)
+    pixels.flags.writeable = False
+    return pixels
 
 
 def fine_grain(canvas: Canvas) -> Field:

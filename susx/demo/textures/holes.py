@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from susx.demo.textures.canvas import Array, Canvas, clip01, mix, smoothstep
+from susx.demo.textures.canvas import Array, Canvas, clip01, mix, planes, row_of, smoothstep
 
 __all__ = ["bumpy", "honeycombed", "perforated", "pitted", "porous", "potholed"]
 
@@ -19,7 +19,7 @@ def bumpy(canvas: Canvas) -> Image:
     cells = canvas.voronoi(u * frequency, v * frequency, 0.75)
     height = smoothstep(0.6, 0.0, cells.nearest) * (0.6 + 0.6 * cells.value) / frequency
     light = canvas.light(height, 0.55) - 0.15 * smoothstep(0.15, 0.0, cells.border)
-    return clip01(_surface(canvas, 0.5, 0.8) * light[..., None])
+    return clip01(_surface(canvas, 0.5, 0.8) * planes(light))
 
 
 def pitted(canvas: Canvas) -> Image:
@@ -31,7 +31,7 @@ def pitted(canvas: Canvas) -> Image:
     pit = smoothstep(size, size * 0.45 - 0.01, cells.nearest) * (size > 0)
     rough = canvas.fbm(8, 3)
     light = canvas.light(-0.45 * pit / frequency + 0.012 * rough, 0.8)
-    return clip01(_surface(canvas, 0.5, 0.72) * (light * (1 - 0.35 * pit) * (0.9 + 0.2 * rough))[..., None])
+    return clip01(_surface(canvas, 0.5, 0.72) * planes(light * (1 - 0.35 * pit) * (0.9 + 0.2 * rough)))
 
 
 def perforated(canvas: Canvas) -> Image:
@@ -47,9 +47,9 @@ def perforated(canvas: Canvas) -> Image:
         distance = canvas.voronoi(u * frequency, v * frequency, 0.0).nearest
     radius = canvas.uniform(0.24, 0.32)
     hole = canvas.soft((distance - radius) / frequency)
-    sheet = _surface(canvas, 0.6, 0.9) * (0.85 + 0.3 * canvas.noise(2))[..., None]
+    sheet = _surface(canvas, 0.6, 0.9) * planes(0.85 + 0.3 * canvas.noise(2))
     rim = canvas.light(-0.10 * smoothstep(radius + 0.12, radius, distance) / frequency, 0.8)
-    return clip01(mix(sheet * rim[..., None], np.array([0.05, 0.05, 0.06]), hole))
+    return clip01(mix(sheet * planes(rim), np.array([0.05, 0.05, 0.06]), hole))
 
 
 def porous(canvas: Canvas) -> Image:
@@ -67,7 +67,7 @@ def porous(canvas: Canvas) -> Image:
         solid = np.minimum(solid, 1 - hole)
     light = canvas.light(0.05 * solid, 0.35)
     sponge = np.array([0.90, 0.76, 0.48]) if canvas.chance(0.5) else _surface(canvas, 0.6, 0.85)[0, 0]
-    return clip01(mix(0.30 * sponge, sponge, solid) * (light * (0.9 + 0.2 * canvas.grain()))[..., None])
+    return clip01(mix(0.30 * sponge, sponge, solid) * planes(light * (0.9 + 0.2 * canvas.grain())))
 
 
 def potholed(canvas: Canvas) -> Image:
@@ -83,9 +83,9 @@ def potholed(canvas: Canvas) -> Image:
     hole = smoothstep(1.05, 0.92, reach)
     rim = canvas.light(-0.06 * smoothstep(1.1, 0.7, reach), 0.9)
     dirt = np.array([0.30, 0.24, 0.18]) if canvas.chance(0.7) else np.array([0.35, 0.42, 0.48])
-    inside = dirt * (0.5 + 0.7 * canvas.fbm(6, 3))[..., None]
+    inside = row_of(dirt, canvas.size) * planes(0.5 + 0.7 * canvas.fbm(6, 3))
     tint = np.array([1.0, 0.99, 0.97]) * canvas.rng.uniform(0.97, 1.03, 3)
-    return clip01(mix(road[..., None] * tint, inside, hole) * rim[..., None])
+    return clip01(mix(planes(road) * row_of(tint, canvas.size), inside, hole) * planes(rim))
 
 
 def honeycombed(canvas: Canvas) -> Image:
@@ -98,8 +98,8 @@ def honeycombed(canvas: Canvas) -> Image:
     if canvas.chance(0.35):
         wax = 0.3 + 0.7 * canvas.palette.accent
     light = canvas.light(0.05 * edge, 0.45)
-    inside = 0.35 + 0.35 * canvas.noise(3)[..., None] + 0.25 * depth[..., None]
-    return clip01(mix(wax * inside, np.minimum(wax * 1.15, 1.0), edge) * light[..., None])
+    inside = 0.35 + 0.35 * planes(canvas.noise(3)) + 0.25 * planes(depth)
+    return clip01(mix(row_of(wax, canvas.size) * inside, np.minimum(wax * 1.15, 1.0), edge) * planes(light))
 
 
 def _hexagons(u: Array, v: Array) -> tuple[Array, Array]:
@@ -121,4 +121,5 @@ def _surface(canvas: Canvas, low: float, high: float) -> Image:
     """One flat colour whose brightest channel lies between ``low`` and ``high``."""
     colour = 0.6 * canvas.palette.accent + 0.4 * canvas.palette.background
     colour = colour * (canvas.uniform(low, high) / max(float(colour.max()), 0.05))
-    return np.broadcast_to(colour.astype(np.float32), (canvas.size, canvas.size, 3))
+    row = row_of(colour.astype(np.float32), canvas.size)
+    return np.broadcast_to(row, (canvas.size, *row.shape))

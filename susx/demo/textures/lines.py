@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from susx.demo.textures.canvas import Canvas, clip01, mix, smoothstep, triangle
+from susx.demo.textures.canvas import Canvas, clip01, mix, planes, row_of, smoothstep, triangle
 from susx.demo.textures.palette import luminance
 
 __all__ = [
@@ -27,10 +27,10 @@ def banded(canvas: Canvas) -> Image:
     widths = canvas.rng.uniform(0.6, 1.6, count)
     borders = np.cumsum(widths / widths.sum())[:-1]
     colours = _tones(canvas, count)
-    image = np.broadcast_to(colours[0], (*position.shape, 3)).astype(np.float32)
+    image = np.broadcast_to(row_of(colours[0], canvas.size), (*position.shape, 3)).astype(np.float32)
     for border, colour in zip(borders, colours[1:], strict=True):
         image = mix(image, colour, canvas.soft(np.float32(border) - position, canvas.uniform(1, 3)))
-    return clip01(image * (0.94 + 0.12 * canvas.noise(12))[..., None])
+    return clip01(image * planes(0.94 + 0.12 * canvas.noise(12)))
 
 
 def striped(canvas: Canvas) -> Image:
@@ -97,7 +97,7 @@ def crosshatched(canvas: Canvas) -> Image:
     dark, paper = sorted((canvas.palette.background, canvas.palette.foreground), key=luminance)
     if canvas.chance(0.15):
         dark, paper = paper, dark
-    return clip01(mix(0.8 * dark, paper, light) * (0.96 + 0.08 * canvas.noise(8))[..., None])
+    return clip01(mix(0.8 * dark, paper, light) * planes(0.96 + 0.08 * canvas.noise(8)))
 
 
 def grooved(canvas: Canvas) -> Image:
@@ -108,7 +108,7 @@ def grooved(canvas: Canvas) -> Image:
     groove = smoothstep(0.20, 0.0, 0.5 * (1 - np.abs(2 * (across - np.floor(across)) - 1)))
     light = canvas.light(-groove * 0.06, 0.45)
     wood = canvas.noise_at(u * 30, v * 2.5)
-    return clip01(_material(canvas, 0.85 + 0.2 * wood) * (light * (1 - 0.75 * groove))[..., None])
+    return clip01(_material(canvas, 0.85 + 0.2 * wood) * planes(light * (1 - 0.75 * groove)))
 
 
 def pleated(canvas: Canvas) -> Image:
@@ -122,7 +122,7 @@ def pleated(canvas: Canvas) -> Image:
     fold = 1.15 - 0.75 * fall**1.4 + 0.25 * smoothstep(0.93, 1.0, fall)
     seam = 1 - 0.45 * smoothstep(0.10, 0.0, fall)
     cloth = 0.96 + 0.08 * canvas.grain()
-    return clip01(_material(canvas, cloth) * (fold * seam)[..., None])
+    return clip01(_material(canvas, cloth) * planes(fold * seam))
 
 
 def stratified(canvas: Canvas) -> Image:
@@ -136,7 +136,7 @@ def stratified(canvas: Canvas) -> Image:
     ledge = canvas.light(0.02 * tone, 0.5, angle=-1.57)
     grit = 0.85 + 0.3 * canvas.grain() * canvas.noise(8)
     earth = np.array([[0.35, 0.22, 0.15], [0.85, 0.70, 0.52]]) * canvas.rng.uniform(0.85, 1.15, (2, 3))
-    return clip01(mix(earth[0], earth[1], tone) * (ledge * grit)[..., None])
+    return clip01(mix(earth[0], earth[1], tone) * planes(ledge * grit))
 
 
 def waffled(canvas: Canvas) -> Image:
@@ -151,7 +151,7 @@ def waffled(canvas: Canvas) -> Image:
     ridge = np.array([0.86, 0.62, 0.32]) * canvas.rng.uniform(0.85, 1.12, 3)
     if canvas.chance(0.3):
         ridge = 0.5 * canvas.palette.foreground + 0.5 * canvas.palette.background
-    return clip01(mix(ridge, 0.55 * ridge, hollow) * (light * crust)[..., None])
+    return clip01(mix(ridge, 0.55 * ridge, hollow) * planes(light * crust))
 
 
 def wrinkled(canvas: Canvas) -> Image:
@@ -164,7 +164,7 @@ def wrinkled(canvas: Canvas) -> Image:
         ridge = 1 - np.abs(2 * canvas.noise_at(u * scale, v * scale) - 1)
         height += ridge**2 / 2**octave
     light = canvas.light(0.05 * height, 0.75)
-    return clip01(_material(canvas, np.ones_like(u)) * light[..., None])
+    return clip01(_material(canvas, np.ones_like(u)) * planes(light))
 
 
 def _bar(canvas: Canvas, phase: Field, width: float | Field, frequency: float) -> Field:
@@ -178,7 +178,7 @@ def _material(canvas: Canvas, tone: Field) -> Image:
     light = canvas.palette.background if canvas.chance(0.5) else canvas.palette.foreground
     colour = 0.55 * light + 0.45 * canvas.palette.accent
     colour = colour * (canvas.uniform(0.5, 0.8) / max(float(colour.max()), 0.05))
-    return clip01(tone[..., None] * colour).astype(np.float32)
+    return clip01(planes(tone) * row_of(colour, canvas.size)).astype(np.float32)
 
 
 def _tones(canvas: Canvas, count: int) -> list[NDArray[np.float32]]:

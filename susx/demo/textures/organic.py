@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from susx.demo.textures.canvas import Canvas, Field, Image, clip01, mix, smoothstep, triangle
+from susx.demo.textures.canvas import Canvas, Field, Image, clip01, mix, planes, row_of, smoothstep, triangle
 from susx.demo.textures.flow import fine_grain, streaks
 
 __all__ = [
@@ -53,7 +53,7 @@ def stained(canvas: Canvas) -> Image:
         cover = cover + 0.6 * canvas.soft(drop - np.float32(canvas.between(0.012, 0.035)), 1.6)
     cover = clip01(cover) * (0.85 + 0.15 * canvas.noise(10))
     weave = 0.97 + 0.05 * canvas.grain()
-    return clip01(mix(paper, ink, clip01(cover)) * weave[..., None])
+    return clip01(mix(paper, ink, clip01(cover)) * planes(weave))
 
 
 def smeared(canvas: Canvas) -> Image:
@@ -68,7 +68,7 @@ def smeared(canvas: Canvas) -> Image:
     image = mix(canvas.palette.background, canvas.palette.foreground, drag)
     vivid = canvas.palette.accent[::-1].copy()
     image = mix(image, vivid, 0.9 * other)
-    return clip01(image * (0.78 + 0.40 * bristles[..., None]))
+    return clip01(image * (0.78 + 0.40 * planes(bristles)))
 
 
 def marbled(canvas: Canvas) -> Image:
@@ -106,7 +106,7 @@ def veined(canvas: Canvas) -> Image:
     puff = 0.78 - 0.2 * smoothstep(0.2, 0, side)
     puff = puff + 0.45 * smoothstep(0.0, 0.09, gap) * smoothstep(0.0, 0.10, side)
     line = clip01(0.35 * hue + 0.65) if canvas.chance(0.7) else 0.3 * hue
-    image = blade * (puff * (0.92 + 0.16 * net.value))[..., None]
+    image = row_of(blade, canvas.size) * planes(puff * (0.92 + 0.16 * net.value))
     return clip01(mix(image, line.astype(np.float32), veins * np.float32(0.9)))
 
 
@@ -128,7 +128,7 @@ def cracked(canvas: Canvas) -> Image:
     )
     relief = canvas.light(0.05 * smoothstep(0.0, 0.3, plates.border), 0.6)
     tone = (0.72 + 0.22 * plates.value + 0.22 * canvas.fbm(8, 3)) * relief
-    return clip01(mix(clip01(body) * tone[..., None], 0.10 * body, crack))
+    return clip01(mix(row_of(clip01(body), canvas.size) * planes(tone), 0.10 * body, crack))
 
 
 def crystalline(canvas: Canvas) -> Image:
@@ -147,8 +147,8 @@ def crystalline(canvas: Canvas) -> Image:
     edge = smoothstep(0.10, 0.02, shards.border)
     ice = 0.5 * canvas.palette.accent + 0.5 * np.array([0.72, 0.82, 0.92], np.float32)
     low = 0.30 * canvas.palette.foreground * canvas.palette.background + 0.05
-    image = mix(low, ice, clip01(1.3 * face)) + (0.55 * clip01(face - 0.72))[..., None]
-    return clip01(image + (0.35 * edge)[..., None])
+    image = mix(low, ice, clip01(1.3 * face)) + planes(0.55 * clip01(face - 0.72))
+    return clip01(image + planes(0.35 * edge))
 
 
 def scaly(canvas: Canvas) -> Image:
@@ -175,7 +175,7 @@ def scaly(canvas: Canvas) -> Image:
         light = light * (1 - inside) * (0.35 + 0.65 * shadow) + inside * shade
         tone = tone * (1 - inside) + inside * (0.9 - 0.6 * edge + 0.2 * value)
     lift = 0.25 + 0.75 * canvas.palette.foreground
-    return clip01(mix(canvas.palette.accent, lift, clip01(tone)) * (1.25 * np.maximum(light, 0.1))[..., None])
+    return clip01(mix(canvas.palette.accent, lift, clip01(tone)) * planes(1.25 * np.maximum(light, 0.1)))
 
 
 def spiralled(canvas: Canvas) -> Image:

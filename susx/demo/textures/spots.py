@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from susx.demo.textures.canvas import Canvas, clip01, mix, smoothstep
+from susx.demo.textures.canvas import Canvas, clip01, mix, planes, row_of, smoothstep
 
 __all__ = ["bubbly", "dotted", "flecked", "freckled", "polka_dotted", "sprinkled", "studded"]
 
@@ -62,7 +62,7 @@ def freckled(canvas: Canvas) -> Image:
 def sprinkled(canvas: Canvas) -> Image:
     """Sugar strands: short rounded rods in many bright colours, at every angle, on icing."""
     base = canvas.palette.background if canvas.chance(0.4) else np.array([0.97, 0.93, 0.88])
-    image = np.broadcast_to(base, (canvas.size, canvas.size, 3)) * (0.95 + 0.08 * canvas.noise(4))[..., None]
+    image = row_of(base, canvas.size) * planes(0.95 + 0.08 * canvas.noise(4))
     bright = np.array(
         [
             [0.93, 0.2, 0.3],
@@ -84,7 +84,7 @@ def sprinkled(canvas: Canvas) -> Image:
         mask = canvas.soft((rod - 0.11) / frequency) * (cells.other < 0.85)
         colour = bright[(cells.other * 997).astype(int) % len(bright)]
         shine = 1.12 - 1.6 * np.abs(across)
-        image = image + mask[..., None] * (colour * shine[..., None] - image)
+        image = image + planes(mask) * (colour * planes(shine) - image)
     return clip01(image).astype(np.float32)
 
 
@@ -99,10 +99,12 @@ def studded(canvas: Canvas) -> Image:
     leather = 0.45 * canvas.palette.background + 0.02
     ground = mix(leather * 0.8, leather * 1.2, canvas.fbm(10, 2))
     shadow = canvas.light(dome * radius / frequency, 0.5, angle=-2.4)
-    ground = ground * (1 - 0.6 * smoothstep(radius + 0.22, radius, cells.nearest))[..., None]
-    image = mix(ground, metal * shadow[..., None], canvas.soft((cells.nearest - radius) / frequency))
+    ground = ground * planes(1 - 0.6 * smoothstep(radius + 0.22, radius, cells.nearest))
+    image = mix(
+        ground, row_of(metal, canvas.size) * planes(shadow), canvas.soft((cells.nearest - radius) / frequency)
+    )
     glint = smoothstep(0.5, 0.0, np.hypot(*_towards_light(canvas, u, v, cells.du, cells.dv, radius)))
-    return clip01(image + 0.6 * glint[..., None] * (dome > 0)[..., None])
+    return clip01(image + 0.6 * planes(glint) * planes(dome > 0))
 
 
 def bubbly(canvas: Canvas) -> Image:
@@ -116,10 +118,10 @@ def bubbly(canvas: Canvas) -> Image:
         r = cells.nearest / radius
         keep = (cells.other < 0.75) & (cells.nearest < radius + 0.1)
         inside = canvas.soft((cells.nearest - radius) / frequency) * keep
-        image = image * (1 - 0.35 * inside * (1 - r))[..., None]
+        image = image * planes(1 - 0.35 * inside * (1 - r))
         rim = np.exp(-(((r - 0.92) / 0.10) ** 2)) * keep
         glint = np.exp(-((cells.du / radius + 0.38) ** 2 + (cells.dv / radius + 0.38) ** 2) / 0.025) * keep
-        image = image + (0.45 * rim + 0.75 * glint)[..., None]
+        image = image + planes(0.45 * rim + 0.75 * glint)
     return clip01(image).astype(np.float32)
 
 

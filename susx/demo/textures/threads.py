@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from susx.demo.textures.canvas import Canvas, Field, Image, clip01, mix, smoothstep
+from susx.demo.textures.canvas import Canvas, Field, Image, clip01, mix, planes, smoothstep
 from susx.demo.textures.flow import fine_grain, streaks
 from susx.demo.textures.yarn import dyed, fold, mix_light
 
@@ -126,7 +126,7 @@ def meshed(canvas: Canvas) -> Image:
     steel = np.array([0.78, 0.79, 0.80], np.float32) * canvas.uniform(0.85, 1.1)
     metal = steel if canvas.chance(0.6) else canvas.palette.foreground
     ground = canvas.palette.background * 0.55 if metal is steel else canvas.palette.background
-    return clip01(mix(ground, metal, amount) * light[..., None])
+    return clip01(mix(ground, metal, amount) * planes(light))
 
 
 def matted(canvas: Canvas) -> Image:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from susx.demo.textures.canvas import Canvas, Field, Image, clip01, mix
+from susx.demo.textures.canvas import Canvas, Field, Image, clip01, mix, planes
 from susx.demo.textures.palette import luminance
 
 __all__ = ["dyed", "fold", "mix_light"]
@@ -14,7 +14,7 @@ def dyed(canvas: Canvas, tone: Field, light: Field) -> Image:
     """Colour from accent (0) to foreground (1) times ``light``: dark dyes are lifted so that the relief shows."""
     lift = max(0.0, 0.42 - luminance(canvas.palette.foreground))
     thread = canvas.palette.foreground * (1 - lift) + lift
-    return clip01(mix(canvas.palette.accent, thread, clip01(tone)) * light[..., None])
+    return clip01(mix(canvas.palette.accent, thread, clip01(tone)) * planes(light))
 
 
 def mix_light(low: float, high: Field, amount: Field) -> Field:
