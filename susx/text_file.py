@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +16,15 @@ from susx.errors import ConfigError, SusxError
 
 __all__ = [
     "csv_reader",
+    "csv_text",
     "decode_text",
     "listed_path",
     "paths_of_lines",
     "read_lines",
     "read_text",
-    "text_bytes",
 ]
+
+_SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -59,37 +62,50 @@ def decode_text(data: bytes, where: object, error: type[SusxError] = ConfigError
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise error(f"{where}, line {line}: a zero byte is no text in UTF-8. Save the file as UTF-8.")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    # Where marked files were put one after the other, the marks stand between their lines.
+    return text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_lines(path: Path, error: type[SusxError] = ConfigError) -> list[str]:
-    """Return a file's lines without blanks at their ends; empty ones stay, but for those that end the file.
+    """Return a file's lines without blanks at their ends (those without a width, from pages of the web, too); empty ones stay, but for
+    those that end the file.
 
     Raises:
         ``error``: see :func:`read_text`.
     """
-    lines = [line.strip() for line in read_text(path, error).split("\n")]
+    lines = [line.strip().strip("\u200b").strip() for line in read_text(path, error).split("\n")]
     while lines and not lines[-1]:
         lines.pop()
     return lines
 
 
-def csv_reader(path: Path, delimiter: str = ",", error: type[SusxError] = ConfigError) -> csv.DictReader[str]:
-    """Return a table's rows as mappings of its heading; cells may hold line ends.
+def csv_text(
+    path: Path, delimiter: str | None = None, error: type[SusxError] = ConfigError
+) -> tuple[str, str]:
+    """Return a table's text and what parts its cells: what is given, or as its first line tells.
 
-    Raises:
-        ``error``: see :func:`read_text`. Rows raise ``csv.Error`` while they are read.
-    """
-    return csv.DictReader(io.StringIO(read_text(path, error), newline=""), delimiter=delimiter)
-
-
-def text_bytes(path: Path, error: type[SusxError] = ConfigError) -> io.BytesIO:
-    """Return a text file's content in plain UTF-8, for libraries that read bytes (pandas).
+    Excel writes semicolons where a comma is the decimal sign, and ``sep=;`` above the heading where it was asked to.
 
     Raises:
         ``error``: see :func:`read_text`.
     """
-    return io.BytesIO(read_text(path, error).encode())
+    text = read_text(path, error)
+    first, _, rest = text.partition("\n")
+    if declared := _SEPARATOR.fullmatch(first):
+        return rest, delimiter or declared[1]
+    return text, delimiter or next((mark for mark in ",;\t" if mark in first), ",")
+
+
+def csv_reader(
+    path: Path, delimiter: str | None = None, error: type[SusxError] = ConfigError
+) -> csv.DictReader[str]:
+    """Return a table's rows as mappings of its heading; cells may hold line ends. See :func:`csv_text`.
+
+    Raises:
+        ``error``: see :func:`read_text`. Rows raise ``csv.Error`` while they are read.
+    """
+    text, mark = csv_text(path, delimiter, error)
+    return csv.DictReader(io.StringIO(text, newline=""), delimiter=mark)
 
 
 def listed_path(folder: Path, written: str) -> Path:
@@ -106,8 +122,15 @@ def listed_path(folder: Path, written: str) -> Path:
 
 
 def paths_of_lines(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the paths of a stream of lines, a path a line, without a byte order mark and without the line's end."""
+    """Yield the paths of a stream of lines, a path a line, without a byte order mark and without the line's end.
+
+    PowerShell writes UTF-16: such a stream is read to its end before the first path.
+    """
     for number, line in enumerate(lines):
+        if not number and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            text = b"".join([line, *lines]).decode("utf-16", "replace").replace("\r", "\n")
+            yield from (path.encode() for path in text.split("\n") if path.strip())
+            return
         path = line.removeprefix(codecs.BOM_UTF8) if not number else line
         path = path.rstrip(b"\r\n")
         if path.strip():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ _WORDS = (
 
 
 @given(
-    st.lists(_WORDS.filter(lambda word: not word.startswith("\ufeff")), min_size=1),
+    st.lists(_WORDS.filter(lambda word: "\ufeff" not in word), min_size=1),
     st.sampled_from(["\n", "\r\n", "\r"]),
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
     st.booleans(),
@@ -68,3 +69,32 @@ def test_paths_of_a_stream_lose_their_line_ends_alone() -> None:
         b" dog/\xe9 0.jpg",
         b"last",
     ]
+
+
+def test_paths_of_a_stream_as_powershell_writes_it() -> None:
+    data = "cat/0.jpg\r\n\r\ndog/\u732b.jpg\r\n".encode("utf-16")
+    assert list(paths_of_lines(iter(io.BytesIO(data)))) == [b"cat/0.jpg", "dog/\u732b.jpg".encode()]
+
+
+def test_marks_between_lines_and_blanks_without_a_width_are_no_part_of_a_name(tmp_path: Path) -> None:
+    """Marked files put one after the other, names copied from a page."""
+    (tmp_path / "a.txt").write_text(
+        "\ufeffcat\n\ufeffdog\n\u200bwolf \u200b\n\u00a0fox\u00a0\n", encoding="utf-8"
+    )
+    assert read_lines(tmp_path / "a.txt") == ["cat", "dog", "wolf", "fox"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["path,class\na b,cat\n", "path;class\r\na b;cat\r\n", "path\tclass\na b\tcat\n", "sep=;\r\npath;class\r\na b;cat\r\n", "SEP=|\npath|class\na b|cat\n"],
+)  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_as_excel_writes_them(tmp_path: Path, written: str, encoding: str) -> None:
+    """With semicolons where the comma is the decimal sign, with tabs, with the line that names the mark."""
+    (tmp_path / "a.csv").write_bytes(written.encode(encoding))
+    assert list(csv_reader(tmp_path / "a.csv")) == [{"path": "a b", "class": "cat"}]
+
+
+def test_a_mark_that_is_given_is_not_guessed(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("path, or file\tclass\na\tcat\n")
+    assert list(csv_reader(tmp_path / "a.csv", "\t")) == [{"path, or file": "a", "class": "cat"}]

@@ -147,7 +147,9 @@ def describe_csv(file: Path, class_column: str = "") -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, or has no column of paths or of classes.
     """
-    delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
+    delimiter = (
+        "\t" if file.suffix.lower() == ".tsv" else None
+    )  # else its heading tells, here and when it is read
     try:
         table = csv_reader(file, delimiter)
         columns, rows = list(table.fieldnames or ()), list(table)
@@ -171,7 +173,7 @@ def describe_csv(file: Path, class_column: str = "") -> dict[str, Any]:
         splits = {(row[split] or "").strip() for row in rows}
         named = {SPLIT_WORDS.get(word.lower(), ""): word for word in sorted(splits)}
         options |= {key: named[key] for key in ("val", "test") if named.get(key, key) != key}
-    if delimiter != ",":
+    if delimiter:
         options["delimiter"] = delimiter
     names = sorted({(row[options["class_column"]] or "").strip() for row in rows} - {""})
     if not names:

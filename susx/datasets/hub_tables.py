@@ -20,6 +20,7 @@ import yaml
 
 from susx.datasets.split import SPLIT_WORDS
 from susx.errors import ConfigError
+from susx.store.disk import facts_of
 from susx.text_file import read_text
 from susx.user_folder import files_below
 
@@ -81,10 +82,8 @@ class LabelledTables:
         Raises:
             ConfigError: the table holds a path instead of the image.
         """
-        stat = row.file.stat()
-        value = _group(row.file, row.group, self.image_column, stat.st_size, stat.st_mtime_ns)[
-            row.index
-        ].as_py()
+        facts = tuple(facts_of(row.file))
+        value = _group(row.file, row.group, self.image_column, facts)[row.index].as_py()
         content = value.get("bytes") if isinstance(value, dict) else value
         if not isinstance(content, bytes):
             path = value.get("path") if isinstance(value, dict) else value
@@ -105,6 +104,10 @@ def _class_name(label: Any, names: Sequence[str] | None, where: str) -> str:
                 f"{where} has the label {label!r}; expected the name of a class. Take rows without a label out of the table."
             )
         return label.strip()
+    if isinstance(label, str):  # a ClassLabel may be stored as text: datasets takes a name, else a number
+        if label.strip() in names:
+            return label.strip()
+        label = int(label) if label.strip().isdecimal() else label
     whole = isinstance(label, int) or (isinstance(label, float) and label.is_integer())
     if not whole or not 0 <= label < len(names):
         raise ConfigError(
@@ -223,17 +226,18 @@ def _names(schema: pa.Schema, folder: Path, label: str, file: Path) -> tuple[str
     names = _features(schema, folder).get(label, {}).get("names")
     text = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_string(text) or pa.types.is_large_string(text) or pa.types.is_string_view(text):
-        return None
+        return tuple(map(str, names)) if names is not None else None
     if names is not None and (
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
     ):
         return tuple(map(str, names))
     several = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    reason = (
-        "neither the table nor README.md names them"
-        if names is None and not several
-        else "one class an image is measured, and a list is several"
-    )
+    if several:
+        reason = "one class an image is measured, and a list is several"
+    elif names is None:
+        reason = "neither the table nor README.md names them"
+    else:
+        reason = "the numbers of a ClassLabel are whole numbers"
     raise ConfigError(
         f"{file}: the labels in '{label}' are {kind}, and {reason}. Give a column of class "
         "names, or a data set whose label is a ClassLabel."
@@ -308,8 +312,7 @@ def _schema(file: Path) -> pa.Schema:
     try:
         if file.suffix == ".parquet":
             return pq.read_schema(file)
-        stat = file.stat()
-        return _arrow(file, stat.st_size, stat.st_mtime_ns).schema
+        return _arrow(file, tuple(facts_of(file))).schema
     except (pa.ArrowException, OSError) as error:
         raise ConfigError(
             f"{file} cannot be read as a {file.suffix} table ({' '.join(str(error).split())[:200]}). Get it again; after a git clone, "
@@ -318,8 +321,8 @@ def _schema(file: Path) -> pa.Schema:
 
 
 @functools.lru_cache(maxsize=8)
-def _arrow(file: Path, size: int, changed: int) -> pa.Table:
-    """Map a stream of record batches, as ``save_to_disk`` writes it; nothing is copied."""
+def _arrow(file: Path, facts: tuple[int, ...]) -> pa.Table:
+    """Map a stream of record batches, as ``save_to_disk`` writes it; nothing is copied. With other facts it is another file."""
     return pa.ipc.open_stream(pa.memory_map(str(file))).read_all()
 
 
@@ -330,13 +333,12 @@ def _columns(file: Path, column: str) -> Iterator[pa.ChunkedArray]:
         for group in range(table.num_row_groups):
             yield table.read_row_group(group, columns=[column]).column(column)
     else:
-        stat = file.stat()
-        for batch in _arrow(file, stat.st_size, stat.st_mtime_ns).to_batches():
+        for batch in _arrow(file, tuple(facts_of(file))).to_batches():
             yield batch.column(column)
 
 
 @functools.lru_cache(maxsize=2)
-def _group(file: Path, group: int, column: str, size: int, changed: int) -> Any:
+def _group(file: Path, group: int, column: str, facts: tuple[int, ...]) -> Any:
     if file.suffix == ".parquet":
         return pq.ParquetFile(file).read_row_group(group, columns=[column]).column(column)
-    return _arrow(file, size, changed).to_batches()[group].column(column)
+    return _arrow(file, facts).to_batches()[group].column(column)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from susx.config import load_dataset
 from susx.datasets import check_dataset, new_dataset, read_split
 from susx.datasets.hub_tables import open_tables, split_files
 from susx.errors import ConfigError
@@ -56,6 +59,7 @@ def _labels(folder: Path, split: str = "test") -> list[str]:
         (pa.array([0.0, 1.0]), ("zebra", "ant")),
         (pa.array([0, 1], pa.uint8()), ("zebra", "ant")),
         (pa.array([False, True]), ("zebra", "ant")),
+        (pa.array(["0", " ant "]), ("zebra", "ant")),  # a ClassLabel in a column of text
     ],
 )
 def test_labels_of_every_type_that_names_a_class(
@@ -76,6 +80,9 @@ def test_labels_of_every_type_that_names_a_class(
         (pa.array([0.0, 0.5]), ("zebra", "ant")),
         (pa.array([[0], [0, 1]]), ("zebra", "ant")),
         (pa.array([0, 1]), None),
+        (pa.array(["zebra", "yak"]), ("zebra", "ant")),
+        (pa.array(["zebra", "2"]), ("zebra", "ant")),
+        (pa.array([Decimal(0), Decimal(1)]), ("zebra", "ant")),
     ],
 )
 def test_a_row_without_a_label_is_refused(
@@ -170,3 +177,51 @@ def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:
         (tmp_path / "x" / name).mkdir(parents=True)
     with pytest.raises(ConfigError, match="both called 'hot dog'"):
         new_dataset("x", tmp_path / "x", tmp_path / "x.yaml")
+
+
+def _wds(folder: Path, label: int) -> Path:
+    (folder / "test").mkdir(parents=True, exist_ok=True)
+    (folder / "classnames.txt").write_text("zebra\nant\n")
+    (folder / "test" / "nshards.txt").write_text("1")
+    shard = folder / "test" / "0.tar"
+    with tarfile.open(shard, "w") as tar:
+        for ending, data in (("cls", str(label).encode()), ("bmp", _encoded(label, "BMP"))):
+            member = tarfile.TarInfo(f"s0.{ending}")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return shard
+
+
+def _hub(folder: Path, label: int) -> Path:
+    file = folder / "test.arrow"
+    folder.mkdir(exist_ok=True)
+    about = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["zebra", "ant"]}}
+    metadata = {b"huggingface": json.dumps({"info": {"features": about}}).encode()}
+    images = pa.array([{"bytes": _encoded(label, "BMP"), "path": "x.bmp"}], _IMAGE)
+    schema = pa.schema([("image", _IMAGE), ("label", pa.int64())], metadata)
+    table = pa.table({"image": images, "label": pa.array([label])}, schema=schema)
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_table(table)
+    return file
+
+
+@pytest.mark.parametrize("write", [_wds, _hub])
+def test_a_copy_that_is_replaced_in_one_process_is_read_anew(
+    write: Callable[[Path, int], Path], tmp_path: Path
+) -> None:
+    """Of the same size and with its time set back, as ``rsync -t`` and tar leave it: labels and pictures are the new ones."""
+    file = write(tmp_path / "x", 0)
+    new_dataset("x", tmp_path / "x", tmp_path / "x.yaml")
+    dataset = load_dataset(str(tmp_path / "x.yaml"))
+    for label in (0, 1):
+        before = file.stat()
+        file.unlink()
+        write(tmp_path / "x", label)
+        assert file.stat().st_size == before.st_size
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        split = read_split(dataset, tmp_path, "test")
+        assert split is not None
+        assert [dataset.classes[number] for number in split.labels] == [["zebra", "ant"][label]]
+        np.testing.assert_array_equal(
+            np.asarray(split.image(0)), np.asarray(Image.open(io.BytesIO(_encoded(label))))
+        )

@@ -38,7 +38,7 @@ def read_table(
         str(options.get("class_column", "class")),
     )
     split_column = str(options.get("split_column", "split"))
-    table = csv_reader(file, str(options.get("delimiter", ",")))
+    table = csv_reader(file, str(options["delimiter"]) if "delimiter" in options else None)
     try:
         columns = table.fieldnames or ()
         for column in (path_column, class_column, *((split_column,) if "split_column" in options else ())):

@@ -22,6 +22,7 @@ from susx.datasets.readers.file_splits import assemble
 from susx.datasets.split import ImageSource, StoredImage, TargetSplit
 from susx.errors import ConfigError
 from susx.records import EXPORTED_CLASSES
+from susx.store.disk import facts_of
 from susx.tar_samples import Member, TarSample, tar_samples
 from susx.text_file import read_lines, read_text
 from susx.user_folder import files_below
@@ -92,9 +93,8 @@ def _shards(folder: Path) -> list[Path]:
 
 def _rows(shards: list[Path], names: list[str], folder: Path) -> Iterator[tuple[ImageSource, str, str]]:
     for shard in shards:
-        stat = shard.stat()
         further = 0
-        for sample, written in _samples(shard, stat.st_size, stat.st_mtime_ns):
+        for sample, written in _samples(shard, tuple(facts_of(shard))):
             if sample.image is None:
                 continue
             further += len(sample.images) - 1
@@ -115,8 +115,8 @@ def _rows(shards: list[Path], names: list[str], folder: Path) -> Iterator[tuple[
 
 
 @functools.lru_cache(maxsize=64)
-def _samples(shard: Path, size: int, changed: int) -> tuple[tuple[TarSample, str], ...]:
-    """Samples of a shard and what their ``.cls`` says; size and time are of the shard, so that another one is read anew."""
+def _samples(shard: Path, facts: tuple[int, ...]) -> tuple[tuple[TarSample, str], ...]:
+    """Samples of a shard and what their ``.cls`` says; with other facts it is another shard, also where its time was set back."""
     samples = tar_samples(shard, ConfigError, compressed=False)
     with shard.open("rb") as file:
         return tuple((sample, _number(file, sample.parts.get("cls"))) for sample in samples)

@@ -7,6 +7,7 @@ where the file system allows it; everything else is written in blocks, so memory
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from susx.images.retrieve.backends.part_pairs import feature_files, metadata_fil
 from susx.images.retrieve.index_manifest import IndexManifest
 from susx.store import digest_file, digest_json
 from susx.store.disk import whole_folder
-from susx.text_file import text_bytes
+from susx.text_file import csv_text
 from susx.user_folder import is_leftover
 
 __all__ = ["Added", "add_index"]
@@ -274,9 +275,9 @@ def _bring_table(out: Path, rows: Path) -> None:
         _link(rows, target)
         return
     try:
-        pd.read_csv(text_bytes(rows, InputError), dtype=str, keep_default_na=False).to_parquet(
-            target, index=False
-        )
+        text, delimiter = csv_text(rows, error=InputError)
+        table = pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False)
+        table.to_parquet(target, index=False)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{rows}: expected parquet or CSV with url and caption columns ({error})."

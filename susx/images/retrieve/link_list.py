@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from susx.errors import InputError, did_you_mean
-from susx.text_file import text_bytes
+from susx.text_file import csv_text
 
 __all__ = ["Link", "read_link_list"]
 
@@ -66,7 +67,8 @@ def _csv(path: Path) -> Any:
     import pandas as pd
 
     # "NA", "None" and "null" are words of captions too.
-    return pd.read_csv(text_bytes(path, InputError), dtype=str, keep_default_na=False)
+    text, delimiter = csv_text(path, error=InputError)
+    return pd.read_csv(io.StringIO(text), sep=delimiter, dtype=str, keep_default_na=False)
 
 
 def _text(value: Any) -> str:

@@ -7,6 +7,7 @@ no image; :meth:`FeaturePoolBackend.features` returns those.
 from __future__ import annotations
 
 import dataclasses
+import io
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,7 +32,7 @@ from susx.images.retrieve.backends.index import files_identity
 from susx.images.retrieve.candidates import Candidate, candidate_from_metadata, caption_of, located
 from susx.images.retrieve.index_manifest import IndexManifest, check_encoder
 from susx.images.retrieve.queries import Query
-from susx.text_file import text_bytes
+from susx.text_file import csv_text
 from susx.types import Json
 
 if TYPE_CHECKING:  # planning a build needs no torch
@@ -205,4 +206,5 @@ class FeaturePoolBackend:
 def _read_csv(path: Path) -> Any:
     import pandas as pd
 
-    return pd.read_csv(text_bytes(path, RetrievalError))
+    text, delimiter = csv_text(path, error=RetrievalError)
+    return pd.read_csv(io.StringIO(text), sep=delimiter)
