@@ -87,7 +87,7 @@ def test_positions_go_on_at_the_other_side(size: int) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_an_upright_crop_samples_as_any_view_does(size: int, precision: type) -> None:
     """By rows and columns, with mirrored edges, the numbers of the sampler of single pixels."""
-    image = RNG(0).random((size, size, 3)).astype(precision)
+    image: Any = RNG(0).random((size, size, 3)).astype(precision)
     u, v = ((RNG(seed).random(size, dtype=np.float32) * 1.2 - 0.1) * (size - 1) for seed in (1, 2))
     cropped = _crop(image, u, v)
     assert cropped.dtype == np.float64

@@ -156,11 +156,11 @@ class Canvas:
             # The second is the larger of the two where this one is nearer, else the smaller of it and the second so far.
             np.minimum(second, np.maximum(square, first), out=second)
             np.minimum(first, square, out=first)
-        ox, oy = _ACROSS.take(winner), _DOWN.take(winner)
-        cell = ((iv + oy) & 63) * 64 + ((iu + ox) & 63)
+        across, below = _ACROSS.take(winner), _DOWN.take(winner)
+        cell = ((iv + below) & 63) * 64 + ((iu + across) & 63)
         du, dv = (
-            fu - ox.astype(np.float32) - jitter_u.take(cell),
-            fv - oy.astype(np.float32) - jitter_v.take(cell),
+            fu - across.astype(np.float32) - jitter_u.take(cell),
+            fv - below.astype(np.float32) - jitter_v.take(cell),
         )
         nearest = np.sqrt(first)
         return Cells(nearest, np.sqrt(second) - nearest, table[2].take(cell), table[3].take(cell), du, dv)

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float32, Int
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from susx.demo.textures.canvas import Canvas, Field, clip01
@@ -39,7 +40,8 @@ def _wrapped(positions: Field, size: int) -> Int[np.ndarray, "size size"]:
     """The pixels that positions are nearest to, on a picture that goes on at its other side."""
     nearest = np.rint(positions).astype(np.intp)
     # The same for a power of two, in a tenth of the time.
-    return nearest & (size - 1) if size & (size - 1) == 0 else nearest % size
+    wrapped: NDArray[np.intp] = nearest & (size - 1) if size & (size - 1) == 0 else nearest % size
+    return wrapped
 
 
 def _quantiles(values: Field, shares: tuple[float, ...]) -> list[np.float64]:
