@@ -56,7 +56,7 @@ def labelled(real: Real, folder: Path) -> Iterator[tuple[str, pd.DataFrame, np.n
             names = np.array([f"class {at}" for at in range(len(cell.text))], dtype=object)
             frame = pd.DataFrame({
                 "path": [f"{at}.jpg" for at in range(len(best))], "digest": [f"{at:064x}" for at in range(len(best))],
-                "label": names[label.numpy()], "probability": best.double().numpy(), "none_of_these": 0.0, "said": False,
+                "label": names[label.numpy()], "probability": best.double().numpy(), "none_of_these": 0.0, "by_person": False,
             })  # fmt: skip
             yield (
                 f"{cell.name.removesuffix(' in')}, {method.title.lower()}",

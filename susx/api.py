@@ -104,11 +104,11 @@ def build(
     from susx.store import open_store
 
     if isinstance(dataset, str | Path):
-        given, config = str(dataset), None
+        named, config = str(dataset), None
     else:
-        given, config = name, dataset if isinstance(dataset, DatasetConfig) else _named(name, dataset)
+        named, config = name, dataset if isinstance(dataset, DatasetConfig) else _named(name, dataset)
     options = BuildOptions(
-        given, mode, profile, prompts=prompts, per_class=per_class, store=str(store),
+        named, mode, profile, prompts=prompts, per_class=per_class, store=str(store),
         data_root=str(data_root) if data_root else None, seed=seed,
         settings=tuple(f"{key}={_yaml(value)}" for key, value in (settings or {}).items()), evaluate=evaluate,
     )  # fmt: skip

@@ -156,9 +156,9 @@ def is_full(error: Exception) -> bool:
     )
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, expected: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the known name nearest to ``word``, else a list of a few names."""
-    names = sorted(known)
+    names = sorted(expected)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if near:
         return f" Did you mean '{near[0]}'?"

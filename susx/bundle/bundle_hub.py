@@ -22,16 +22,16 @@ ALL_FILES = FILES | {JSON}
 _CARD = "README.md"
 
 
-def locate_bundle(place: str | os.PathLike[str]) -> Path:
-    """Return the folder of a bundle, fetched first where ``place`` is an address on the Hub.
+def locate_bundle(source: str | os.PathLike[str]) -> Path:
+    """Return the folder of a bundle, fetched first where ``source`` is an address on the Hub.
 
     Raises:
         ConfigError, InputError, ServerError: see :func:`susx.hub.fetch`.
     """
-    if not is_hub_address(place):
-        return Path(place)
-    fetched = fetch(HubAddress.parse(str(place), "model"), ALL_FILES.__contains__)
-    logger.info("%s is %s", place, fetched.address)
+    if not is_hub_address(source):
+        return Path(source)
+    fetched = fetch(HubAddress.parse(str(source), "model"), ALL_FILES.__contains__)
+    logger.info("%s is %s", source, fetched.address)
     return fetched.folder
 
 

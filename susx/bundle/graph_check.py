@@ -165,12 +165,12 @@ def _fields(view: memoryview, start: int, end: int) -> Iterator[tuple[int, int, 
         raise _Malformed("it is cut off")
 
 
-def _varint(view: memoryview, place: int, end: int) -> tuple[int, int]:
+def _varint(view: memoryview, offset: int, end: int) -> tuple[int, int]:
     value = shift = 0
-    while place < end and shift < 70:
-        byte = view[place]
+    while offset < end and shift < 70:
+        byte = view[offset]
         value |= (byte & 0x7F) << shift
-        place, shift = place + 1, shift + 7
+        offset, shift = offset + 1, shift + 7
         if byte < 0x80:
-            return value, place
+            return value, offset
     raise _Malformed("it is cut off")

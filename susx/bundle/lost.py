@@ -66,16 +66,16 @@ def _classes(plain: Bundle, rows: np.ndarray) -> np.ndarray:
     return np.asarray(plain.logits(Features({"features": rows})).argmax(axis=1))
 
 
-def _sentence(plain: Bundle, shown: Sequence[Shown], wanted: np.ndarray, found: np.ndarray) -> str:
+def _sentence(plain: Bundle, shown: Sequence[Shown], wanted: np.ndarray, predicted: np.ndarray) -> str:
     parts, start = [], 0
     for one in shown:
         rows = slice(start, start + len(one.pictures))
         start += len(one.pictures)
-        same, n = int((found[rows] == wanted[rows]).sum()), len(one.pictures)
+        same, n = int((predicted[rows] == wanted[rows]).sum()), len(one.pictures)
         text = f"{same} of {n} {one.of} keep their class ({_share(same, n)})"
         if one.labels:
             label = np.array([plain.class_names.index(name) for name in one.labels])
-            before, after = (int((answers[rows] == label).sum()) for answers in (wanted, found))
+            before, after = (int((answers[rows] == label).sum()) for answers in (wanted, predicted))
             text += f", top-1 {_share(after, n)}, in single precision {_share(before, n)}"
         parts.append(text)
     return "; ".join(parts) + "."

@@ -65,14 +65,16 @@ def write_tokenizer(encoder: Encoder, path: Path, names: Sequence[str]) -> TextF
     return facts
 
 
-def _byte_pairs(own: Any) -> Any:
+def _byte_pairs(clip_tokenizer: Any) -> Any:
     """Return CLIP's byte-pair tokenizer as one of ``tokenizers``."""
     from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
 
     tokenizer = Tokenizer(
-        models.BPE(vocab=own.encoder, merges=list(own.bpe_ranks), end_of_word_suffix="</w>")
+        models.BPE(
+            vocab=clip_tokenizer.encoder, merges=list(clip_tokenizer.bpe_ranks), end_of_word_suffix="</w>"
+        )
     )
-    pattern = Regex(rf"(?i){own.pat.pattern}")
+    pattern = Regex(rf"(?i){clip_tokenizer.pat.pattern}")
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Split(pattern, behavior="removed", invert=True),
         pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),

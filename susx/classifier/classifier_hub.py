@@ -26,18 +26,18 @@ logger = logging.getLogger(__name__)
 FILES = frozenset({JSON, STATE, SUPPORT, TABLE})
 
 
-def locate_classifier(place: str | os.PathLike[str]) -> Path:
-    """Return the folder of a classifier, fetched first where ``place`` is an address on the Hub; that of a run has one inside.
+def locate_classifier(source: str | os.PathLike[str]) -> Path:
+    """Return the folder of a classifier, fetched first where ``source`` is an address on the Hub; that of a run has one inside.
 
     Raises:
         ConfigError, InputError, ServerError: see :func:`susx.hub.fetch`.
     """
-    if not is_hub_address(place):
-        folder = Path(place)
+    if not is_hub_address(source):
+        folder = Path(source)
         inside = folder / "classifier"
         return inside if not (folder / JSON).is_file() and (inside / JSON).is_file() else folder
-    fetched = fetch(HubAddress.parse(place, "model"), FILES.__contains__)
-    logger.info("%s is %s", place, fetched.address)
+    fetched = fetch(HubAddress.parse(source, "model"), FILES.__contains__)
+    logger.info("%s is %s", source, fetched.address)
     return fetched.folder
 
 

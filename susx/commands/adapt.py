@@ -43,8 +43,8 @@ def adapt(
     from susx.methods import Run
     from susx.printable import for_terminal
 
-    def tell(done: int, total: int, words: str) -> None:
-        typer.echo(f"{words} (step {done} of {total})", err=True)
+    def tell(done: int, total: int, message: str) -> None:
+        typer.echo(f"{message} (step {done} of {total})", err=True)
 
     encoder = load_profile(profile, settings or ()).encoder
     run = Run(seed, folder=checkpoints, progress=tell)

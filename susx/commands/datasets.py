@@ -130,13 +130,13 @@ def new(
     """Describe your own data set."""
     from susx.datasets import new_dataset
     from susx.errors import ConfigError
-    from susx.labelling.said_table import labelled_folder, write_said_table
+    from susx.labelling.corrected_table import labelled_folder, write_corrected_table
 
     if labelled := labelled_folder(source):
         source = out.with_name(f"{out.stem}-said.csv")
         if source.exists() and not force:
             raise ConfigError(f"{source} exists; give --force to write over it.")
-        count = write_said_table(labelled, source)
+        count = write_corrected_table(labelled, source)
         typer.echo(f"{source}: {count} images that people gave a class.")
     config = new_dataset(name, source, out, class_column=class_column, force=force)
     typer.echo(f"{out}: {len(config.classes)} classes. Use it with --dataset {out}.")

@@ -22,7 +22,7 @@ class Finding:
 
     what: str
     state: Literal["ok", "note", "bad"]
-    found: str
+    detail: str
     todo: str = ""
 
 
@@ -50,7 +50,7 @@ def doctor(
     for finding in findings(store, profile):
         bad |= finding.state == "bad"
         mark = f"[{colour[finding.state]}]{finding.state}[/]"
-        rows.append((finding.what, mark, escape(finding.found), escape(finding.todo)))
+        rows.append((finding.what, mark, escape(finding.detail), escape(finding.todo)))
     console = output()
     columns = (Column("check", "name"), Column("", "name"), Column("found"), Column("what to do"))
     print_table(console, "susx doctor", columns, rows)

@@ -226,15 +226,15 @@ IDLE: tuple[Idle, ...] = (
 )  # fmt: skip
 
 
-def refuse_idle(command: Any, words: str = "") -> None:
+def refuse_idle(command: Any, line: str = "") -> None:
     """Let a command, and all below it, refuse options that would have no effect.
 
     Raises (when the command is run):
         ConfigError: names the option and what leaves it aside.
     """
     if hasattr(command, "list_commands"):
-        on_each_child(command, lambda child, name: refuse_idle(child, f"{words} {name}".strip()))
-    cases = [case for case in IDLE if words in case.commands]
+        on_each_child(command, lambda child, name: refuse_idle(child, f"{line} {name}".strip()))
+    cases = [case for case in IDLE if line in case.commands]
     if not cases:
         return
     flags = {parameter.name: max(parameter.opts, key=len) for parameter in command.params}

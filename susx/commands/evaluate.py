@@ -148,8 +148,8 @@ def _names(features: Iterable[Path], dataset: str | None) -> dict[str, Path]:
     return named
 
 
-def _listed(words: str) -> list[str]:
-    return [word.strip() for word in words.split(",") if word.strip()]
+def _listed(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _with_settings(names: list[str], settings: Sequence[str]) -> list[str] | dict[str, dict[str, Any]]:
@@ -187,7 +187,7 @@ def _cache_of(source: str, seed: int) -> Path:
     return platformdirs.user_cache_path("susx") / "training" / digest_json([source, seed])[:16]
 
 
-def _numbers(words: str) -> list[int]:
+def _numbers(text: str) -> list[int]:
     """Return the numbers of a list such as 1,2,4.
 
     Raises:
@@ -195,9 +195,9 @@ def _numbers(words: str) -> list[int]:
     """
     from susx.errors import ConfigError
 
-    entries = _listed(words)
+    entries = _listed(text)
     if not entries or not all(entry.isdigit() and int(entry) > 0 for entry in entries):
-        raise ConfigError(f"--shots expects numbers from 1 up, joined by commas, found '{words}'.")
+        raise ConfigError(f"--shots expects numbers from 1 up, joined by commas, found '{text}'.")
     return [int(entry) for entry in entries]
 
 

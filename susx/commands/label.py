@@ -142,7 +142,7 @@ def label(
     plan = plan_label(options, opened)
     _banner(console, plan)
     result = label_folder(plan, _Showing(opened, console)).write(plan.out)
-    columns = {name: result.frame[name].to_numpy() for name in ("label", "probability", "said", "group")}
+    columns = {name: result.frame[name].to_numpy() for name in ("label", "probability", "by_person", "group")}
     print_summary(console, result.record, columns, result.folder)
     if report:
         from susx.labelling.label_report import write_page

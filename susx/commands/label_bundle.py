@@ -26,15 +26,15 @@ def label_by_bundle(
     out = Path(os.path.abspath(out.expanduser()))
     check_out(out, folder)
     loaded = load_bundle(bundle)
-    said = None
+    answers = None
     if corrections is not None or (out / CORRECTIONS).is_file():
-        said = read_corrections(corrections if corrections is not None else out)
+        answers = read_corrections(corrections if corrections is not None else out)
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH
     for note in loaded.about.notes[:1] if loaded.about.warning else ():
         console.print(f"[yellow]{plain(note)}[/]", soft_wrap=True)
-    labels = label_photographs(loaded, folder, leave=out, corrections=said)
+    labels = label_photographs(loaded, folder, leave=out, corrections=answers)
     labels.write(out, report=report)
     print_summary(console, labels.record, labels.columns, out)
     if report:

@@ -30,7 +30,7 @@ def print_summary(
     rows = []
     for name in sorted(shown, key=lambda name: -int((label == name).sum()))[:_MOST_CLASSES]:
         of = label == name
-        by_people = int(columns["said"][of].sum())
+        by_people = int(columns["by_person"][of].sum())
         title = plain(name) if name else "(none of these)"
         rows.append(
             [title, str(int(of.sum())), f"{columns['probability'][of].mean():.2f}", str(by_people or "")]

@@ -106,14 +106,14 @@ def _paper(
     from susx.results.render import FORMATS, render
     from susx.results.table_notes import UNITS
 
-    for name, chosen, known in (
+    for name, chosen, choices in (
         ("format", form, FORMATS),
         ("value", value, UNITS),
         ("interval", interval, _INTERVALS),
     ):
-        if chosen not in known:
+        if chosen not in choices:
             raise ConfigError(
-                f"There is no {name} '{chosen}'.{did_you_mean(chosen, known)} Give one of {', '.join(known)}."
+                f"There is no {name} '{chosen}'.{did_you_mean(chosen, choices)} Give one of {', '.join(choices)}."
             )
     find_method(against)
     results = [read_result(run) for run in runs]

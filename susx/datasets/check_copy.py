@@ -116,23 +116,23 @@ def check_dataset(config: DatasetConfig, root: Path | None) -> DatasetCheck:
 
 
 def _check(
-    config: DatasetConfig, reader: ReaderConfig, root: Path | None, split: str, found: TargetSplit
+    config: DatasetConfig, reader: ReaderConfig, root: Path | None, split: str, target: TargetSplit
 ) -> SplitCheck:
-    counts = Counter(found.labels)
-    places = sorted({round(step * (len(found) - 1) / max(1, _DECODED - 1)) for step in range(_DECODED)})
-    missing = tuple(path for path in found.paths if path is not None and not path.is_file())
-    undecodable = {} if missing else _undecodable(found, places)
+    counts = Counter(target.labels)
+    places = sorted({round(step * (len(target) - 1) / max(1, _DECODED - 1)) for step in range(_DECODED)})
+    missing = tuple(path for path in target.paths if path is not None and not path.is_file())
+    undecodable = {} if missing else _undecodable(target, places)
     return SplitCheck(
         split=split,
         layout=reader.kind,
-        images=len(found),
+        images=len(target),
         expected=reader.counts.get(split),
         per_class=tuple(counts.get(label, 0) for label in range(len(config.classes))),
         missing=missing,
         decoded=len(places),
         undecodable=undecodable,
         notes=(
-            *_folder_order(found),
+            *_folder_order(target),
             *_file_labels(config, reader, root, split),
             *(
                 f"{name} cannot be decoded and would be left out: {reason}"
@@ -142,23 +142,23 @@ def _check(
     )
 
 
-def _undecodable(found: TargetSplit, places: Sequence[int]) -> dict[str, str]:
-    def reason(place: int) -> str:
+def _undecodable(target: TargetSplit, places: Sequence[int]) -> dict[str, str]:
+    def reason(row: int) -> str:
         try:
-            found.image(place)
+            target.image(row)
         except Exception as error:  # decoders raise what they like on damaged files
             return str(error) or type(error).__name__
         return ""
 
     with ThreadPoolExecutor(2) as pool:
         reasons = zip(places, pool.map(reason, places), strict=True)
-        return {found.names[row]: why for row, why in reasons if why}
+        return {target.names[row]: why for row, why in reasons if why}
 
 
-def _folder_order(found: TargetSplit) -> tuple[str, ...]:
+def _folder_order(target: TargetSplit) -> tuple[str, ...]:
     """Say when folder order is not label order: labels must then not be read from a sort of the folders."""
     labels: dict[str, set[int]] = {}
-    for path, label in zip(found.paths, found.labels, strict=True):
+    for path, label in zip(target.paths, target.labels, strict=True):
         if path is not None:
             labels.setdefault(path.parent.name, set()).add(label)
     if len(labels) < 2 or any(len(values) > 1 for values in labels.values()):

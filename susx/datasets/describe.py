@@ -182,10 +182,10 @@ def describe_csv(file: Path, class_column: str = "") -> dict[str, Any]:
     return _with_reader(_classes(names), reader)
 
 
-def _heading(columns: Sequence[str], known: Sequence[str]) -> str:
+def _heading(columns: Sequence[str], headings: Sequence[str]) -> str:
     """Return the first known heading that is there, whatever its case, or ""."""
     lower = {column.lower().strip(): column for column in columns}
-    return next((lower[word.lower()] for word in known if word.lower() in lower), "")
+    return next((lower[word.lower()] for word in headings if word.lower() in lower), "")
 
 
 def _classes(names: Iterable[str]) -> dict[str, Any]:

@@ -31,24 +31,28 @@ class LabelMap:
         self._mapped = {key: exact[name] for key, name in (class_map or {}).items()}
         self._folded = {key: i for key, i in folded.items() if i is not None}
 
-    def find(self, found: str) -> int | None:
+    def find(self, name_there: str) -> int | None:
         """Return the label, or None when the name leads to no class."""
-        for table, key in ((self._mapped, found), (self._exact, found), (self._folded, plain(found))):
+        for table, key in (
+            (self._mapped, name_there),
+            (self._exact, name_there),
+            (self._folded, plain(name_there)),
+        ):
             if key in table:
                 return table[key]
         return None
 
-    def label(self, found: str, where: object) -> int:
-        """Return the label of the class that ``where`` calls ``found``.
+    def label(self, name_there: str, where: object) -> int:
+        """Return the label of the class that ``where`` calls ``name_there``.
 
         Raises:
             ConfigError: it is none of the classes; the nearest is suggested.
         """
-        label = self.find(found)
+        label = self.find(name_there)
         if label is None:
             raise ConfigError(
-                f"{where} holds images of '{found}', which is none of the {len(self.classes)} classes of the data set."
-                f"{did_you_mean(found, self.classes)} Add '{found}: <class name>' to reader.class_map, or list it in"
+                f"{where} holds images of '{name_there}', which is none of the {len(self.classes)} classes of the data set."
+                f"{did_you_mean(name_there, self.classes)} Add '{name_there}: <class name>' to reader.class_map, or list it in"
                 " reader.options.ignore (separated by '|') when its images are not part of the task."
             )
         return label

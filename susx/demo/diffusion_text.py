@@ -131,9 +131,9 @@ def _words(rng: np.random.Generator, count: int) -> list[str]:
     return [str(word) for word in rng.choice(FILLER, count)]
 
 
-def _merges(words: Sequence[str]) -> list[tuple[str, str]]:
+def _merges(vocabulary: Sequence[str]) -> list[tuple[str, str]]:
     """Merge the most frequent pair until every word is one symbol (ties: alphabetical)."""
-    spelled = [[*word[:-1], f"{word[-1]}</w>"] for word in words]
+    spelled = [[*word[:-1], f"{word[-1]}</w>"] for word in vocabulary]
     merges: list[tuple[str, str]] = []
     while True:
         pairs = Counter(pair for word in spelled for pair in pairwise(word))

@@ -125,13 +125,13 @@ def read_native(folder: Path) -> FeatureSet:
             f"{folder}: {_TENSORS} or {_FACTS} cannot be read ({error}). Run susx import-features again."
         ) from error
     if not isinstance(facts, dict) or (facts.get("format"), facts.get("version")) != (_FORMAT, _VERSION):
-        found = (
+        format_and_version = (
             [str(facts.get(key))[:40] for key in ("format", "version")]
             if isinstance(facts, dict)
             else ["none"] * 2
         )
         raise InputError(
-            f"{facts_file}: expected format {_FORMAT} version {_VERSION}, found {found[0]} version {found[1]}. Run susx "
+            f"{facts_file}: expected format {_FORMAT} version {_VERSION}, found {format_and_version[0]} version {format_and_version[1]}. Run susx "
             "import-features with this version."
         )
     try:

@@ -79,7 +79,7 @@ def gather_pool_statistics(
 def merge_pool_statistics(one: PoolStatistics, other: PoolStatistics) -> PoolStatistics:
     """Return the statistics of two pools together.
 
-    Equal z are ordered by ``own``, so the result does not depend on which pool comes first.
+    Equal z are ordered by ``is_best``, so the result does not depend on which pool comes first.
 
     Raises:
         MismatchError: they differ in encoder or prompts.
@@ -94,7 +94,7 @@ def merge_pool_statistics(one: PoolStatistics, other: PoolStatistics) -> PoolSta
     share = other.count / max(1, count)
     shift = other.mean - one.mean
     covariance = one.covariance * (1 - share) + other.covariance * share
-    nearest, own = _best(one.nearest, other.nearest, one.own, other.own)
+    nearest, is_best = _best(one.nearest, other.nearest, one.is_best, other.is_best)
     return dataclasses.replace(
         one,
         count=count,
@@ -102,7 +102,7 @@ def merge_pool_statistics(one: PoolStatistics, other: PoolStatistics) -> PoolSta
         mean=one.mean + share * shift,
         covariance=covariance + share * (1 - share) * torch.outer(shift, shift),
         nearest=nearest,
-        own=own,
+        is_best=is_best,
     )
 
 
@@ -116,7 +116,7 @@ def _nothing(classes: int, dim: int, encoder: Digest, text: Digest) -> PoolStati
         mean=torch.zeros(dim, dtype=torch.float64),
         covariance=torch.zeros(dim, dim, dtype=torch.float64),
         nearest=torch.full((classes, NEAREST), float("-inf"), dtype=torch.float64),
-        own=torch.zeros(classes, NEAREST, dtype=torch.bool),
+        is_best=torch.zeros(classes, NEAREST, dtype=torch.bool),
     )
 
 
@@ -135,7 +135,7 @@ def _of_block(total: PoolStatistics, text: Tensor, logit_scale: float, block: Te
     best = torch.zeros_like(z, dtype=torch.bool)
     if len(z):
         best[torch.arange(len(z)), z.argmax(dim=1)] = True
-    nearest, own = _best(empty.nearest, z.T, empty.own, best.T)
+    nearest, is_best = _best(empty.nearest, z.T, empty.is_best, best.T)
     values = rows.double()
     mean = values.mean(dim=0)
     values -= mean
@@ -146,7 +146,7 @@ def _of_block(total: PoolStatistics, text: Tensor, logit_scale: float, block: Te
         mean=mean,
         covariance=values.T @ values / len(rows),
         nearest=nearest,
-        own=own,
+        is_best=is_best,
     )
 
 

@@ -50,7 +50,7 @@ class RememberedFeatures:
         """Return unit rows, and which of them the store has; the others are zeros."""
         with self._lock:
             there = self._rows.look(digests)
-        return there.rows, there.known
+        return there.rows, there.present
 
     def of_file(self, path: Path) -> Float32[np.ndarray, " dim"] | None:
         """Return the unit row of a file's content; None where the store has none, or the file cannot be read."""

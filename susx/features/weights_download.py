@@ -35,10 +35,10 @@ def announce_weights(encoder: str, published: Mapping[str, Any]) -> None:
         _say(encoder, urlsplit(link).netloc, _length(link), None)
 
 
-def _say(encoder: str, place: str, size: int | None, licence: str | None) -> None:
+def _say(encoder: str, origin: str, size: int | None, licence: str | None) -> None:
     logger.warning(
         "The weights of the encoder %s are not on this machine: they are downloaded now from %s (%s; licence: %s).",
-        encoder, place, f"{size / 1e6:,.0f} MB" if size else "size not told", licence or "not told, see there",
+        encoder, origin, f"{size / 1e6:,.0f} MB" if size else "size not told", licence or "not told, see there",
     )  # fmt: skip
 
 

@@ -92,13 +92,13 @@ def bar(console: Console, title: str, total: int) -> Iterator[Advance]:
     )  # fmt: skip
     seen = console.is_terminal
     with (
-        doing(title, total, shown=seen) as said,
+        doing(title, total, shown=seen) as tell,
         RichProgress(*columns, console=console, transient=True) as bars,
     ):
         bar = bars.add_task(escape(title), total=total)
 
         def advance(done: int) -> None:
-            said(done)
+            tell(done)
             bars.advance(bar, done)
 
         yield advance

@@ -50,5 +50,5 @@ def _serve(descriptor: int) -> None:
 if __name__ == "__main__":
     # Python before 3.11 knows no PYTHONSAFEPATH and looks for modules beside a script first.
     here = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:] = [place for place in sys.path if os.path.abspath(place or ".") != here]
+    sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder or ".") != here]
     _serve(int(sys.argv[1]))

@@ -119,25 +119,25 @@ def eval_results(rows: Iterable[Accuracy], dataset: str) -> list[EvalResult]:
     ]  # fmt: skip
 
 
-def choose_licence(given: str | None, rows: Iterable[SupportRow]) -> str:
+def choose_licence(chosen: str | None, rows: Iterable[SupportRow]) -> str:
     """Return the identifier for a card's field ``license``.
 
     Args:
-        given: what the user said.
+        chosen: what the user said.
         rows: images whose licences the index may know; one that they all have is taken where nothing is given.
 
     Raises:
-        ConfigError: ``given`` cannot be an identifier of the Hub.
+        ConfigError: ``chosen`` cannot be an identifier of the Hub.
         InputError: nothing is given, and the images have none or several.
     """
-    if given is not None:
+    if chosen is not None:
         # Whether it is one the Hub knows is asked of the Hub by its client, before it commits a card.
-        if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", given.lower()):
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", chosen.lower()):
             raise ConfigError(
-                f"'{given}' cannot be an identifier of a licence on the Hub, such as cc-by-4.0.{did_you_mean(given.lower(), LICENCES)} "
+                f"'{chosen}' cannot be an identifier of a licence on the Hub, such as cc-by-4.0.{did_you_mean(chosen.lower(), LICENCES)} "
                 "Where none fits, give 'other'."
             )
-        return given.lower()
+        return chosen.lower()
     licences = Counter(identifier(row.licence or "") for row in rows)
     if len(licences) == 1 and (only := next(iter(licences))) != "unknown":
         return only

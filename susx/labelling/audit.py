@@ -150,7 +150,7 @@ def draw_audit(
             f"An audit needs n >= 1, a confidence of 0.75 up to 1, an error between 0 and 1 and a share above 0 and up to 1; found n {n}, "
             f"confidence {level}, error {error}, share {share}."
         )
-    chosen = frame[~frame["said"] & (frame["label"] != "")]
+    chosen = frame[~frame["by_person"] & (frame["label"] != "")]
     if not len(chosen):
         raise InputError("There is nothing to audit: a person labelled all images of this folder.")
     labels = chosen[["path", "digest", "label"]].assign(
@@ -200,18 +200,18 @@ def promise(audit: Audit, answers: Mapping[str, Answer]) -> Promise:
         answers: the word that counts for each image (``answers.last_words``); of images that were not drawn they are passed over.
     """
     drawn = audit.questions
-    said = [
+    drawn_answers = [
         answers.get(digest) or answers.get(path)
         for digest, path in zip(drawn["digest"], drawn["path"], strict=True)
     ]
     right = np.array(
         [
             answer is not None and answer.label == label
-            for answer, label in zip(said, drawn["label"], strict=True)
+            for answer, label in zip(drawn_answers, drawn["label"], strict=True)
         ],
         dtype=bool,
     )
-    answered = sum(answer is not None for answer in said)
+    answered = sum(answer is not None for answer in drawn_answers)
     strata = drawn["stratum"].to_numpy()
     design, risk = audit.design, audit.risk
     each = risk if audit.error is not None else risk / len(design.regions)

@@ -101,12 +101,12 @@ def audit_labels(
     strangers: tuple[str, ...] = ()
     if answers is not None:
         taken, strangers = take_answers(folder, drawn, answers, labelled.classes, who or getpass.getuser())
-    said_so_far = answers_of(folder)
-    made = promise(drawn, said_so_far)
+    answered = answers_of(folder)
+    made = promise(drawn, answered)
     questions = None
     if made.answered < made.asked:
         questions = folder / "audits" / f"{drawn.number}-questions.csv"
-        write_questions(drawn, said_so_far, questions)
+        write_questions(drawn, answered, questions)
     return Audited(drawn, made, is_new, taken, strangers, questions, _changed(drawn, labelled.frame))
 
 
@@ -135,6 +135,6 @@ def _other_question(
 
 def _changed(drawn: Audit, frame: pd.DataFrame) -> int:
     """Return how many audited labels are other ones now, without those that a person corrected since."""
-    today = dict(zip(frame["path"], zip(frame["label"], frame["said"], strict=True), strict=True))
+    today = dict(zip(frame["path"], zip(frame["label"], frame["by_person"], strict=True), strict=True))
     then = zip(drawn.labels["path"], drawn.labels["label"], strict=True)
     return sum(path in today and today[path][0] != label and not today[path][1] for path, label in then)

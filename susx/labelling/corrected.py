@@ -9,7 +9,7 @@ from susx.labelling.corrections import CORRECTIONS, Corrections
 from susx.labelling.label_result import LabelResult
 from susx.types import Digest
 
-__all__ = ["and_said", "as_corrected", "has_all", "said_by_people"]
+__all__ = ["as_corrected", "corrected_labels", "has_all", "with_corrections"]
 
 
 def as_corrected(result: LabelResult) -> LabelResult:
@@ -22,11 +22,11 @@ def as_corrected(result: LabelResult) -> LabelResult:
     if result.folder is None:
         return result
     lines = AnswerFile(result.folder / CORRECTIONS).read()
-    said = said_by_people(result, lines)
-    return result if not lines or has_all(result, said) else result.relabel(said)
+    corrected = corrected_labels(result, lines)
+    return result if not lines or has_all(result, corrected) else result.relabel(corrected)
 
 
-def said_by_people(result: LabelResult, lines: Sequence[Answer]) -> dict[Digest, str]:
+def corrected_labels(result: LabelResult, lines: Sequence[Answer]) -> dict[Digest, str]:
     """Return digest -> what people have said of each image, "" for none of these.
 
     What the lines say of an image holds for it and its near-duplicates, an answer taken back among them. Answers that the table has from
@@ -36,33 +36,34 @@ def said_by_people(result: LabelResult, lines: Sequence[Answer]) -> dict[Digest,
     images = dict(zip(frame["path"], frame["digest"], strict=True))
     asked = {line.digest or images.get(line.path, "") for line in lines}
     settled = set(frame.loc[frame["digest"].isin(asked), "group"])
-    elsewhere = frame[frame["said"] & ~frame["group"].isin(settled)]
-    said = dict(zip(elsewhere["digest"], elsewhere["label"], strict=True))
-    return said | Corrections(last_words(lines)).said(images)
+    elsewhere = frame[frame["by_person"] & ~frame["group"].isin(settled)]
+    corrected = dict(zip(elsewhere["digest"], elsewhere["label"], strict=True))
+    return corrected | Corrections(last_words(lines)).by_digest(images)
 
 
-def has_all(result: LabelResult, said: Mapping[Digest, str]) -> bool:
+def has_all(result: LabelResult, corrected: Mapping[Digest, str]) -> bool:
     """Whether the table says of each image what people said, and of no other that a person said it."""
     from susx.labelling.judge import answers
 
     frame = result.frame
-    wanted = answers(frame["digest"].tolist(), frame["group"].tolist(), result.classes, said).labels
+    wanted = answers(frame["digest"].tolist(), frame["group"].tolist(), result.classes, corrected).labels
     there = [
-        label if by_person else None for label, by_person in zip(frame["label"], frame["said"], strict=True)
+        label if by_person else None
+        for label, by_person in zip(frame["label"], frame["by_person"], strict=True)
     ]
     return list(wanted) == there
 
 
-def and_said(result: LabelResult, said: Mapping[Digest, str]) -> LabelResult:
+def with_corrections(result: LabelResult, corrected: Mapping[Digest, str]) -> LabelResult:
     """Return the labels with further answers beside those that the table has; near-duplicates that share one answer share the new one.
 
     Raises:
         InputError, StoreError: as ``LabelResult.relabel``.
     """
-    of_people = result.frame[result.frame["said"]]
+    of_people = result.frame[result.frame["by_person"]]
     shared = of_people.groupby("group")["label"].nunique() == 1
-    renewed = set(result.frame.loc[result.frame["digest"].isin(list(said)), "group"]) & set(
+    renewed = set(result.frame.loc[result.frame["digest"].isin(list(corrected)), "group"]) & set(
         shared[shared].index
     )
     earlier = of_people[~of_people["group"].isin(renewed)]
-    return result.relabel({**dict(zip(earlier["digest"], earlier["label"], strict=True)), **said})
+    return result.relabel({**dict(zip(earlier["digest"], earlier["label"], strict=True)), **corrected})

@@ -28,7 +28,7 @@ class Corrections:
     def __len__(self) -> int:
         return len(self.answers)
 
-    def said(self, images: Mapping[str, Digest]) -> dict[Digest, str]:
+    def by_digest(self, images: Mapping[str, Digest]) -> dict[Digest, str]:
         """Return digest -> label ("" for none of these) of the images that are there.
 
         Args:

@@ -49,18 +49,20 @@ class Answers:
 
 
 def answers(
-    digests: Sequence[Digest], groups: Sequence[int], classes: Sequence[str], said: Mapping[Digest, str]
+    digests: Sequence[Digest], groups: Sequence[int], classes: Sequence[str], corrected: Mapping[Digest, str]
 ) -> Answers:
     """Return what people said of each image. What is said of an image is said of its near-duplicates, unless these have an answer
     of their own, or the answers in the group differ."""
     of_group: dict[int, set[str]] = {}
     for digest, group in zip(digests, groups, strict=True):
-        if digest in said:
-            of_group.setdefault(group, set()).add(said[digest])
+        if digest in corrected:
+            of_group.setdefault(group, set()).add(corrected[digest])
     labels: list[str | None] = []
     for digest, group in zip(digests, groups, strict=True):
         shared = of_group.get(group, set())
-        labels.append(said[digest] if digest in said else next(iter(shared)) if len(shared) == 1 else None)
+        labels.append(
+            corrected[digest] if digest in corrected else next(iter(shared)) if len(shared) == 1 else None
+        )
     column_of = {name: at for at, name in enumerate(classes)}
     numbers = [UNSAID if label is None else column_of.get(label, NONE_OF_THESE) for label in labels]
     return Answers(tuple(labels), np.array(numbers, dtype=np.int64))
@@ -71,7 +73,7 @@ def label_images(
     features: Float32[np.ndarray, "query dim"],
     images: pd.DataFrame,
     classes: Sequence[str],
-    said: Mapping[Digest, str],
+    corrected: Mapping[Digest, str],
 ) -> Judged:
     """Return the table of labels, and how right it may be. A file that lies there twice counts once.
 
@@ -80,10 +82,15 @@ def label_images(
         features: unit rows of the images.
         images: their ``path``, ``digest`` and ``group``.
         classes: class names.
-        said: digest -> what a person said of it, "" for none of these.
+        corrected: digest -> what a person said of it, "" for none of these.
     """
     columns, estimate = label_columns(
-        model, features, images["digest"].to_numpy(dtype=object), images["group"].to_numpy(), classes, said
+        model,
+        features,
+        images["digest"].to_numpy(dtype=object),
+        images["group"].to_numpy(),
+        classes,
+        corrected,
     )
     return Judged(checked(images[["path", "digest", "group"]].assign(**columns)), estimate)
 
@@ -94,13 +101,13 @@ def label_columns(
     digest: np.ndarray,
     group: np.ndarray,
     classes: Sequence[str],
-    said: Mapping[Digest, str],
+    corrected: Mapping[Digest, str],
 ) -> tuple[dict[str, np.ndarray], AccuracyEstimate]:
     """Return the columns of the table that judging fills, and the estimate; see :func:`label_images`."""
     class_names = np.array(tuple(classes)[: len(model.text)], dtype=object)
     digests, first, back = np.unique(digest.astype(str), return_index=True, return_inverse=True)
     groups = group[first]
-    answered = answers(digests.tolist(), groups.tolist(), class_names.tolist(), said)
+    answered = answers(digests.tolist(), groups.tolist(), class_names.tolist(), corrected)
     fitted = label_folder(
         model, like(features[first], model.text), corrections=answered.classes, groups=groups
     )
@@ -112,19 +119,19 @@ def label_columns(
     after = np.zeros(len(rows))
     if len(class_names) > 1:
         second, after = class_names[order[:, 1]], probabilities[rows, order[:, 1]]
-    is_said = np.array([label is not None for label in answered.labels], dtype=bool)
+    by_person = np.array([label is not None for label in answered.labels], dtype=bool)
     label = np.array(
         [best[at] if name is None else name for at, name in enumerate(answered.labels)], dtype=object
     )
-    probability = np.where(is_said, 1.0, probabilities[rows, order[:, 0]])[back]
-    second_probability = np.where(is_said, 0.0, after)[back]
+    probability = np.where(by_person, 1.0, probabilities[rows, order[:, 0]])[back]
+    second_probability = np.where(by_person, 0.0, after)[back]
     columns = {
         "label": label[back],
         "probability": probability,
-        "second": np.where(is_said & (label != best), best, second)[back],
+        "second": np.where(by_person & (label != best), best, second)[back],
         "second_probability": second_probability,
         "margin": probability - second_probability,
-        "none_of_these": np.where(is_said, label == "", outside).astype(float)[back],
-        "said": is_said[back],
+        "none_of_these": np.where(by_person, label == "", outside).astype(float)[back],
+        "by_person": by_person[back],
     }
     return columns, estimated_accuracy(fitted)

@@ -41,7 +41,7 @@ class ClassPart:
 
     name: str
     images: int
-    said: int
+    by_people: int
     share: float
     low: float
     high: float
@@ -54,7 +54,7 @@ class ClassPart:
 class Bin:
     """Images whose label has a probability in a range."""
 
-    words: str
+    range_text: str
     images: int
     width: float
 
@@ -127,8 +127,10 @@ def render_columns(
     names = [name for name in (*record.classes, "") if (label == name).any()]
     per_end = max(1, min(_PER_END, _MOST_TILES // max(1, 2 * len(names))))
     ends = {name: _ends(columns, shown[label[shown] == name], per_end) for name in names}
-    unsaid = shown[~columns["said"][shown]]
-    outsiders = unsaid[np.argsort(-columns["none_of_these"][unsaid], kind="stable")][: 3 * _PER_END].tolist()
+    by_model = shown[~columns["by_person"][shown]]
+    outsiders = by_model[np.argsort(-columns["none_of_these"][by_model], kind="stable")][
+        : 3 * _PER_END
+    ].tolist()
     wanted = [at for pair in ends.values() for end in pair for at in end]
     wanted += [*outsiders, *(at for group in groups for at in group[:_PER_END])]
     tiles = _tiles(record, columns, list(dict.fromkeys(wanted)))
@@ -141,15 +143,15 @@ def render_columns(
             toy=toy_words() if record.toy else "",
             images=images,
             duplicates=images - len(shown),
-            said=int(columns["said"].sum()),
+            by_people=int(columns["by_person"].sum()),
             intervals=interval is not None,
             classes=[_class_part(columns, name, ends[name], tiles, interval) for name in names],
             empty=[name for name in record.classes if name not in names],
             bins=_histogram(columns),
             outsiders=[tiles[at] for at in outsiders],
             groups=[
-                Group(len(group), tuple(tiles[at] for at in group[:_PER_END]), words)
-                for group, words in zip(groups, proposals, strict=True)
+                Group(len(group), tuple(tiles[at] for at in group[:_PER_END]), proposal)
+                for group, proposal in zip(groups, proposals, strict=True)
             ],
             left_out=sorted(record.left_out.items()),
         )
@@ -191,7 +193,7 @@ def _tile(row: Mapping[str, Any], picture: Thumbnail | None) -> Tile:
     label, path = row["label"] or "none of these", for_terminal(row["path"])
     facts = [
         ("label", label),
-        ("probability", "said by a person" if row["said"] else f"{row['probability']:.3f}"),
+        ("probability", "said by a person" if row["by_person"] else f"{row['probability']:.3f}"),
     ]
     if row["second"]:
         facts.append(("second", f"{row['second']} {row['second_probability']:.3f}"))
@@ -211,13 +213,13 @@ def _class_part(
     low, high = (0.0, 1.0) if interval is None else interval(count, images)
     sure, doubtful = ends
     return ClassPart(
-        name or "none of these", count, int(columns["said"][of].sum()), count / images, low, high,
+        name or "none of these", count, int(columns["by_person"][of].sum()), count / images, low, high,
         float(columns["probability"][of].mean()), tuple(tiles[at] for at in sure), tuple(tiles[at] for at in doubtful),
     )  # fmt: skip
 
 
 def _histogram(columns: Columns) -> list[Bin]:
-    values = columns["probability"][~columns["said"]]
+    values = columns["probability"][~columns["by_person"]]
     counts, edges = np.histogram(values, bins=_BINS, range=(0.0, 1.0))
     most = max(1, int(counts.max()))
     return [

@@ -116,8 +116,8 @@ class LabelResult:
         digests = [str(digest) for digest in self.frame["digest"]]
         store = open_store(self.record.store)
         encoded = ImageRows(store, self.record.encoder).look(digests)
-        if not encoded.known.all():
-            missing = int((~encoded.known).sum())
+        if not encoded.present.all():
+            missing = int((~encoded.present).sum())
             raise StoreError(
                 f"The store {self.record.store} holds the features of {len(digests) - missing} of the {len(digests)} images. "
                 f"Label the folder again with the same --store: susx label {self.record.folder}."
@@ -139,12 +139,12 @@ class LabelResult:
         )
 
     def relabel(
-        self, said: Mapping[Digest, str], features: Float32[np.ndarray, "query dim"] | None = None
+        self, corrected: Mapping[Digest, str], features: Float32[np.ndarray, "query dim"] | None = None
     ) -> LabelResult:
         """Return the labels as they are once people have said some.
 
         Args:
-            said: digest of an image's file -> its label, "" for none of these. A label that is no class yet becomes one, which only
+            corrected: digest of an image's file -> its label, "" for none of these. A label that is no class yet becomes one, which only
                 images that people gave it have until the folder is labelled again.
             features: what ``features`` returns, where it is at hand.
 
@@ -155,8 +155,8 @@ class LabelResult:
 
         model = self.class_model()
         rows = self.features() if features is None else features
-        judged = label_images(model, rows, self.frame, self.record.classes, said)
-        record = self.record.with_classes(said.values()).with_estimate(judged.estimate)
+        judged = label_images(model, rows, self.frame, self.record.classes, corrected)
+        record = self.record.with_classes(corrected.values()).with_estimate(judged.estimate)
         return dataclasses.replace(self, record=record, frame=judged.frame, model=model)
 
     def write(self, folder: Path | str) -> LabelResult:

@@ -38,12 +38,12 @@ COLUMNS: dict[str, str] = {
     "margin": "float64",
     "none_of_these": "float64",
     "group": "int64",
-    "said": "bool",
+    "by_person": "bool",
     "digest": "object",
 }
 """Column -> type of numpy. ``path`` is relative to the folder where it lies below it; ``label`` is "" for none of these;
 ``second`` is "" where there is one class; ``margin`` is the probability less the second; ``none_of_these`` is a score between 0 and 1;
-near-duplicates share a ``group``; ``said`` is true where a person said the label; ``digest`` is the sha256 of the file's bytes."""
+near-duplicates share a ``group``; ``by_person`` is true where a person said the label; ``digest`` is the sha256 of the file's bytes."""
 
 _DIGITS = 6
 

@@ -42,7 +42,7 @@ class Labels:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row per image: path, label, probability, second, second_probability, margin, none_of_these, group, said, digest."""
+        """One row per image: path, label, probability, second, second_probability, margin, none_of_these, group, by_person, digest."""
         return self.result.frame
 
     @property
@@ -67,19 +67,19 @@ class Labels:
         Raises:
             InputError: an image that is not in the table.
         """
-        from susx.labelling.corrected import and_said
+        from susx.labelling.corrected import with_corrections
 
         digests = dict(zip(self.frame["path"], self.frame["digest"], strict=True))
         there = set(digests.values())
-        said_so_far = {}
+        corrected = {}
         for image, name in labels.items():
             digest = digests.get(image, image)
             if digest not in there:
                 raise InputError(
                     f"'{image}' is no image of the table; give its path as it stands there, or its digest."
                 )
-            said_so_far[digest] = name
-        return Labels(and_said(self.result, said_so_far))
+            corrected[digest] = name
+        return Labels(with_corrections(self.result, corrected))
 
     def save(self, folder: str | Path) -> Labels:
         """Write labels, record and report to a folder, and return the labels that lie there.

@@ -138,11 +138,11 @@ def label_photographs(
         raise InputError(
             f"None of the {len(left_out)} photographs in {folder} can be used: {counted}. Nothing was labelled."
         )
-    said = (corrections or Corrections({})).said(photos)
+    corrected = (corrections or Corrections({})).by_digest(photos)
     rows = np.concatenate([block.features for block in blocks])
     groups = near_groups([""] * len(digests), rows, _NEAR)
     columns, estimate = label_columns(
-        fit, rows, np.array(digests, dtype=object), groups, bundle.class_names, said
+        fit, rows, np.array(digests, dtype=object), groups, bundle.class_names, corrected
     )
     columns |= {"digest": np.array(digests, dtype=object), "group": groups}
     row_of = {digest: at for at, digest in enumerate(digests)}
@@ -152,7 +152,7 @@ def label_photographs(
         "path": np.array(paths, dtype=object)
     }
     record = _record(bundle, folder, {**Counter(left_out.values()), **over})
-    record = record.with_classes(said.values()).with_estimate(estimate)
+    record = record.with_classes(corrected.values()).with_estimate(estimate)
     return BundleLabels(record, table, dict(sorted(left_out.items())))
 
 

@@ -32,9 +32,9 @@ def unexplained_groups(frame: pd.DataFrame, features: Float32[np.ndarray, "query
     """
     shown = frame.drop_duplicates("group").index.to_numpy()
     outside = frame["none_of_these"].to_numpy()[shown]
-    said = (frame["said"] & (frame["label"] != "")).to_numpy()[shown]
+    by_person = (frame["by_person"] & (frame["label"] != "")).to_numpy()[shown]
     by_score = np.lexsort((shown, -outside))
-    order = [int(shown[at]) for at in by_score if outside[at] > _OUTSIDE and not said[at]][:_MOST]
+    order = [int(shown[at]) for at in by_score if outside[at] > _OUTSIDE and not by_person[at]][:_MOST]
     if len(order) < _LEAST:
         return []
     from scipy.cluster.hierarchy import fcluster, linkage

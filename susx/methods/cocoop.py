@@ -152,7 +152,7 @@ class CoCoOp(Method[CoCoOpState]):
         )  # fmt: skip
         how = Run(run.seed, str(tower.device), run.folder, run.progress)
         start = self._start(tower, taught.features.shape[1], run.seed)
-        ingredients = f"{taught.known} {self.begin} {self.reduction}"
+        ingredients = f"{taught.digest} {self.begin} {self.reduction}"
         trained = train(self.name, start, len(taught.features), loss, recipe, how, evidence=ingredients)
         learned, names = trained.parameters, evidence.class_names or ()
         state = CoCoOpState(

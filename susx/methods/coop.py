@@ -29,7 +29,7 @@ class Lesson:
         sentences: tokens of the placeholders followed by each name, classes in the order of their names.
         rank: place of each class of the list among them: what is learned does not depend on the list's order.
         tower: the text encoder.
-        known: of what, for the name of a checkpoint.
+        digest: of what, for the name of a checkpoint.
     """
 
     features: Float[Tensor, "support dim"]
@@ -37,7 +37,7 @@ class Lesson:
     sentences: Int64[Tensor, "classes length"]
     rank: Int64[Tensor, " classes"]
     tower: PromptEncoder
-    known: str
+    digest: str
 
 
 def lesson(method: str, evidence: Evidence, words: int) -> Lesson:
@@ -139,7 +139,7 @@ class CoOp(Method[CoOpState]):
             self.epochs, self.batch, self.rate, optimizer="sgd", weight_decay=5e-4, warm_up=1, amp=True
         )  # fmt: skip
         how = Run(run.seed, str(tower.device), run.folder, run.progress)
-        ingredients = f"{taught.known} {self.begin}"
+        ingredients = f"{taught.digest} {self.begin}"
         trained = train(self.name, start, len(taught.features), loss, recipe, how, evidence=ingredients)
         context = trained.parameters["context"]
         with torch.no_grad():

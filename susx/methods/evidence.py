@@ -262,9 +262,9 @@ def _check_names(names: tuple[str, ...], classes: int) -> None:
         )
 
 
-def _same(what: str, found: int, other: str, expected: int, unit: str) -> None:
-    if found != expected:
+def _same(what: str, actual: int, other: str, expected: int, unit: str) -> None:
+    if actual != expected:
         raise MismatchError(
-            f"{what} have {found} {unit}, {other} has {expected}: they do not belong together. "
+            f"{what} have {actual} {unit}, {other} has {expected}: they do not belong together. "
             "Encode both with the same model and from the same list."
         )

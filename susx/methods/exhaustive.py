@@ -67,5 +67,5 @@ def _points(grid: Mapping[str, tuple[float, ...]], names: list[str]) -> Iterator
         yield dict(zip(names, indices, strict=True))
 
 
-def _values(grid: Mapping[str, tuple[float, ...]], place: Mapping[str, int]) -> dict[str, float]:
-    return {name: grid[name][at] for name, at in place.items()}
+def _values(grid: Mapping[str, tuple[float, ...]], indices: Mapping[str, int]) -> dict[str, float]:
+    return {name: grid[name][at] for name, at in indices.items()}

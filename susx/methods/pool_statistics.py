@@ -30,7 +30,7 @@ class PoolStatistics:
         skipped: rows left out for being NaN, infinite or zero.
         mean, covariance: of the unit rows, in float64; the covariance is divided by ``count``.
         nearest: per class the largest z, largest first.
-        own: whether the best class of that nearest image is this one.
+        is_best: whether the best class of that nearest image is this one.
     """
 
     encoder: Digest
@@ -40,20 +40,20 @@ class PoolStatistics:
     mean: Float64[Tensor, " dim"]
     covariance: Float64[Tensor, "dim dim"]
     nearest: Float64[Tensor, "classes nearest"]
-    own: Bool[Tensor, "classes nearest"]
+    is_best: Bool[Tensor, "classes nearest"]
 
     @property
     def agreement(self) -> float:
         """Share of the nearest images whose best class is the one they are nearest to, over all classes."""
         seen = self.nearest.isfinite()
-        return float((self.own & seen).sum()) / max(1, int(seen.sum()))
+        return float((self.is_best & seen).sum()) / max(1, int(seen.sum()))
 
     def of_classes(self, classes: Int64[Tensor, " chosen"]) -> PoolStatistics:
         """Return the statistics for some of the classes, or for all in another order; the moments are the pool's."""
         return dataclasses.replace(
             self,
             nearest=self.nearest[classes],
-            own=self.own[classes],
+            is_best=self.is_best[classes],
         )
 
     def check(self, encoder: Digest, text: Digest) -> None:

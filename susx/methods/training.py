@@ -239,10 +239,10 @@ class _Training:
             return torch.autocast(kind, torch.bfloat16)
         return contextlib.nullcontext()
 
-    def _tell(self, words: str) -> None:
-        logger.info("%s (step %d of %d)", words, self.done, self.total)
+    def _tell(self, message: str) -> None:
+        logger.info("%s (step %d of %d)", message, self.done, self.total)
         if self.run.progress is not None:
-            self.run.progress(self.done, self.total, words)
+            self.run.progress(self.done, self.total, message)
 
     def _estimate(self) -> None:
         left = (self.total - self.done) * (time.monotonic() - self.began) / _ESTIMATE_STEPS

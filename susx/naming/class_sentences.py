@@ -23,7 +23,7 @@ __all__ = ["classifier_sentences"]
 
 
 def classifier_sentences(
-    config: PromptsConfig, dataset: DatasetConfig, class_name: str, said: str | None = None
+    config: PromptsConfig, dataset: DatasetConfig, class_name: str, called: str | None = None
 ) -> tuple[str, ...]:
     """Return the sentences of ``config.classify`` for one class, in a fixed order.
 
@@ -31,37 +31,37 @@ def classifier_sentences(
         config: which kind.
         dataset: holds the class.
         class_name: one of its classes.
-        said: what to call the class in place of its name; sentences written by hand stay as they are.
+        called: what to call the class in place of its name; sentences written by hand stay as they are.
 
     Raises:
         ConfigError: the class is not in the data set, or the kind needs a file that is not there.
     """
-    photo = photo_prompt(dataset, class_name, said=said)
+    photo = photo_prompt(dataset, class_name, called=called)
     kind = config.classify
     if kind == "single":
         return (photo,)
     if kind == "cupl":
-        return _cupl(dataset, class_name, said)
+        return _cupl(dataset, class_name, called)
     from susx.naming import templates
 
-    name = said or class_name
+    name = called or class_name
     if kind == "ensemble":
         return templates.ensemble(name)
     if kind == "ensemble80":
         return templates.ensemble80(name)
     if kind == "cupl+ensemble":
-        return _cupl(dataset, class_name, said) + templates.ensemble(name)
+        return _cupl(dataset, class_name, called) + templates.ensemble(name)
     if kind == "visdesc":
         return templates.visdesc(name, _descriptors(dataset, class_name))
     return templates.waffle(name)
 
 
-def _cupl(dataset: DatasetConfig, class_name: str, said: str | None) -> tuple[str, ...]:
+def _cupl(dataset: DatasetConfig, class_name: str, called: str | None) -> tuple[str, ...]:
     sentences = cupl_sentences(dataset, class_name)
-    if said is None or dataset.prompts.get(class_name):
+    if called is None or dataset.prompts.get(class_name):
         return sentences
     name = re.compile(rf"(?<!\w){re.escape(class_name)}(?!\w)", re.IGNORECASE)
-    return tuple(name.sub(lambda _: said, sentence) for sentence in sentences)
+    return tuple(name.sub(lambda _: called, sentence) for sentence in sentences)
 
 
 def _descriptors(dataset: DatasetConfig, class_name: str) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def image_prompts(config: PromptsConfig, dataset: DatasetConfig, class_name: str
 
 
 def photo_prompt(
-    dataset: DatasetConfig, class_name: str, *, search: bool = False, said: str | None = None
+    dataset: DatasetConfig, class_name: str, *, search: bool = False, called: str | None = None
 ) -> str:
     """Return the data set's photo prompt for a class.
 
@@ -44,7 +44,7 @@ def photo_prompt(
         class_name: one of its classes.
         search: say what an image search or a diffusion model needs to hear: the search name in place of the class
             name, and the context after it. Class folders and text classifiers use the plain name.
-        said: what to call the class in place of its name, where no search name is asked for.
+        called: what to call the class in place of its name, where no search name is asked for.
 
     Raises:
         ConfigError: the class is not in the data set.
@@ -52,7 +52,7 @@ def photo_prompt(
     if class_name not in dataset.classes:
         raise ConfigError(f"'{class_name}' is not a class of the data set '{dataset.name}'.")
     if not search:
-        return dataset.photo_prompt.replace("{}", said or class_name)
+        return dataset.photo_prompt.replace("{}", called or class_name)
     hints = dataset.hints.get(class_name, ClassHints())
     text = dataset.photo_prompt.replace("{}", hints.search_name or class_name)
     return f"{text.rstrip('. ')}, {hints.context}." if hints.context else text

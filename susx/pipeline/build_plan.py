@@ -34,7 +34,7 @@ class Sentences:
 class LabelledImages:
     """Images of a class in a folder that was labelled, digest -> path: those that a person said, and others."""
 
-    said: Mapping[Digest, str]
+    by_people: Mapping[Digest, str]
     sure: Mapping[Digest, str]
 
 
@@ -139,7 +139,7 @@ class BuildPlan:
         owner = {plain(name): name for name in self.classes}
         sentences_of = {
             name: {
-                alias: self._said(name, alias)
+                alias: self._sentences(name, alias)
                 for alias in self.dataset.aliases[name]
                 if plain(alias) not in owner and name not in self.unnamed
             }
@@ -148,7 +148,7 @@ class BuildPlan:
         }
         return {name: by_alias for name, by_alias in sentences_of.items() if by_alias}
 
-    def _said(self, class_name: str, alias: str) -> Sentences:
+    def _sentences(self, class_name: str, alias: str) -> Sentences:
         hints = self.dataset.hints
         called = hints.get(class_name, ClassHints()).model_copy(update={"search_name": alias})
         dataset = self.dataset.model_copy(update={"hints": {**hints, class_name: called}})

@@ -137,7 +137,7 @@ def read(sources: Sources) -> Any:
     return features
 
 
-def _said(job: Job) -> Json:
+def _planned(job: Job) -> Json:
     return CellParams.of(job).files
 
 
@@ -152,5 +152,5 @@ STAGE = Stage(
     run,
     "Measure cells",
     resumable=True,
-    outside=(Outside("the features of an experiment", _said, _now),),
+    outside=(Outside("the features of an experiment", _planned, _now),),
 )

@@ -76,7 +76,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
         usable = sorted(digest for digest, reason in facts.items() if not reason)
         encoded = ImageRows(store, params.encoder).look(usable)
         model = inductive_from_folder(
-            ordered.rows, text.logit_scale, torch.from_numpy(encoded.rows[encoded.known])
+            ordered.rows, text.logit_scale, torch.from_numpy(encoded.rows[encoded.present])
         )
     else:
         row_of = {name: row for row, name in enumerate(text.names)}

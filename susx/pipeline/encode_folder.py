@@ -69,11 +69,11 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     digests = _share(sorted(where), params.shard, params.shards)
     rows = ImageRows(store, params.encoder)
     seen = rows.look(digests)
-    missing = [digest for digest, is_known in zip(digests, seen.known, strict=True) if not is_known]
+    missing = [digest for digest, is_known in zip(digests, seen.present, strict=True) if not is_known]
     # Encoded by another command, which needs no hash.
     unhashed = [
         at
-        for at, (is_known, word) in enumerate(zip(seen.known, seen.hashes, strict=True))
+        for at, (is_known, word) in enumerate(zip(seen.present, seen.hashes, strict=True))
         if is_known and not word
     ]
     facts = dict.fromkeys(digests, "")

@@ -102,16 +102,18 @@ def _pooled(
     content = manifest.files if manifest else {}
     digests = [content.get(row.file, row.digest) for row in rows]
     there = ImageRows(store, params.encoder).look(digests)
-    if there.known.all():
+    if there.present.all():
         return EncodedImages(torch.from_numpy(there.rows))
     unseen = [
-        store.path(images, row.file) for row, is_known in zip(rows, there.known, strict=True) if not is_known
+        store.path(images, row.file)
+        for row, is_known in zip(rows, there.present, strict=True)
+        if not is_known
     ]
     encoded = load_encoder(how.encoder).encode_images(unseen)
     if len(unseen) == len(rows):
         return EncodedImages(encoded)
     pooled = torch.from_numpy(there.rows)
-    pooled[~torch.from_numpy(there.known)] = encoded
+    pooled[~torch.from_numpy(there.present)] = encoded
     return EncodedImages(pooled)
 
 

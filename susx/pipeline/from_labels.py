@@ -68,10 +68,10 @@ def labelled_images(result: LabelResult, per_class: int) -> Mapping[str, Labelle
         InputError: there are none.
     """
     frame = result.frame.sort_values(["probability", "digest"], ascending=[False, True], kind="stable")
-    by_people = frame[frame["said"]].drop_duplicates(
+    by_people = frame[frame["by_person"]].drop_duplicates(
         ["group", "label"]
     )  # also where answers in a group differ
-    others = frame[~frame["said"] & ~frame["group"].isin(by_people["group"])].drop_duplicates("group")
+    others = frame[~frame["by_person"] & ~frame["group"].isin(by_people["group"])].drop_duplicates("group")
     if result.record.pool:
         others = others[others["none_of_these"] <= _OUTSIDE]
     images = {}

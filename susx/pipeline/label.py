@@ -35,18 +35,18 @@ class _Params(Params):
     distance: int
     cosine: float
     """When two photographs are near-duplicates."""
-    said: dict[Digest, str]
+    corrected: dict[Digest, str]
     encoder: EncoderId
 
 
-def label_jobs(plan: BuildPlan, done: Done, said: Mapping[Digest, str]) -> list[Job]:
+def label_jobs(plan: BuildPlan, done: Done, corrected: Mapping[Digest, str]) -> list[Job]:
     """One job for the whole folder."""
     from susx.labelling import judge
 
     rule = plan.profile.curation
     params = _Params(
         classes=plan.classes, method=judge.METHOD, version=judge.VERSION, measure=rule.duplicate_rule,
-        distance=rule.phash_distance, cosine=rule.duplicate_cosine, said=dict(said), encoder=plan.encoder,
+        distance=rule.phash_distance, cosine=rule.duplicate_cosine, corrected=dict(corrected), encoder=plan.encoder,
     )  # fmt: skip
     inputs = [done.one(class_model.STAGE), *done.all(encode_folder.STAGE).values()]
     return [STAGE.job(plan, inputs, params=params)]
@@ -69,11 +69,15 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     groups = near_groups(encoded.hashes, encoded.rows, rule)
     images = pd.DataFrame({"path": digests, "digest": digests, "group": groups})
     model = class_model.read(store, inputs.one(class_model.STAGE))
-    judged = judge.label_images(model, encoded.rows, images, params.classes, params.said)
+    judged = judge.label_images(model, encoded.rows, images, params.classes, params.corrected)
     frame = judged.frame
     keep(out, judged.estimate)
     (out / FILE).write_bytes(as_jsonl(frame))
-    return {"images": len(frame), "groups": int(frame["group"].nunique()), "said": int(frame["said"].sum())}
+    return {
+        "images": len(frame),
+        "groups": int(frame["group"].nunique()),
+        "by_person": int(frame["by_person"].sum()),
+    }
 
 
 def read_labels(store: ArtefactStore, ref: Ref) -> pd.DataFrame:
@@ -91,4 +95,4 @@ def read_estimate(store: ArtefactStore, ref: Ref) -> AccuracyEstimate:
     return load(store, ref, AccuracyEstimate)
 
 
-STAGE = Stage("label", 2, run, "Label the folder")
+STAGE = Stage("label", 3, run, "Label the folder")

@@ -48,7 +48,7 @@ def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
     _mend(plan, executor.store, jobs, [digest for digest, reason in facts.items() if not reason])
     check_inputs(jobs := class_model.model_jobs(build, done))
     done = done.plus(executor.run(class_model.STAGE, jobs))
-    check_inputs(jobs := label.label_jobs(build, done, plan.said))
+    check_inputs(jobs := label.label_jobs(build, done, plan.corrected))
     done = done.plus(executor.run(label.STAGE, jobs))
     check_inputs(jobs := propose.propose_jobs(build, done))
     proposals = propose.read(store, executor.run(propose.STAGE, jobs)[0]) if jobs else {}
@@ -66,7 +66,7 @@ def label_folder(plan: LabelPlan, executor: Executor) -> LabelResult:
 def _mend(plan: LabelPlan, store: ArtefactStore, jobs: Sequence[Job], usable: Sequence[Digest]) -> None:
     """Encode again what the store held and lost: a damaged file of features is none, and gc takes what nobody asked for."""
     encoder = plan.build.encoder
-    if ImageRows(store, encoder).look(usable).known.all():
+    if ImageRows(store, encoder).look(usable).present.all():
         return
     logger.warning("the store lost features of the photographs; they are encoded again")
     for job in jobs:

@@ -38,7 +38,7 @@ class LabelPlan:
     Attributes:
         build: classes, profile, encoder and pool, as a build has them.
         folder: the photographs.
-        said: digest -> what a person said of it.
+        corrected: digest -> what a person said of it.
         pool: what is read besides the names, for people; "" where there is nothing but the folder.
         out: folder of the result.
         store: address of the store.
@@ -47,7 +47,7 @@ class LabelPlan:
 
     build: BuildPlan
     folder: Folder
-    said: Mapping[Digest, str]
+    corrected: Mapping[Digest, str]
     pool: str
     out: Path
     store: str
@@ -84,7 +84,7 @@ def plan_label(
     folder = look_into(Path(options.folder), store, leave=out if save else None)
     if not folder.photos:
         raise InputError(_nothing(folder))
-    answers = corrections.said(folder.photos)
+    answers = corrections.by_digest(folder.photos)
     if unknown := corrections.unknown(folder.photos):
         build = _noted(build, unknown, len(corrections), source)
     pool = "" if build.backend is None else options.pool or _pool_name(profile)

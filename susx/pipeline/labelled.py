@@ -23,7 +23,7 @@ __all__ = ["STAGE", "jobs", "run"]
 
 
 class _Params(Params):
-    said: tuple[Digest, ...]
+    by_people: tuple[Digest, ...]
     """Of photographs whose label a person said."""
     sure: tuple[Digest, ...]
     """Of those that were labelled with the highest probability."""
@@ -42,9 +42,9 @@ def jobs(plan: BuildPlan, done: Done) -> list[Job]:
     features = Need.PATCHES not in needs_of(plan.trials) and adapters_of(plan.trials) is None
     return [
         STAGE.job(
-            plan, subject=name, execution=_Reading(files={**of.said, **of.sure}),
+            plan, subject=name, execution=_Reading(files={**of.by_people, **of.sure}),
             params=_Params(
-                said=tuple(sorted(of.said)), sure=tuple(sorted(of.sure)), encoder=plan.encoder,
+                by_people=tuple(sorted(of.by_people)), sure=tuple(sorted(of.sure)), encoder=plan.encoder,
                 image_size=plan.profile.download.image_size, features=features,
             ),
         )
@@ -70,7 +70,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     from susx.store.image_rows import ImageRows
 
     params, files = _Params.of(job), _Reading.of(job).files
-    digests = [*params.said, *params.sure]
+    digests = [*params.by_people, *params.sure]
     for digest in digests:
         path = Path(files[digest])
         if not path.is_file() or digest_file(path) != digest:
@@ -81,7 +81,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     limits = DownloadConfig(
         image_size=params.image_size, max_bytes=LOCAL.max_bytes, max_pixels=LOCAL.max_pixels
     )
-    by_people = set(params.said)
+    by_people = set(params.by_people)
     rows = [
         dataclasses.replace(
             row, similarity=None, origin="provided" if digest in by_people else "predicted",
@@ -92,9 +92,9 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     write_image_rows(out, rows)
     kept = [digest for digest, row in zip(digests, rows, strict=True) if row.kept]
     encoded = ImageRows(store, params.encoder).look(kept)
-    if params.features and kept and encoded.known.all():
+    if params.features and kept and encoded.present.all():
         keep(out, EncodedImages(torch.from_numpy(encoded.rows)))
-    return {"images": len(kept), "said": len(by_people), "encoded before": int(encoded.known.sum())}
+    return {"images": len(kept), "by_people": len(by_people), "encoded before": int(encoded.present.sum())}
 
 
-STAGE = Stage("labelled", 3, run, "Take images of the labelled folder", jobs)
+STAGE = Stage("labelled", 4, run, "Take images of the labelled folder", jobs)

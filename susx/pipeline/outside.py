@@ -26,12 +26,12 @@ class Outside:
 
     Attributes:
         what: what people call it.
-        said: what a job's key says of it; None where this job reads none.
+        planned: what a job's key says of it; None where this job reads none.
         now: what it is now.
     """
 
     what: str
-    said: Callable[[Job], Json]
+    planned: Callable[[Job], Json]
     now: Callable[[Job], Json]
 
 
@@ -42,7 +42,7 @@ def check_unchanged(job: Job, outside: tuple[Outside, ...]) -> None:
         SourceChanged: names it.
     """
     for source in outside:
-        planned = source.said(job)
+        planned = source.planned(job)
         if planned is None:
             continue
         try:
@@ -98,11 +98,11 @@ def _target(job: Job) -> Json:
     return None if split is None else split_identity(dataset, split)
 
 
-def _encoder_said(job: Job) -> Json:
+def _encoder_planned(job: Job) -> Json:
     return job.params["encoder"] if "encoder" in job.params else job.execution["identity"]
 
 
-ENCODER = Outside("the encoder's weights", _encoder_said, _encoder)
+ENCODER = Outside("the encoder's weights", _encoder_planned, _encoder)
 POOL = Outside("the index, list or pool of images", lambda job: job.params.get("backend"), _pool)
 GENERATOR = Outside("the diffusion model", lambda job: job.params["model"], _generator)
 EXAMPLES = Outside("an example image", lambda job: job.params["files"], _examples)

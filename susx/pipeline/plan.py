@@ -85,7 +85,7 @@ def plan_build(options: BuildOptions, dataset: DatasetConfig | None = None) -> B
     if result is not None:
         sources, labelled = (LABELS,), labelled_images(result, profile.per_class)
         # None of them is one too many.
-        most = max(len(of.said) + len(of.sure) for of in labelled.values())
+        most = max(len(of.by_people) + len(of.sure) for of in labelled.values())
         profile = profile.model_copy(update={"per_class": max(profile.per_class, most)})
     splits = _splits(dataset, root) if options.evaluate else {}
     label_counts, cut = _labelled(splits)

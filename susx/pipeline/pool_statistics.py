@@ -142,4 +142,4 @@ def read(store: ArtefactStore, ref: Ref) -> PoolStatistics:
     return load(store, ref, PoolStatistics)
 
 
-STAGE = Stage("pool-statistics", 4, run, "Gather statistics of the pool", jobs, outside=(POOL,))
+STAGE = Stage("pool-statistics", 5, run, "Gather statistics of the pool", jobs, outside=(POOL,))

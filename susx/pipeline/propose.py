@@ -49,7 +49,7 @@ def run(job: Job, store: ArtefactStore, out: Path) -> Mapping[str, Json]:
     frame = label.read_labels(store, inputs.one(label.STAGE))
     digests = frame["digest"].tolist()
     there = ImageRows(store, params.encoder).look(digests)
-    groups = unexplained_groups(frame, there.rows) if there.known.all() else []
+    groups = unexplained_groups(frame, there.rows) if there.present.all() else []
     proposals: dict[Digest, tuple[str, ...]] = {}
     if groups:
         backend = open_backend(

@@ -181,14 +181,14 @@ class ClassWords:
     """What was said of a class in place of its name.
 
     Attributes:
-        class_name, said: its name, and the word that was used.
+        class_name, called: its name, and the word that was used.
         counts: captions of the pool that hold each of its names, its own first.
         captions: how many captions were looked at.
         sentences: captions that describe a class without a name.
     """
 
     class_name: str
-    said: str
+    called: str
     counts: Mapping[str, int] = field(default_factory=dict)
     captions: int = 0
     sentences: tuple[str, ...] = ()

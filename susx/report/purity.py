@@ -46,17 +46,19 @@ def purity_sentence(rows: Sequence[Purity]) -> str:
     if not rows:
         return ""
     kept, fetched = sum(row.kept for row in rows), sum(row.fetched for row in rows)
-    known = sorted((row for row in rows if row.confidence is not None), key=lambda row: row.confidence or 0.0)
+    judged = sorted(
+        (row for row in rows if row.confidence is not None), key=lambda row: row.confidence or 0.0
+    )
     sentence = f"{kept:,} of {fetched:,} fetched images were kept as support."
-    if not known:
+    if not judged:
         return sentence
-    mean = sum(row.confidence or 0.0 for row in known) / len(known)
+    mean = sum(row.confidence or 0.0 for row in judged) / len(judged)
     least = ", ".join(
         f"'{row.class_name}' {percent(row.confidence, 0)} ({row.kept} of {row.fetched} kept"
         + ("" if row.similarity is None else f", mean similarity {row.similarity:.2f}")
         + ("" if row.trust is None else f", trusted by {percent(row.trust, 0)}")
         + ")"
-        for row in known[:_MOST]
+        for row in judged[:_MOST]
     )
     return f"{sentence} The prompts give those of a class its name with {percent(mean, 0)} in the mean, least sure of {least}."
 
@@ -66,7 +68,9 @@ def _similarities(evidence: Evidence, classes: Sequence[str]) -> Mapping[str, fl
     if evidence.support_features is None or evidence.support_labels is None:
         return {}
     labels = evidence.support_labels
-    own = (evidence.support_features * evidence.text_classifier[labels]).sum(dim=1)
+    cosines = (evidence.support_features * evidence.text_classifier[labels]).sum(dim=1)
     return {
-        name: float(own[labels == at].mean()) for at, name in enumerate(classes) if bool((labels == at).any())
+        name: float(cosines[labels == at].mean())
+        for at, name in enumerate(classes)
+        if bool((labels == at).any())
     }

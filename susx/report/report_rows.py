@@ -198,21 +198,34 @@ def cosine_figures(
     )
 
 
-def plane(found: AccuracyPlane, chosen: tuple[float, float] | None = None) -> Plane:
+def plane(measured: AccuracyPlane, chosen: tuple[float, float] | None = None) -> Plane:
     """Return the plane of two weights; ``chosen`` is (x, y), marked when it is one of the plane's pairs."""
-    xs, ys = ({f"{v:.4g}" for v in values} for values in (found.xs, found.ys))
+    xs, ys = ({f"{v:.4g}" for v in values} for values in (measured.xs, measured.ys))
     inside = chosen is not None and f"{chosen[0]:.4g}" in xs and f"{chosen[1]:.4g}" in ys
-    figure = f"{found.x.capitalize()} and {found.y}"
+    figure = f"{measured.x.capitalize()} and {measured.y}"
     return Plane(
-        figure, found.xs, found.ys, found.values, found.x, found.y, chosen=chosen if inside else None
+        figure,
+        measured.xs,
+        measured.ys,
+        measured.values,
+        measured.x,
+        measured.y,
+        chosen=chosen if inside else None,
     )
 
 
-def support_curve(found: AccuracyCurve, name: str, figure: str = "Size of the support set") -> Curve:
+def support_curve(measured: AccuracyCurve, name: str, figure: str = "Size of the support set") -> Curve:
     """Return top-1 over support images per class; the band is the spread of the repeats."""
-    sizes = tuple(float(size) for size in found.sizes)
+    sizes = tuple(float(size) for size in measured.sizes)
     return Curve(
-        figure, name, sizes, found.top1, found.low, found.high, "support images per class", log_x=True
+        figure,
+        name,
+        sizes,
+        measured.top1,
+        measured.low,
+        measured.high,
+        "support images per class",
+        log_x=True,
     )
 
 
@@ -262,12 +275,12 @@ def loss_curve(losses: Sequence[float], name: str) -> Curve:
     return Curve("Training loss", name, epochs, tuple(losses), x_label="epoch", y_label="cross-entropy")
 
 
-def bars(found: Mapping[str, Score], figure: str, note: str = "") -> Bars:
+def bars(measured: Mapping[str, Score], figure: str, note: str = "") -> Bars:
     """Return named scores with their 95 % intervals (with and without a term, other data sets)."""
-    scores = tuple(found.values())
+    scores = tuple(measured.values())
     return Bars(
         figure,
-        tuple(found),
+        tuple(measured),
         tuple(s.top1 or 0.0 for s in scores),
         tuple(s.low or 0.0 for s in scores),
         tuple(s.high or 0.0 for s in scores),

@@ -17,7 +17,7 @@ from susx.evaluation.pooled import over_draws, pooled_mean
 from susx.experiment.result_rows import Row
 from susx.methods import REFERENCE
 from susx.results.format import Result
-from susx.results.image_predictions import Said, read_images
+from susx.results.image_predictions import ImagePredictions, read_images
 from susx.store.disk import facts_of
 
 __all__ = ["Entry", "Measures", "check_same_inputs", "entry_of"]
@@ -68,15 +68,15 @@ class Measures:
     value: str = "top1"
     against: str = REFERENCE
 
-    def said(self, row: Row) -> Said | None:
+    def predictions(self, row: Row) -> ImagePredictions | None:
         """Return what was said of every image of a row; None where it was not kept."""
         file = self.results[id(row)].images_of(row)
         return None if file is None else _read(file, tuple(facts_of(file)) if file.is_file() else ())
 
-    def reference(self, row: Row, said: Said) -> np.ndarray | None:
+    def reference(self, row: Row, predictions: ImagePredictions) -> np.ndarray | None:
         """Return which of a row's images the reference gets right; None without one on the same images."""
         if self.against == REFERENCE:
-            return said.zero_shot_right
+            return predictions.zero_shot_right
         fitting = [
             other for other in self.rows
             if other.method == self.against and not other.reason and (other.dataset, other.regime, other.seed) == (row.dataset, row.regime, row.seed)
@@ -91,11 +91,11 @@ class Measures:
                 o.draw != row.draw,
             )
         )
-        theirs = self.said(fitting[0]) if fitting else None
-        if theirs is None or len(theirs.images) != len(said.images):
+        theirs = self.predictions(fitting[0]) if fitting else None
+        if theirs is None or len(theirs.images) != len(predictions.images):
             return None
-        order, ours = np.argsort(theirs.images), np.argsort(said.images)
-        if not np.array_equal(theirs.images[order], said.images[ours]):
+        order, ours = np.argsort(theirs.images), np.argsort(predictions.images)
+        if not np.array_equal(theirs.images[order], predictions.images[ours]):
             return None
         right = np.empty(len(ours), dtype=bool)
         right[ours] = theirs.right[order]
@@ -103,7 +103,7 @@ class Measures:
 
 
 @functools.lru_cache(maxsize=512)
-def _read(file: Path, facts: tuple[int, ...]) -> Said:
+def _read(file: Path, facts: tuple[int, ...]) -> ImagePredictions:
     """Read a file once; with other facts it is another one."""
     return read_images(file)
 
@@ -140,7 +140,7 @@ def _alone(row: Row, measures: Measures) -> Entry:
         return Entry(
             row.top1, row.low, row.high, row.gain, row.gain_low, row.gain_high, row.p_value, row.n, (row,)
         )  # fmt: skip
-    answers = measures.said(row)
+    answers = measures.predictions(row)
     reference = (
         None if answers is None or row.method == measures.against else measures.reference(row, answers)
     )
@@ -153,7 +153,7 @@ def _alone(row: Row, measures: Measures) -> Entry:
 
 
 def _pooled(by: dict[str, list[Row]], measures: Measures, rows: Sequence[Row]) -> Entry:
-    answers = {name: [measures.said(row) for row in held] for name, held in by.items()}
+    answers = {name: [measures.predictions(row) for row in held] for name, held in by.items()}
     value = float(np.mean([np.mean([row.top1 for row in held]) for held in by.values()]))  # type: ignore[misc]
     if any(one is None for held in answers.values() for one in held):
         # Without what was said of every image there is a mean and no interval.

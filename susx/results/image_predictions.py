@@ -16,11 +16,11 @@ from susx.experiment.regimes import OUTSIDER
 if TYPE_CHECKING:
     from susx.experiment.cell import MeasuredCell
 
-__all__ = ["Said", "read_images", "write_images"]
+__all__ = ["ImagePredictions", "read_images", "write_images"]
 
 
 @dataclass(frozen=True)
-class Said:
+class ImagePredictions:
     """Of the images of a row that show a class.
 
     Attributes:
@@ -61,7 +61,7 @@ def write_images(cell: MeasuredCell, class_names: Sequence[str], path: Path, *, 
     pq.write_table(table, path, compression="zstd")
 
 
-def read_images(path: Path) -> Said:
+def read_images(path: Path) -> ImagePredictions:
     """Read what a table needs of the images that show a class.
 
     Raises:
@@ -77,7 +77,9 @@ def read_images(path: Path) -> Said:
             table[name].combine_chunks().indices.to_numpy(zero_copy_only=False)
             for name in ("label", "predicted")
         )
-        return Said(table["image"].to_numpy(), label == predicted, table["zero_shot_right"].to_numpy())
+        return ImagePredictions(
+            table["image"].to_numpy(), label == predicted, table["zero_shot_right"].to_numpy()
+        )
     except (OSError, KeyError, AttributeError, pa.ArrowException) as error:
         raise InputError(
             f"{path}: what was said of the images cannot be read ({error}). Run the experiment again; finished cells are kept."

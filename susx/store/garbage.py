@@ -74,10 +74,10 @@ def collect(store: ArtefactStore, *, keep_seconds: float, delete: bool) -> Garba
 class _Links:
     """Which artefacts lead to which."""
 
-    def __init__(self, store: ArtefactStore, known: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, store: ArtefactStore, artefacts: Iterable[tuple[str, str]]) -> None:
         self.inputs: dict[str, Mapping[str, str]] = {}
         self.holders: dict[str, set[str]] = {}
-        for stage, key in known:
+        for stage, key in artefacts:
             manifest = store.peek(stage, key)
             if manifest is not None:
                 self.inputs[key] = manifest.ingredients.get("inputs", {})

@@ -46,12 +46,12 @@ class KnownRows:
 
     Attributes:
         rows: unit rows; zeros where there is none.
-        known: whether there is one.
+        present: whether there is one.
         hashes: perceptual hashes in hexadecimal; "" where none was taken.
     """
 
     rows: Float32[np.ndarray, "query dim"]
-    known: Bool[np.ndarray, " query"]
+    present: Bool[np.ndarray, " query"]
     hashes: tuple[str, ...]
 
 

@@ -224,16 +224,16 @@ class _Handler(QuietHandler):
             {"id": match[2], "sha": entry[0], "siblings": siblings, "private": repository.private, **card},
         )
 
-    def _file(self, found: re.Match[str], *, body: bool) -> None:
-        repository = self._repository("dataset" if found[1] else "model", found[2])
-        entry = repository.at(unquote(found[3])) if repository else None
+    def _file(self, match: re.Match[str], *, body: bool) -> None:
+        repository = self._repository("dataset" if match[1] else "model", match[2])
+        entry = repository.at(unquote(match[3])) if repository else None
         if repository is None or entry is None:
             return self._missing("RevisionNotFound" if repository else "RepoNotFound")
         if repository.gated:
             return self._json(
                 403, {"error": "gated"}, {"X-Error-Code": "GatedRepo", "X-Error-Message": "gated"}
             )
-        data = entry[1].get(unquote(found[4]))
+        data = entry[1].get(unquote(match[4]))
         if data is None:
             return self._missing("EntryNotFound")
         etag = {"ETag": f'"{hashlib.sha256(data).hexdigest()}"', "X-Repo-Commit": entry[0]}

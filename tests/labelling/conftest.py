@@ -79,7 +79,7 @@ def make_result(
         "margin",
         "none_of_these",
         "group",
-        "said",
+        "by_person",
         "digest",
     ]
     frame = pd.DataFrame(rows, columns=columns)

@@ -21,7 +21,7 @@ def table(n: int, right: float = 0.9, seed: int = 0, classes: int = 3) -> tuple[
     truth = np.where(rng.random(n) < probability, label, "other")
     frame = pd.DataFrame({
         "path": [f"{at}.jpg" for at in range(n)], "label": label, "probability": probability, "second": "", "second_probability": 0.0,
-        "margin": probability, "none_of_these": 0.0, "group": np.arange(n), "said": False, "digest": digest,
+        "margin": probability, "none_of_these": 0.0, "group": np.arange(n), "by_person": False, "digest": digest,
     })[list(COLUMNS)]  # fmt: skip
     return frame, dict(zip(digest, truth, strict=True))
 
@@ -90,12 +90,12 @@ def test_later_audits_have_less_of_the_risk() -> None:
 def test_what_people_said_before_is_not_audited() -> None:
     """Corrected images are right by word, not by label."""
     frame, _ = table(300)
-    frame.loc[frame.index[:250], "said"] = True
+    frame.loc[frame.index[:250], "by_person"] = True
     audit = draw_audit(frame, 100, share=1.0)
     assert len(audit.labels) == 50
     assert audit.left_out == 250
     with pytest.raises(InputError, match="nothing to audit"):
-        draw_audit(frame.assign(said=True), 10)
+        draw_audit(frame.assign(by_person=True), 10)
 
 
 def test_answers_given_afterwards_as_corrections_change_nothing() -> None:

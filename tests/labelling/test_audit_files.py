@@ -143,7 +143,7 @@ def test_labels_that_changed_since_are_said(labelled: LabelResult) -> None:
     run(folder, "--n", "10", "--share", "1")
     frame = labelled.frame.copy()
     frame.loc[:2, "label"] = "paisley"
-    frame.loc[3, ["label", "said"]] = ["paisley", True]
+    frame.loc[3, ["label", "by_person"]] = ["paisley", True]
     LabelResult(labelled.record, frame, model=labelled.class_model()).write(folder)
     _, _, noted = run(folder)
     assert "3 labels of the folder are other ones since audit 1 was drawn" in " ".join(noted.split())

@@ -48,7 +48,7 @@ def _say(result: LabelResult, row: int, name: str, action: str = "say") -> None:
 
 
 def _said(result: LabelResult) -> dict[int, str]:
-    rows = zip(result.frame["said"], result.frame["label"], strict=True)
+    rows = zip(result.frame["by_person"], result.frame["label"], strict=True)
     return {at: name for at, (by_person, name) in enumerate(rows) if by_person}
 
 

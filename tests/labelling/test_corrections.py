@@ -27,7 +27,7 @@ def test_images_are_found_by_digest_and_strangers_are_named(tmp_path: Path) -> N
         Answer(now(), "before.jpg", "d1", "cat"), Answer(now(), "b.jpg", "d2", ""), Answer(now(), "gone.jpg", "d9", "ox"),
     ])  # fmt: skip
     corrections = read_corrections(tmp_path)
-    assert corrections.said(IMAGES) == {"d1": "cat", "d2": ""}
+    assert corrections.by_digest(IMAGES) == {"d1": "cat", "d2": ""}
     assert corrections.unknown(IMAGES) == ("gone.jpg",)
     assert corrections.new_classes(["cat"]) == ("ox",)
 
@@ -37,5 +37,5 @@ def test_a_line_by_hand_finds_its_image_by_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("path,label,digest\na.jpg,dog,\nb.jpg,cow,\nb.jpg,ox,d2\nz.jpg,cat,\n")
     corrections = read_corrections(path)
-    assert corrections.said(IMAGES) == {"d1": "dog", "d2": "ox"}
+    assert corrections.by_digest(IMAGES) == {"d1": "dog", "d2": "ox"}
     assert corrections.unknown(IMAGES) == ("z.jpg",)

@@ -34,7 +34,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> LabelResult:
     frame = pd.DataFrame(
         {
             "path": list(truth), "label": labels, "probability": [1.0, 0.9, 0.8, 0.7, 0.6, 1.0], "second": "grid", "second_probability": 0.0,
-            "margin": 0.5, "none_of_these": [0.0, 0.0, 0.1, 0.9, 0.2, 1.0], "group": range(6), "said": [True, *[False] * 4, True],
+            "margin": 0.5, "none_of_these": [0.0, 0.0, 0.1, 0.9, 0.2, 1.0], "group": range(6), "by_person": [True, *[False] * 4, True],
             "digest": digests,
         }
     )[list(COLUMNS)]  # fmt: skip
@@ -103,7 +103,7 @@ def test_label_studio_tasks_say_who_said_it(result: LabelResult, tmp_path: Path)
     export_labels(result, "label-studio", tmp_path / "out")
     tasks = json.loads((tmp_path / "out" / "tasks.json").read_text())
     assert [("annotations" in task, "predictions" in task) for task in tasks] == [
-        (s, not s) for s in result.frame["said"]
+        (s, not s) for s in result.frame["by_person"]
     ]
     config = ElementTree.parse(tmp_path / "out" / "config.xml")
     choices = {choice.get("value") for choice in config.iter("Choice")}

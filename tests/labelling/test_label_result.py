@@ -81,7 +81,7 @@ def test_what_people_said_stands(tmp_path: Path) -> None:
     digests = list(result.frame["digest"])
     after = result.relabel({digests[0]: "gravel", digests[1]: "", digests[2]: "brick"})
     assert list(after.frame["label"][:4]) == ["gravel", "", "brick", "gravel"]
-    assert list(after.frame["said"]) == [True, True, True, True, False, False]
+    assert list(after.frame["by_person"]) == [True, True, True, True, False, False]
     assert list(after.frame["none_of_these"][:4]) == [0.0, 1.0, 0.0, 0.0]
     assert after.frame["second"][2] == "moss"
     assert after.classes == (*CLASSES, "gravel")

@@ -41,7 +41,7 @@ def test_a_review_serves_the_page_and_what_was_said_counts_in_every_export(
     with pytest.raises(OSError):
         ask(f"{page.address}api/summary")
     row = saved.answered().frame.set_index("path").loc[first]
-    assert (row["label"], row["said"]) == (other, True)
+    assert (row["label"], row["by_person"]) == (other, True)
     assert Labels.read(saved.result.folder or "").frame["label"][0] == other
     saved.to_csv(tmp_path / "labels.csv")
     saved.to_parquet(tmp_path / "labels.parquet")

@@ -136,7 +136,7 @@ def test_the_command_runs_without_torch(bundle_folder, photos, tmp_path, class_n
     assert (rows["grid-0.png"]["label"], rows["=twin.png"]["label"], rows["dotted-0.png"]["label"]) == (
         "lattice", "lattice", "",
     )  # fmt: skip
-    assert rows["grid-0.png"]["said"] is True
+    assert rows["grid-0.png"]["by_person"] is True
 
 
 def test_places_for_the_result_are_refused_before_any_work(photos, tmp_path):

@@ -145,7 +145,7 @@ def test_by_class_zoom_and_the_classes_counts(labelled: LabelResult, serve: Serv
     assert f"0/{len(labels) - 1}" in page.locator("#classes button", has_text="dotted").inner_text()
     page.locator("#find").fill("wov")
     assert page.locator("#classes li").count() == 1
-    page.locator("nav [data-view=said]").click()
+    page.locator("nav [data-view=answered]").click()
     page.wait_for_function("document.querySelectorAll('.tile').length === 1")
 
 

@@ -130,7 +130,7 @@ def test_what_others_write_is_seen(labelled: LabelResult, client: Client) -> Non
         Answer(now(), "gone.jpg", "f" * 64, "cat", "bob"),
     ])  # fmt: skip
     changes = page.get("/api/changes", params={"since": before["version"]}).json()
-    assert {tile["id"]: tile["said"] for tile in changes["tiles"]} == {0: "paisley", 1: ""}
+    assert {tile["id"]: tile["answer"] for tile in changes["tiles"]} == {0: "paisley", 1: ""}
     summary = changes["summary"]
     assert summary["strangers"] == 1
     assert summary["none"] == 1
@@ -146,9 +146,9 @@ def test_undo_takes_back_ones_own_words_only(labelled: LabelResult, client: Clie
     say(page, 0, "dotted", who="ann")
     say(page, 1, "woven", who="bob")
     undone = page.post("/api/undo", json={"who": "ann"}).json()["tiles"]
-    assert [(tile["id"], tile["said"]) for tile in undone] == [(0, None)]
+    assert [(tile["id"], tile["answer"]) for tile in undone] == [(0, None)]
     assert page.post("/api/undo", json={"who": "ann"}).json()["tiles"] == []
-    assert page.get("/api/tiles?ids=1").json()["tiles"][0]["said"] == "woven"
+    assert page.get("/api/tiles?ids=1").json()["tiles"][0]["answer"] == "woven"
 
 
 def test_a_picture_is_made_once_and_upright(labelled: LabelResult, client: Client) -> None:
@@ -199,7 +199,7 @@ def test_a_full_disk_in_the_middle_of_a_review(tmp_path: Path, client: Client) -
         written = statuses.count(200)
         assert "the disk is full" in refused
         assert page.get("/small/0").status_code == 200, "a picture that cannot be kept is shown"
-        assert page.get("/api/tiles?ids=2").json()["tiles"][0]["said"] is None
+        assert page.get("/api/tiles?ids=2").json()["tiles"][0]["answer"] is None
         (mount / "ballast").unlink()
         assert say(page, 2, "woven").status_code == 200
         with open(mount / "result" / CORRECTIONS, encoding="utf-8", newline="") as lines:

@@ -22,7 +22,7 @@ def _result(root: Path) -> LabelResult:
     frame = pd.DataFrame(
         {
             "path": list(LABELS), "label": list(LABELS.values()), "probability": [0.9, 0.4, 0.8, 1.0], "second": "", "second_probability": 0.0,
-            "margin": 0.0, "none_of_these": 0.0, "group": range(4), "said": False,
+            "margin": 0.0, "none_of_these": 0.0, "group": range(4), "by_person": False,
             "digest": [digest_file(root / "photos" / path) for path in LABELS],
         }
     )  # fmt: skip

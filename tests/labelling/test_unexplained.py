@@ -32,12 +32,12 @@ def test_each_kind_is_a_group_and_what_is_like_nothing_is_none() -> None:
     outside = np.where(np.isin(kinds, ["a", "b"]), 0.1, 0.9)
     for order in (np.arange(len(rows)), rng.permutation(len(rows))):
         frame = pd.DataFrame(
-            {"label": np.where(kinds == "b", "b", "a")[order], "none_of_these": outside[order], "said": False, "group": np.arange(len(rows))}
+            {"label": np.where(kinds == "b", "b", "a")[order], "none_of_these": outside[order], "by_person": False, "group": np.arange(len(rows))}
         )  # fmt: skip
         groups = unexplained_groups(frame, rows[order])
         assert [len(group) for group in groups] == [6, 4]
         assert [set(kinds[order][group]) for group in groups] == [{"c"}, {"d"}]
-    frame["said"] = frame["none_of_these"] > 0.5
+    frame["by_person"] = frame["none_of_these"] > 0.5
     assert unexplained_groups(frame, rows[order]) == [], "what a person named is explained"
 
 

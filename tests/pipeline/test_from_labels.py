@@ -84,19 +84,19 @@ def test_every_answer_of_a_group_counts(options: BuildOptions) -> None:
     result = LabelResult.read(options.from_labels or "")
     frame = result.frame.copy()
     frame.loc[:2, "group"] = frame.loc[0, "group"]
-    frame["none_of_these"], frame["said"] = 0.0, False
-    frame.loc[1:2, "said"] = True
+    frame["none_of_these"], frame["by_person"] = 0.0, False
+    frame.loc[1:2, "by_person"] = True
     frame.loc[1:2, "label"] = ["grid", "woven"]
     images = labelled_images(replace(result, frame=frame), 100)
-    assert list(images["grid"].said) == [frame.loc[1, "digest"]]
-    assert list(images["woven"].said) == [frame.loc[2, "digest"]]
+    assert list(images["grid"].by_people) == [frame.loc[1, "digest"]]
+    assert list(images["woven"].by_people) == [frame.loc[2, "digest"]]
     assert all(frame.loc[0, "digest"] not in of.sure for of in images.values())
 
 
 def test_a_folder_of_outsiders_says_so(options: BuildOptions) -> None:
     """Guesses that look like none of the classes are nothing to build from, and the way out is named."""
     result = LabelResult.read(options.from_labels or "")
-    frame = result.frame.assign(none_of_these=0.9, said=False)
+    frame = result.frame.assign(none_of_these=0.9, by_person=False)
     with pytest.raises(InputError, match="susx label review"):
         labelled_images(replace(result, frame=frame), 4)
 
@@ -134,6 +134,6 @@ def test_a_photograph_that_changed_is_said(options: BuildOptions) -> None:
 def test_without_a_pool_no_guess_is_dropped(options: BuildOptions) -> None:
     """The folder alone does not say what lies outside the classes: the score ranks, and its level means nothing."""
     result = LabelResult.read(options.from_labels or "")
-    frame = result.frame.assign(none_of_these=0.9, said=False)
+    frame = result.frame.assign(none_of_these=0.9, by_person=False)
     images = labelled_images(replace(result, frame=frame, record=replace(result.record, pool="")), 100)
     assert sum(len(of.sure) for of in images.values()) == frame["group"].nunique()

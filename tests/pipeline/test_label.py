@@ -218,11 +218,11 @@ def test_what_people_said_is_read_from_the_result(
     assert any("gone.png" in note for note in plan.build.notes)
     after, outcomes = _label(moved)
     assert list(after.frame["label"][:3]) == ["woven", "", "zigzagged"]
-    assert list(after.frame["said"][:3]) == [True] * 3
+    assert list(after.frame["by_person"][:3]) == [True] * 3
     assert after.classes == (*CLASSES, "zigzagged")
     assert _encoded(outcomes) == 0
     relabelled = LabelResult.read(moved.out).relabel({})
-    assert not relabelled.frame["said"].any()
+    assert not relabelled.frame["by_person"].any()
 
 
 def test_a_photograph_that_changes_while_the_folder_is_read(

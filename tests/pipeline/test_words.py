@@ -49,7 +49,7 @@ def test_the_word_of_most_captions_is_said(world):
     searched = pd.read_parquet(world.artefact("search", "woven") / "candidates.parquet")
     assert set(searched["query"]) == {f"{found.name} texture."}
     shown = report_of(world)
-    assert {w["class_name"]: w["said"] for w in shown["words"]}["woven"] == found.name
+    assert {w["class_name"]: w["called"] for w in shown["words"]}["woven"] == found.name
     assert "with the names as given" in shown["words_gain"]
     page = (world.store.folder(world.result.report) / "report.html").read_text()
     assert "Words for the classes" in page

@@ -375,11 +375,11 @@ def test_a_result_replaced_in_its_place_is_read_anew(made: Path, tmp_path: Path)
     result = read_result(tmp_path / "result")
     row = next(row for row in result.rows if result.images_of(row))
     measures = Measures({id(row): result}, (row,))
-    before = measures.said(row)
+    before = measures.predictions(row)
     assert before is not None
     file = Path(str(result.images_of(row)))
     frame = pd.read_parquet(file)
     frame.iloc[1:].to_parquet(file)
-    after = measures.said(row)
+    after = measures.predictions(row)
     assert after is not None
     assert len(after.images) == len(before.images) - 1

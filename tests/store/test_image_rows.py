@@ -19,11 +19,11 @@ def test_what_one_adds_the_other_finds(tmp_path: Path) -> None:
     """Two that have the store open see each other's rows and hashes; what nobody added is unknown."""
     store, (digests, rows) = ArtefactStore(tmp_path), _some(5)
     one, other = ImageRows(store, EncoderId("tiny", "e" * 64)), ImageRows(store, EncoderId("tiny", "e" * 64))
-    assert not other.look(digests).known.any()
+    assert not other.look(digests).present.any()
     one.add(digests[:3], rows[:3], ["00ff", "", "f" * 16])
     one.add(digests[3:4], rows[3:4])
     found = other.look([*reversed(digests)])
-    assert list(found.known) == [False, True, True, True, True]
+    assert list(found.present) == [False, True, True, True, True]
     assert np.array_equal(found.rows[1:], rows[:4][::-1])
     assert found.hashes == ("", "", "f" * 16, "", "00000000000000ff")
 
@@ -32,8 +32,8 @@ def test_another_encoder_or_precision_shares_nothing(tmp_path: Path) -> None:
     """Features of one are no features of the other."""
     store, (digests, rows) = ArtefactStore(tmp_path), _some(2)
     ImageRows(store, EncoderId("tiny", "e" * 64)).add(digests, rows)
-    assert not ImageRows(store, EncoderId("tiny", "f" * 64)).look(digests).known.any()
-    assert not ImageRows(store, EncoderId("tiny", "e" * 64, "fp16")).look(digests).known.any()
+    assert not ImageRows(store, EncoderId("tiny", "f" * 64)).look(digests).present.any()
+    assert not ImageRows(store, EncoderId("tiny", "e" * 64, "fp16")).look(digests).present.any()
 
 
 def test_a_damaged_file_is_passed_over(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_damaged_file_is_passed_over(tmp_path: Path) -> None:
     flipped.write_bytes(data)
     cut.write_bytes(cut.read_bytes()[:40])
     (writer.folder / "x.safetensors").write_bytes(b"what is this")
-    assert ImageRows(store, EncoderId("tiny", "e" * 64)).look(digests[:3]).known.sum() == 1
+    assert ImageRows(store, EncoderId("tiny", "e" * 64)).look(digests[:3]).present.sum() == 1
 
 
 def test_many_small_files_become_one(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_many_small_files_become_one(tmp_path: Path) -> None:
     assert len(list(writer.folder.glob("*.safetensors"))) == 1
     for one in (reader, writer, ImageRows(store, EncoderId("tiny", "e" * 64))):
         found = one.look(digests)
-        assert found.known.all()
+        assert found.present.all()
         assert np.array_equal(found.rows, rows)
         assert found.hashes[7] == f"{8:016x}"
 
@@ -93,5 +93,5 @@ def test_gc_takes_what_nobody_asked_for(tmp_path: Path) -> None:
         os.utime(path, (1, 1))
     ImageRows(store, EncoderId("tiny", "e" * 64)).look(digests)
     collect(store, keep_seconds=3600, delete=True)
-    assert ImageRows(store, EncoderId("tiny", "e" * 64)).look(digests).known.all()
-    assert not ImageRows(store, EncoderId("tiny", "f" * 64)).look(digests).known.any()
+    assert ImageRows(store, EncoderId("tiny", "e" * 64)).look(digests).present.all()
+    assert not ImageRows(store, EncoderId("tiny", "f" * 64)).look(digests).present.any()

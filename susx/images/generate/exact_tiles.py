@@ -81,11 +81,11 @@ def _calls(pipe: Any) -> Iterator[tuple[Any, str]]:
         yield pipe.vae, "decode"
 
 
-def _put_back(module: Any, method: str, own: Any) -> None:
-    if own is None:
+def _put_back(module: Any, method: str, original: Any) -> None:
+    if original is None:
         delattr(module, method)
     else:
-        setattr(module, method, own)
+        setattr(module, method, original)
 
 
 def _rows(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:

@@ -74,7 +74,7 @@ PAGE = ("page", "landing_url", "foreign_landing_url", "source_page", "originalla
 """Names of a column with the page that shows an image."""
 
 
-def candidate_from_metadata(metadata: Mapping[str, Any], **known: Any) -> Candidate:
+def candidate_from_metadata(metadata: Mapping[str, Any], **fields: Any) -> Candidate:
     """Build a candidate from one row of an index's metadata, whose columns go by several names and cases."""
     lower = {str(key).lower(): value for key, value in metadata.items()}
 
@@ -89,7 +89,7 @@ def candidate_from_metadata(metadata: Mapping[str, Any], **known: Any) -> Candid
         nsfw=first(_NSFW),
         author=first(AUTHOR),
         page=first(PAGE),
-        **known,
+        **fields,
     )
 
 

@@ -76,7 +76,7 @@ def read_licence(text: str | None) -> Licence | None:
     return Licence(code, ".".join(version.groups()) if version else "") if code in CODES else None
 
 
-def checked_codes(said: Iterable[str]) -> tuple[str, ...]:
+def checked_codes(written: Iterable[str]) -> tuple[str, ...]:
     """Return codes as a person wrote them, in lower case, each once.
 
     Raises:
@@ -86,7 +86,7 @@ def checked_codes(said: Iterable[str]) -> tuple[str, ...]:
     ('by', 'cc0')
     """
     codes: dict[str, None] = {}
-    for word in said:
+    for word in written:
         licence = read_licence(word)
         if licence is None:
             raise ConfigError(

@@ -10,16 +10,16 @@ from susx.images.retrieve.candidates import Candidate
 __all__ = ["on_scale_of"]
 
 
-def on_scale_of(reference: Sequence[Candidate], found: Sequence[Candidate]) -> list[Candidate]:
+def on_scale_of(reference: Sequence[Candidate], candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return candidates found by image, their similarities moved so that their mean is that of candidates found by text.
 
     Cosines of images are larger than those of an image and a sentence (the modality gap; Liang et al., NeurIPS 2022): as they are, a
     class with examples would take every image that two classes find. Their order, and the distances between them, stay.
     """
-    if not reference or not found:
-        return list(found)
-    shift = _mean(reference) - _mean(found)
-    return [dataclasses.replace(one, similarity=one.similarity + shift) for one in found]
+    if not reference or not candidates:
+        return list(candidates)
+    shift = _mean(reference) - _mean(candidates)
+    return [dataclasses.replace(one, similarity=one.similarity + shift) for one in candidates]
 
 
 def _mean(candidates: Sequence[Candidate]) -> float:

@@ -75,7 +75,7 @@ def _task(row: dict[Any, Any], number: int) -> dict[str, Any]:
             "none_of_these": round(row["none_of_these"], 6),
         },
     }  # fmt: skip
-    if row["said"]:
+    if row["by_person"]:
         return task | {"annotations": [{"result": result}]}
     return task | {
         "predictions": [{"model_version": "susx", "score": round(row["probability"], 6), "result": result}]

@@ -54,8 +54,8 @@ def support_rows(result: LabelResult, frame: pd.DataFrame, *, measured: bool = F
     rows = []
     for row in frame.drop_duplicates("digest").itertuples():
         width, height = _look(result.image(str(row.path)), str(row.digest), measured=measured)
-        caption = "said by a person" if row.said else f"labelled with probability {row.probability:.3f}"
-        origin: Origin = "provided" if row.said else "predicted"
+        caption = "said by a person" if row.by_person else f"labelled with probability {row.probability:.3f}"
+        origin: Origin = "provided" if row.by_person else "predicted"
         rows.append(
             SupportRow(
                 str(row.label), str(row.path), str(row.digest), origin, "", caption=caption, model=result.record.encoder.model,

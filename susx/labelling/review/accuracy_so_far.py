@@ -27,14 +27,14 @@ def exact_interval(right: int, n: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def accuracy_of(session: ReviewSession, said: Mapping[int, Answer], audit: Json) -> Json:
+def accuracy_of(session: ReviewSession, latest: Mapping[int, Answer], audit: Json) -> Json:
     """Return the accuracy of the labels among an audit's answers, with its interval, and among all others, without one.
 
     An audit's images are random, and asked in random order: what is answered so far is a fair sample of the labels it was drawn from. Images
     that a person chose, or that were shown because they were doubtful, are not, and no interval makes them so.
     """
-    judged = [tile for tile in session.tiles if tile in said and not session.fit.said_before[tile]]
-    chosen = {"n": len(judged), "right": sum(said[row].label == session.fit.labels[row] for row in judged)}
+    judged = [tile for tile in session.tiles if tile in latest and not session.fit.answered_before[tile]]
+    chosen = {"n": len(judged), "right": sum(latest[row].label == session.fit.labels[row] for row in judged)}
     random = None
     if audit is not None and audit["answered"]:
         right = audit["answered"] - audit["wrong"]

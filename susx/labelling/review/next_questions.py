@@ -44,8 +44,8 @@ def _telling(session: ReviewSession, tiles: Sequence[int]) -> list[int]:
     from susx.methods.functional.folder_questions import ask_next
     from susx.methods.functional.whitening import covariance, whitening
 
-    said = session.said()
-    answered = [tile for tile in session.tiles if tile in said]
+    latest = session.answers()
+    answered = [tile for tile in session.tiles if tile in latest]
     chosen = np.array([*tiles, *answered], dtype=np.int64)
     rows = torch.from_numpy(np.ascontiguousarray(session.features()[chosen]))
     spread = whitening(rows.mean(dim=0), covariance(rows), _SHRINKAGE)

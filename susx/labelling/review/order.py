@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ORDERS", "View", "ordered"]
 
-View = Literal["class", "doubt", "next", "none", "said", "audit"]
+View = Literal["class", "doubt", "next", "none", "answered", "audit"]
 
 ORDERS = ("doubt", "sure")
 
@@ -25,28 +25,28 @@ def ordered(session: ReviewSession, view: View, name: str, order: str) -> list[i
 
     ``class``: those labelled ``name`` now, by people or by the table. ``doubt``: all that nobody answered, the smallest margin first. ``next``:
     the same, but those that the fit can learn most from first, as long as it says which. ``none``: likely outsiders and what was said to be
-    none of the classes. ``said``: answers, the last first.
+    none of the classes. ``latest``: answers, the last first.
     """
-    said = session.said()
+    latest = session.answers()
     tiles = session.tiles
     fit = session.fit
     doubt = np.minimum(fit.margins, 1 - fit.outside)
-    if view == "said":
+    if view == "answered":
         return sorted(
-            (tile for tile in tiles if tile in said), key=lambda tile: said[tile].time, reverse=True
+            (tile for tile in tiles if tile in latest), key=lambda tile: latest[tile].time, reverse=True
         )
     if view == "class":
-        chosen = [tile for tile in tiles if session.current(tile, said) == name]
+        chosen = [tile for tile in tiles if session.current(tile, latest) == name]
         sign = -1 if order == "sure" else 1
         return sorted(chosen, key=lambda tile: (sign * doubt[tile], tile))
     if view == "none":
         chosen = [
             t
             for t in tiles
-            if session.current(t, said) == "" or (t not in said and fit.outside[t] >= _OUTSIDER)
+            if session.current(t, latest) == "" or (t not in latest and fit.outside[t] >= _OUTSIDER)
         ]
         return sorted(chosen, key=lambda tile: (-fit.outside[tile], tile))
-    waiting = [tile for tile in tiles if tile not in said and not fit.said_before[tile]]
+    waiting = [tile for tile in tiles if tile not in latest and not fit.answered_before[tile]]
     if view == "next":
         return asked_next(session, waiting)
     return sorted(waiting, key=lambda tile: (doubt[tile], tile))

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32, Float64
 
 from susx.errors import SusxError
 from susx.labelling.answers_file import AnswerFile
-from susx.labelling.corrected import has_all, said_by_people
+from susx.labelling.corrected import corrected_labels, has_all
 from susx.labelling.label_result import LabelResult
 from susx.types import Json
 
@@ -34,7 +34,7 @@ class Fit:
         answers: lines of answers that it has seen.
         labels, seconds: first and second label; "" for none.
         sure, margins, outside: probability, its distance to the second, score of none of these.
-        said_before: whether a person had said the label before the review began, and did not take it back.
+        answered_before: whether a person had said the label before the review began, and did not take it back.
     """
 
     answers: int
@@ -43,14 +43,14 @@ class Fit:
     sure: Float64[np.ndarray, " query"]
     margins: Float64[np.ndarray, " query"]
     outside: Float64[np.ndarray, " query"]
-    said_before: Bool[np.ndarray, " query"]
+    answered_before: Bool[np.ndarray, " query"]
 
     @classmethod
     def of_table(cls, frame: pd.DataFrame) -> Fit:
         """Return the labels of a table."""
         return cls(
             0, frame["label"].tolist(), frame["second"].tolist(), frame["probability"].to_numpy(), frame["margin"].to_numpy(),
-            frame["none_of_these"].to_numpy(), frame["said"].to_numpy(),
+            frame["none_of_these"].to_numpy(), frame["by_person"].to_numpy(),
         )  # fmt: skip
 
     def renewed(self, frame: pd.DataFrame, answers: int) -> Fit:
@@ -59,9 +59,9 @@ class Fit:
         An image with an answer keeps what a fit said of it: the page shows the answer, and how often answers confirmed labels must not
         be counted on labels that are these answers.
         """
-        said = frame["said"].to_numpy()
-        before = self.said_before & said
-        new, kept = Fit.of_table(frame), said & ~before
+        by_person = frame["by_person"].to_numpy()
+        before = self.answered_before & by_person
+        new, kept = Fit.of_table(frame), by_person & ~before
         return Fit(
             answers,
             [a if keep else b for a, b, keep in zip(self.labels, new.labels, kept, strict=True)],
@@ -130,13 +130,13 @@ class Refitter:
         """Fit once, from the answers as they are now."""
         try:
             lines = self._log.read()
-            said = said_by_people(self._result, lines)
-            if not self.fit.answers and has_all(self._result, said):
+            corrected = corrected_labels(self._result, lines)
+            if not self.fit.answers and has_all(self._result, corrected):
                 self.fit = dataclasses.replace(self.fit, answers=len(lines))
                 return
             if self._result.model is None:
                 self._result = dataclasses.replace(self._result, model=self._result.class_model())
-            frame = self._result.relabel(said, self._features()).frame
+            frame = self._result.relabel(corrected, self._features()).frame
             self.fit, self._trouble = self.fit.renewed(frame, len(lines)), ""
         except SusxError as error:
             self._trouble = str(error)

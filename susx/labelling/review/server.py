@@ -107,21 +107,21 @@ def create_app(session: ReviewSession, pictures: Pictures, who: str) -> FastAPI:
         }  # fmt: skip
 
     @app.post("/api/answers")
-    def answers(said: _Answers) -> Json:
+    def answers(body: _Answers) -> Json:
         rows = session.answer(
-            [Named(one.id, one.label) for one in said.answers], said.who or who, audit=said.audit
+            [Named(one.id, one.label) for one in body.answers], body.who or who, audit=body.audit
         )
-        return {"tiles": session.describe(rows, audit=said.audit), "summary": session.summary()}
+        return {"tiles": session.describe(rows, audit=body.audit), "summary": session.summary()}
 
     @app.post("/api/refit")
-    def refit(said: _Nothing) -> Json:
+    def refit(body: _Nothing) -> Json:
         session.refitter.begin()
         return {"summary": session.summary()}
 
     @app.post("/api/undo")
-    def undo(said: _Undo) -> Json:
-        rows = session.undo(said.who or who, audit=said.audit)
-        return {"tiles": session.describe(rows, audit=said.audit), "summary": session.summary()}
+    def undo(body: _Undo) -> Json:
+        rows = session.undo(body.who or who, audit=body.audit)
+        return {"tiles": session.describe(rows, audit=body.audit), "summary": session.summary()}
 
     @app.get("/small/{row}")
     def small(row: int) -> Response:

@@ -132,13 +132,13 @@ class ReviewSession:
             return [self._rows[digest][0] for digest in audit.questions["digest"] if digest in self._rows]
         return ordered(self, view, name, order)
 
-    def said(self) -> dict[int, Answer]:
+    def answers(self) -> dict[int, Answer]:
         """Return row -> the word that counts, of corrections."""
         return self._per_row(self._corrections)
 
-    def current(self, row: int, said: Mapping[int, Answer]) -> str:
+    def current(self, row: int, latest: Mapping[int, Answer]) -> str:
         """Return the label of an image: what was said of it, else what the table says."""
-        answer = said.get(row)
+        answer = latest.get(row)
         return self.fit.labels[row] if answer is None else answer.label
 
     def describe(self, rows: Sequence[int], *, audit: bool = False) -> list[Json]:
@@ -147,9 +147,9 @@ class ReviewSession:
         Raises:
             InputError: a row that the table does not have.
         """
-        said = self._per_row(self._audit_answers if audit else self._corrections)
+        latest = self._per_row(self._audit_answers if audit else self._corrections)
         drawn = self._drawn() if audit else {}
-        return [self._tile(self._checked(row), said.get(row), drawn) for row in rows]
+        return [self._tile(self._checked(row), latest.get(row), drawn) for row in rows]
 
     def answer(self, named: Sequence[Named], who: str, *, audit: bool = False) -> list[int]:
         """Put answers on the disk and return the rows that changed.
@@ -209,12 +209,12 @@ class ReviewSession:
 
     def summary(self) -> Json:
         """Return counts, classes, accuracy so far and the state of the audit."""
-        said, fit = self.said(), self.fit
+        latest, fit = self.answers(), self.fit
         counts, answered = Counter[str](), Counter[str]()
         for tile in self.tiles:
-            label = self.current(tile, said)
+            label = self.current(tile, latest)
             counts[label] += 1
-            answered[label] += tile in said or bool(fit.said_before[tile])
+            answered[label] += tile in latest or bool(fit.answered_before[tile])
         corrections = Corrections(last_words(self._corrections.read()))
         classes = dict.fromkeys(
             [*self.result.classes, *corrections.new_classes(self.result.classes), *sorted(counts)]
@@ -236,7 +236,7 @@ class ReviewSession:
                 {"name": name, "count": counts[name], "answered": answered[name]} for name in classes if name
             ],
             "none": counts[""],
-            "accuracy": accuracy_of(self, said, state),
+            "accuracy": accuracy_of(self, latest, state),
             "audit": state,
             "fit": self.refitter.state(),
             "strangers": len(corrections.unknown(self._by_path)),
@@ -253,9 +253,9 @@ class ReviewSession:
             "probability": round(float(fit.sure[row]), 4),
             "outside": round(float(fit.outside[row]), 4),
             "alike": 1 if drawn else len(self._members[self._groups[row]]),
-            "said": None if answer is None else answer.label,
+            "answer": None if answer is None else answer.label,
             "who": "" if answer is None else answer.who,
-            "before": bool(fit.said_before[row]) and not drawn,
+            "before": bool(fit.answered_before[row]) and not drawn,
         }
 
     def _drawn(self) -> dict[str, str]:

@@ -234,10 +234,10 @@ def label_folder(
 class _Folder:
     """The rounds over images that each stand for one group."""
 
-    def __init__(self, inductive: InductiveFit, images: Array, said: np.ndarray, step: int) -> None:
+    def __init__(self, inductive: InductiveFit, images: Array, corrected: np.ndarray, step: int) -> None:
         self.blocks = [slice(at, at + step) for at in range(0, len(images), step)]
         self.of: Any = library(images)
-        self.said, self.answered = said, np.flatnonzero(said >= 0)
+        self.corrected, self.answered = corrected, np.flatnonzero(corrected >= 0)
         prototypes = single(inductive.prototypes)
         self.weight = lengths(prototypes)[:, 0]
         fit = _whitened_for(inductive, images, float(self.weight.mean()))
@@ -258,13 +258,13 @@ class _Folder:
         self.trusted = self.inside + 0.0
         if inductive.pool_is_folder:
             self.trusted[:] = 1.0
-        self.trusted[said == NONE_OF_THESE] = 0.0
+        self.trusted[corrected == NONE_OF_THESE] = 0.0
         self._tell(self.inside)
 
     def _tell(self, inside: Array) -> None:
         """Write what people said over the weights."""
-        inside[self.said >= 0] = 1.0
-        inside[self.said == NONE_OF_THESE] = 0.0
+        inside[self.corrected >= 0] = 1.0
+        inside[self.corrected == NONE_OF_THESE] = 0.0
 
     def logits(self) -> Array:
         """Return the logits of the last round; ``counts`` are those of its soft labels."""
@@ -291,7 +291,7 @@ class _Folder:
             part *= self.trusted[block, None]
             logits[block] = part
         logits[self.answered] = 0.0
-        logits[self.answered, self.said[self.answered]] = _CORRECTED_IMAGES
+        logits[self.answered, self.corrected[self.answered]] = _CORRECTED_IMAGES
         self.counts = single(logits.sum(axis=0, dtype=self.of.float64))
 
     def _round(self, answered: Array) -> Array:
@@ -314,7 +314,7 @@ class _Folder:
         shares = class_shares(self.counts)
         reach = _SPREAD * min(1.0, len(self.answered) / classes)
         residual = -answered
-        residual[np.arange(len(self.answered)), self.said[self.answered]] += 1
+        residual[np.arange(len(self.answered)), self.corrected[self.answered]] += 1
         asked = self._whitened(self.answered)
         for block in self.blocks:
             rows, block_shares = self._whitened(block), soft[block]
@@ -413,16 +413,16 @@ def _least(labels: np.ndarray, part: np.ndarray) -> np.ndarray:
     return least
 
 
-def _one_per_place(unit: Array, place: np.ndarray, answers: np.ndarray) -> tuple[Array, np.ndarray]:
+def _one_per_place(unit: Array, row_of_group: np.ndarray, answers: np.ndarray) -> tuple[Array, np.ndarray]:
     """Return one row per group, and what was said of it: nothing where the answers of its images differ."""
-    count = int(place.max()) + 1
-    order = np.argsort(place, kind="stable")
-    begins = np.searchsorted(place[order], np.arange(count))
+    count = int(row_of_group.max()) + 1
+    order = np.argsort(row_of_group, kind="stable")
+    begins = np.searchsorted(row_of_group[order], np.arange(count))
     sums = np.add.reduceat(np.asarray(unit)[order].astype(np.float64), begins, axis=0)
     answered = answers != UNSAID
     low, high = np.full(count, 2**62), np.full(count, -(2**62))
-    np.minimum.at(low, place[answered], answers[answered])
-    np.maximum.at(high, place[answered], answers[answered])
+    np.minimum.at(low, row_of_group[answered], answers[answered])
+    np.maximum.at(high, row_of_group[answered], answers[answered])
     return like(unit_rows(sums), unit), np.where(low == high, low, UNSAID)
 
 

@@ -16,13 +16,13 @@ __all__ = ["hubness_bias"]
 
 
 def hubness_bias(
-    largest: Float[Tensor, "classes nearest"], own: Bool[Tensor, "classes nearest"]
+    largest: Float[Tensor, "classes nearest"], is_best: Bool[Tensor, "classes nearest"]
 ) -> Float[Tensor, " classes"]:
     """Return A b, to be subtracted from the logits. Zero where nothing is known of any class.
 
     Args:
         largest: the pool's largest z of each class; minus infinity where the pool had fewer rows.
-        own: whether that image's best class is this one.
+        is_best: whether that image's best class is this one.
 
     >>> hubness_bias(torch.tensor([[30.0, 28.0], [25.0, 23.0]]), torch.tensor([[True, False], [True, False]]))
     tensor([14.5000, 12.0000])
@@ -32,5 +32,5 @@ def hubness_bias(
     if not bool((count > 0).all()):
         return largest.new_zeros(len(largest))
     bias = torch.where(seen, largest, torch.zeros_like(largest)).sum(dim=1) / count
-    agreement = ((own & seen).sum(dim=1) / count).mean()
+    agreement = ((is_best & seen).sum(dim=1) / count).mean()
     return bias * agreement.to(bias)

@@ -97,18 +97,18 @@ def spread_over_features(
     """
     if len(rows) < 2:
         return weights
-    images, said = np.asarray(rows), np.asarray(weights)
+    images, values = np.asarray(rows), np.asarray(weights)
     centred = images - images.mean(axis=0)
     gram = (centred.T @ centred).astype(np.float64)
     ridge = _RIDGE * float(np.trace(gram)) / len(gram)
     if not ridge > 0:
-        return like(np.full(len(said), said.mean()), weights)
-    mean = said.mean(dtype=np.float64)
+        return like(np.full(len(values), values.mean()), weights)
+    mean = values.mean(dtype=np.float64)
     inverse = np.linalg.inv(gram + ridge * np.eye(len(gram)))
-    slope = inverse @ (centred.T @ (said - mean.astype(said.dtype))).astype(np.float64)
+    slope = inverse @ (centred.T @ (values - mean.astype(values.dtype))).astype(np.float64)
     leverage = ((centred @ inverse.astype(images.dtype)) * centred).sum(axis=1) + 1 / len(images)
     predicted = mean.astype(images.dtype) + centred @ slope.astype(images.dtype)
-    without = (predicted - leverage * said) / np.maximum(1 - leverage, 1e-3)
+    without = (predicted - leverage * values) / np.maximum(1 - leverage, 1e-3)
     return like(without.clip(0, 1), weights)
 
 

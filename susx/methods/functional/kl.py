@@ -65,11 +65,11 @@ def kl_divergence(
 
 
 def _join(
-    own: Float[Tensor, " query"],
+    entropy: Float[Tensor, " query"],
     beyond: Float[Tensor, " support"],
     excess: Float[Tensor, "query classes"],
     offset: Float[Tensor, "support classes"],
 ) -> Float32[Tensor, "query support"]:
     """Return ``own_i + beyond_j - excess_i . offset_j`` in float32, clamped at 0."""
     total = torch.addmm(beyond, excess, offset.T, alpha=-1.0)
-    return total.add_(own[:, None]).clamp_(min=0.0).float()
+    return total.add_(entropy[:, None]).clamp_(min=0.0).float()

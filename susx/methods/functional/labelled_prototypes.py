@@ -134,9 +134,9 @@ def _whitening(
     return whitening(torch.stack(centres).mean(dim=0), apart, _SHRINKAGE * shrinkage)
 
 
-def _stranger(scores: Tensor, base: Tensor, added: Tensor, own: Tensor, trust: Tensor) -> float:
+def _stranger(scores: Tensor, base: Tensor, added: Tensor, row_labels: Tensor, trust: Tensor) -> float:
     """Return what labelled images score with their own class left out, on average over their classes."""
-    others = (trust > 0) & (torch.arange(len(trust)) != own[:, None])
+    others = (trust > 0) & (torch.arange(len(trust)) != row_labels[:, None])
     if not bool(others.any()):
         return _LONE_STRANGER
     told = torch.where(others, base + trust * (GAIN * scores - added), -torch.inf)

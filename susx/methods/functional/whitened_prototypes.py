@@ -149,7 +149,7 @@ def fit_prototypes(
     offset = torch.zeros(len(text), dtype=torch.float64)
     if pool is not None:
         doubt = min(1.0, (1 - trust.expected) / _DOUBT)
-        near = _NEAR * doubt * (1 - trust.rho) * hubness_bias(pool.nearest, pool.own)
+        near = _NEAR * doubt * (1 - trust.rho) * hubness_bias(pool.nearest, pool.is_best)
         offset = constants.bias * sigma * (settled * trust.rho * prompt_prior(z, labels) + near)
     whiten = _whitening(rows, labels, has_images, pool, constants)
     whitened = whiten(rows)

@@ -15,7 +15,7 @@ def curve_figure(title: str, curves: Sequence[Curve]) -> Figure:
     """Draw the curves of one figure: shares as per cent, other quantities as they are."""
     share = curves[0].y_label in ("top-1", "share of test images")
 
-    def said(value: float, digits: int = 1) -> str:
+    def written(value: float, digits: int = 1) -> str:
         return percent(value, digits) if share else f"{value:.4g}"
 
     traces: list[dict[str, Any]] = []
@@ -38,12 +38,14 @@ def curve_figure(title: str, curves: Sequence[Curve]) -> Figure:
         ticks = sorted({x for c in curves for x in c.x if x > 0})
         xaxis |= {"type": "log", "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
     caption = "; ".join(
-        f"{c.name}: {said(c.y[0])} at {c.x[0]:g} to {said(c.y[-1])} at {c.x[-1]:g}" for c in curves if c.x
+        f"{c.name}: {written(c.y[0])} at {c.x[0]:g} to {written(c.y[-1])} at {c.x[-1]:g}"
+        for c in curves
+        if c.x
     )
     return make_figure(
         "ablations", title, f"{first.y_label.capitalize()} over {first.x_label or 'the setting'}{'; bars show the spread' if first.low else ''}.", f"Line chart. {caption}.",
         ("line", first.x_label or "x", first.y_label),
-        [(c.name, f"{x:g}", said(y, 2)) for c in curves for x, y in zip(c.x, c.y, strict=True)],
+        [(c.name, f"{x:g}", written(y, 2)) for c in curves for x, y in zip(c.x, c.y, strict=True)],
         traces, {"xaxis": xaxis, "yaxis": {"title": {"text": first.y_label}, **({"tickformat": ".0%"} if share else {})}},
     )  # fmt: skip
 

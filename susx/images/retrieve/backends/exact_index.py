@@ -60,10 +60,10 @@ class ExactIndex:
         best, places = nearest_rows_of_parts(queries, map(torch.from_numpy, self.parts), count)
         return best.numpy(), places.numpy()
 
-    def row(self, place: int) -> np.ndarray:
+    def row(self, position: int) -> np.ndarray:
         """Return one row [dim]."""
         for part in self.parts:
-            if place < len(part):
-                return np.asarray(part[place])
-            place -= len(part)
-        raise IndexError(place)
+            if position < len(part):
+                return np.asarray(part[position])
+            position -= len(part)
+        raise IndexError(position)

@@ -160,8 +160,8 @@ class FeaturePoolBackend:
         """Return captions, of more than ``most`` images those of an even sample; None where there is none."""
         return [self._caption(row) for row in even_places(len(self.pool), most)]
 
-    def _caption(self, place: int) -> str | None:
-        return caption_of(self.rows[place]) if self.rows else None
+    def _caption(self, row: int) -> str | None:
+        return caption_of(self.rows[row]) if self.rows else None
 
     def _top(self, vectors: np.ndarray, k: int) -> tuple[Tensor, Tensor]:
         import torch
@@ -171,14 +171,14 @@ class FeaturePoolBackend:
         asked = torch.from_numpy(np.ascontiguousarray(vectors, np.float32))
         return nearest_rows(asked, torch.from_numpy(self.pool), min(k, len(self.pool)))
 
-    def _candidate(self, query: Query, place: int, score: float) -> Candidate:
-        row = self.rows[place] if self.rows else {}
+    def _candidate(self, query: Query, number: int, score: float) -> Candidate:
+        row = self.rows[number] if self.rows else {}
         candidate = candidate_from_metadata(
             row,
             class_name=query.class_name,
             prompt=query.prompt,
             query=query.text,
-            item=f"pool:{place}",
+            item=f"pool:{number}",
             similarity=score,
             source="features",
         )

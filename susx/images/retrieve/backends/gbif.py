@@ -179,7 +179,7 @@ class GbifBackend:
         if key is None:
             return None
         answer = self.client.get(
-            f"dataset/{key}", {}, lambda found: "" if isinstance(found, dict) else "an object is expected"
+            f"dataset/{key}", {}, lambda answer: "" if isinstance(answer, dict) else "an object is expected"
         )
         citation = answer.get("citation")
         citation_text = text(citation.get("text")) if isinstance(citation, dict) else None

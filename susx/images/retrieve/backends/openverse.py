@@ -143,11 +143,11 @@ class OpenverseBackend:
             return self.client.get("images/", parameters, _lacks, missing={"results": []})  # type: ignore[no-any-return]
         return self.client.get("images/", parameters, _lacks)  # type: ignore[no-any-return]
 
-    def _take(self, query: Query, answer: dict[str, Any], found: dict[str, Candidate]) -> None:
+    def _take(self, query: Query, answer: dict[str, Any], candidates: dict[str, Candidate]) -> None:
         for row in answer["results"]:
             candidate = self._candidate(query, row) if isinstance(row, dict) else None
             if candidate is not None and (self.mature or row.get("mature") is not True):
-                found.setdefault(candidate.item, candidate)
+                candidates.setdefault(candidate.item, candidate)
 
     def _candidate(self, query: Query, row: dict[str, Any]) -> Candidate | None:
         link = row.get("thumbnail") if self.size == "thumbnail" else row.get("url")

@@ -164,13 +164,13 @@ class ViewerBackend:
         for offset in range(0, _PAGES * PAGE, PAGE):
             answer = self._page(config, split, query, offset)
             columns, labels = self._columns(answer)
-            for place, cells in _rows(answer):
+            for row, cells in _rows(answer):
                 texts = text_cell(cells.get(columns.label), labels) if columns.label else []
-                if place in wanted or not name.of(texts, text_cell(cells.get(columns.caption))):
+                if row in wanted or not name.of(texts, text_cell(cells.get(columns.caption))):
                     continue
-                one, link = self._candidate(query, place, cells, columns, labels)
+                one, link = self._candidate(query, row, cells, columns, labels)
                 if (link or one.url) and self._admitted(one):
-                    wanted[place] = (offset, one, link)
+                    wanted[row] = (offset, one, link)
             if len(wanted) >= query.wanted or len(answer["rows"]) < PAGE:
                 break
         chosen = [*wanted.items()][: query.wanted]
@@ -184,7 +184,7 @@ class ViewerBackend:
         if self.config is not None and self.split is not None:
             return self.config, self.split
         answer = self.client.get(
-            "splits", {"dataset": self.dataset}, lambda found: _lacks_list(found, "splits")
+            "splits", {"dataset": self.dataset}, lambda answer: _lacks_list(answer, "splits")
         )
         pairs = [
             (str(row.get("config")), str(row.get("split")))
@@ -199,7 +199,7 @@ class ViewerBackend:
             "dataset": self.dataset, "config": config, "split": split, "query": query.subject or query.class_name,
             "offset": str(offset), "length": str(PAGE),
         }  # fmt: skip
-        return self.client.get("search", parameters, lambda found: _lacks_list(found, "rows"), again=again)
+        return self.client.get("search", parameters, lambda answer: _lacks_list(answer, "rows"), again=again)
 
     def _columns(self, answer: Mapping[str, Any]) -> tuple[Columns, list[str]]:
         """Return what the columns say, and the names of classes that are numbers."""
@@ -216,14 +216,14 @@ class ViewerBackend:
         return columns, names_of_feature(types.get(columns.label))
 
     def _candidate(
-        self, query: Query, place: int, cells: Mapping[str, Any], columns: Columns, labels: Sequence[str]
+        self, query: Query, row: int, cells: Mapping[str, Any], columns: Columns, labels: Sequence[str]
     ) -> tuple[Candidate, str]:
         """Return a row as a candidate without its image, and the signed link to that, "" where it has none."""
         shown = cells.get(columns.image) if columns.image else None
         link = shown.get("src") if isinstance(shown, dict) else None
-        row = {**cells, columns.image: None} if columns.image else cells
+        others = {**cells, columns.image: None} if columns.image else cells
         one = row_candidate(
-            query, row, columns, labels, source="viewer", item=f"viewer:{self.dataset}#{place}"
+            query, others, columns, labels, source="viewer", item=f"viewer:{self.dataset}#{row}"
         )
         return (one if is_link(one.url) else replace(one, url=None)), str(link) if is_link(link) else ""
 
@@ -232,17 +232,17 @@ class ViewerBackend:
         return not self.licences or (code is not None and code.code in self.licences)
 
     def _with_image(
-        self, query: Query, config: str, split: str, place: int, offset: int, one: Candidate, link: str
+        self, query: Query, config: str, split: str, row: int, offset: int, one: Candidate, link: str
     ) -> Candidate:
         """Fetch the image behind a signed link, once for all runs; the row is asked for again where the link has run out."""
         if not link:
             return one
-        kept = self._kept(f"{self.dataset}/{config}/{split}#{place}")
+        kept = self._kept(f"{self.dataset}/{config}/{split}#{row}")
         image = kept.read_bytes() if kept is not None and kept.is_file() else None
         problem = ""
         for fresh in (False, True) if image is None else ():
             if fresh:
-                link = self._fresh_link(query, config, split, place, offset, link)
+                link = self._fresh_link(query, config, split, row, offset, link)
             if not link:
                 problem = "gone: the row is not among the results any more"
                 break
@@ -258,16 +258,14 @@ class ViewerBackend:
                 partial.write_bytes(image)
         return replace(one, image=image, url=None, item=hashlib.sha256(image).hexdigest())
 
-    def _fresh_link(
-        self, query: Query, config: str, split: str, place: int, offset: int, expired: str
-    ) -> str:
+    def _fresh_link(self, query: Query, config: str, split: str, row: int, offset: int, expired: str) -> str:
         """Return the link of a row in a newer answer, "" where the row is in it no more; a page is asked for again once for all its rows."""
         with self._renewing:
             for again in (False, True):
                 answer = self._page(config, split, query, offset, again=again)
                 columns, labels = self._columns(answer)
-                cells = dict(_rows(answer)).get(place)
-                link = self._candidate(query, place, cells, columns, labels)[1] if cells else ""
+                cells = dict(_rows(answer)).get(row)
+                link = self._candidate(query, row, cells, columns, labels)[1] if cells else ""
                 if link != expired:
                     return link
         return ""
@@ -289,9 +287,9 @@ class ViewerBackend:
 
 def _rows(answer: Mapping[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
     for entry in answer["rows"]:
-        place, cells = (entry.get("row_idx"), entry.get("row")) if isinstance(entry, dict) else (None, None)
-        if isinstance(place, int) and isinstance(cells, dict):
-            yield place, cells
+        row, cells = (entry.get("row_idx"), entry.get("row")) if isinstance(entry, dict) else (None, None)
+        if isinstance(row, int) and isinstance(cells, dict):
+            yield row, cells
 
 
 def _only(named: str | None, offered: Sequence[str], what: str, usual: str, dataset: str) -> str:
@@ -318,7 +316,7 @@ def _only(named: str | None, offered: Sequence[str], what: str, usual: str, data
 def _lacks_list(answer: Any, field: str) -> str:
     if isinstance(answer, dict) and isinstance(answer.get(field), list):
         return ""
-    found = (
+    fields = (
         f", found the fields {', '.join(sorted(map(str, answer))[:8])}" if isinstance(answer, dict) else ""
     )
-    return f"a list '{field}' is expected{found}"
+    return f"a list '{field}' is expected{fields}"

@@ -86,7 +86,7 @@ const HINTS = {
   doubt: "All images without an answer, the most doubtful first.",
   next: "The images whose answers teach most, first.",
   none: "Images that may be none of the classes, and those of which that was said.",
-  said: "What was answered, the last first.",
+  answered: "What was answered, the last first.",
   audit: "A random sample of the labels. Judge each by itself: is this label right? These answers measure, and correct nothing.",
 };
 
@@ -114,10 +114,10 @@ const open = async (view, name = "") => {
   Object.assign(state, { ids, drawn: 0, cursor: 0, selected: new Set(), tiles: new Map() });
   $("grid").replaceChildren();
   $("empty").hidden = ids.length > 0;
-  $("empty").textContent = failed || { doubt: "Every image has an answer.", next: "Every image has an answer.", said: "Nothing is answered yet.", none: "No image looks like none of the classes." }[view] || "No image has this label.";
+  $("empty").textContent = failed || { doubt: "Every image has an answer.", next: "Every image has an answer.", answered: "Nothing is answered yet.", none: "No image looks like none of the classes." }[view] || "No image has this label.";
   window.scrollTo(0, 0);
   await more();
-  const waiting = state.ids.findIndex((id) => state.tiles.get(id) && state.tiles.get(id).said === null);
+  const waiting = state.ids.findIndex((id) => state.tiles.get(id) && state.tiles.get(id).answer === null);
   if (turn !== state.loading) return;
   move(Math.max(0, waiting), false);
   busy(false);
@@ -191,7 +191,7 @@ const answer = async (label) => {
   const answers = ids.map((id) => ({ id, label: typeof label === "function" ? label(state.tiles.get(id)) : label }));
   ids.forEach((id) => element(id)?.classList.add("saving"));
   say("Saving …");
-  const next = state.selected.size ? null : state.ids.findIndex((id, at) => at > state.cursor && state.tiles.get(id)?.said === null && !ids.includes(id));
+  const next = state.selected.size ? null : state.ids.findIndex((id, at) => at > state.cursor && state.tiles.get(id)?.answer === null && !ids.includes(id));
   try {
     const { tiles, summary } = await ask("api/answers", { answers, who: who(), audit: audit() });
     trouble("");
@@ -208,7 +208,7 @@ const answer = async (label) => {
   }
 };
 
-const current = (tile) => tile.said === null ? tile.label : tile.said;
+const current = (tile) => tile.answer === null ? tile.label : tile.answer;
 
 const undo = async () => {
   if (isBusy()) return;
@@ -270,7 +270,7 @@ const zoom = () => {
   if (!tile) return;
   $("zoom-image").src = `large/${tile.id}?${tile.digest}`;
   $("zoom-image").alt = tile.path;
-  $("zoom-text").textContent = `${shown(current(tile))} · ${tile.said === null ? percent(tile.probability) : "answered"} · ${tile.path}`;
+  $("zoom-text").textContent = `${shown(current(tile))} · ${tile.answer === null ? percent(tile.probability) : "answered"} · ${tile.path}`;
   if (!$("zoom").open) $("zoom").showModal();
 };
 
@@ -281,7 +281,7 @@ const nextClass = (step) => {
 };
 
 const selectAll = () => {
-  const waiting = state.ids.slice(0, state.drawn).filter((id) => state.tiles.get(id)?.said === null);
+  const waiting = state.ids.slice(0, state.drawn).filter((id) => state.tiles.get(id)?.answer === null);
   const on = !waiting.every((id) => state.selected.has(id));
   waiting.forEach((id) => select(id, on));
 };

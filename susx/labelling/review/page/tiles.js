@@ -51,15 +51,15 @@ export const create = (tile, audit) => {
 };
 
 export const update = (item, tile, audit) => {
-  const answered = tile.said !== null;
-  const now = answered ? tile.said : tile.label;
-  item.classList.toggle("right", (answered && tile.said === tile.label) || (!answered && tile.before));
-  item.classList.toggle("changed", answered && tile.said !== tile.label);
+  const answered = tile.answer !== null;
+  const now = answered ? tile.answer : tile.label;
+  item.classList.toggle("right", (answered && tile.answer === tile.label) || (!answered && tile.before));
+  item.classList.toggle("changed", answered && tile.answer !== tile.label);
   item.classList.toggle("outside", now === "");
   item.classList.remove("saving");
   const label = item.querySelector(".label");
   label.textContent = shown(now);
-  if (answered && tile.said !== tile.label) label.append(" ", part("span", "was", shown(tile.label)));
+  if (answered && tile.answer !== tile.label) label.append(" ", part("span", "was", shown(tile.label)));
   const facts = [];
   if (answered) facts.push(tile.who ? `said by ${tile.who}` : "answered");
   else if (tile.before) facts.push("said before");

@@ -11,7 +11,7 @@ from susx.labelling.corrections import CORRECTIONS, read_corrections
 from susx.labelling.label_result import RECORD, LabelResult
 from susx.store import write_atomically
 
-__all__ = ["labelled_folder", "write_said_table"]
+__all__ = ["labelled_folder", "write_corrected_table"]
 
 
 def labelled_folder(source: Path) -> Path | None:
@@ -20,7 +20,7 @@ def labelled_folder(source: Path) -> Path | None:
     return folder if (folder / RECORD).is_file() else None
 
 
-def write_said_table(folder: Path, out: Path) -> int:
+def write_corrected_table(folder: Path, out: Path) -> int:
     """Write ``path`` (absolute) and ``class`` of every image that people gave a class; return how many.
 
     An answer taken back, or that an image is none of the classes, is no row; the last word on an image is its one row.
@@ -31,11 +31,11 @@ def write_said_table(folder: Path, out: Path) -> int:
     """
     result = LabelResult.read(folder)
     images = dict(zip(result.frame["path"], result.frame["digest"], strict=True))
-    said = read_corrections(folder).said(images)
+    corrected = read_corrections(folder).by_digest(images)
     rows = [
-        (str(result.image(path).absolute()), said[digest])
+        (str(result.image(path).absolute()), corrected[digest])
         for path, digest in images.items()
-        if said.get(digest)
+        if corrected.get(digest)
     ]
     if not rows:
         raise InputError(
