@@ -22,7 +22,7 @@ __all__ = ["METHOD", "VERSION", "Answers", "Judged", "answers", "label_columns",
 
 METHOD = "folder_prototypes"
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same folder would get other labels."""
 
 

@@ -37,7 +37,7 @@ def test_the_backport_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     installed(tmp_path / "site", "dataclasses", "0.6", monkeypatch)
     finding = found("dataclasses backport", tmp_path)
     assert (finding.state, finding.todo) == ("bad", "pip uninstall dataclasses")
-    assert "0.6" in finding.found
+    assert "0.6" in finding.detail
 
 
 def test_a_fastapi_that_prefect_cannot_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_a_server_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{free_port()}/api")
     finding = found("Prefect API", tmp_path)
     assert finding.state == "bad"
-    assert "does not answer" in finding.found
+    assert "does not answer" in finding.detail
 
 
 def test_weights_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def test_what_stores_share_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     what = "what stores share"
     monkeypatch.setenv(SHARED, str(tmp_path / "shared"))
     finding = found(what, tmp_path)
-    assert (finding.state, finding.found) == ("ok", f"{tmp_path / 'shared'}, 0 artefacts, 0 B")
+    assert (finding.state, finding.detail) == ("ok", f"{tmp_path / 'shared'}, 0 artefacts, 0 B")
     (tmp_path / "file").write_text("no folder")
     for value, said in (
         ("off", "SUSX_SHARED_STORE is off"),
@@ -94,5 +94,5 @@ def test_what_stores_share_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(SHARED, value)
         finding = found(what, tmp_path)
         assert finding.state == "note"
-        assert said in finding.found
+        assert said in finding.detail
         assert "drawn once a store" in finding.todo

@@ -60,7 +60,7 @@ def test_against_a_twin_that_holds_the_whole_pool() -> None:
     largest, nearest = z.sort(dim=0, descending=True)
     torch.testing.assert_close(found.nearest, largest[:NEAREST].T, rtol=1e-6, atol=1e-5)
     own = torch.arange(CLASSES)[:, None] == z.argmax(1)[nearest[:NEAREST]].T
-    assert torch.equal(found.own, own)
+    assert torch.equal(found.is_best, own)
     assert found.agreement == pytest.approx(float(own.double().mean()))
 
 

@@ -8,7 +8,8 @@ where its classes lie. Eight times, from the soft labels q = softmax(l) of the r
     l = z - offset + g f + shares(n_c(-i))        n_c = sum_i v_ic, ``class_shares``
 
 x~ is whitened around the folder's own centre, (8 m + sum_c n_c / (n_c + 4) mu_c) / (8 + sum_c n_c / (n_c + 4)), since a
-folder is a domain of its own; r^2 is the leave-one-out cosine within classes. Probabilities are softmax(l / 1.4).
+folder is a domain of its own; r^2 is the leave-one-out cosine within classes. Probabilities are
+softmax(l / (1 + 0.04 g)): the prompts' logits are calibrated as they are, and are the more too sure the more is added.
 
 A corrected image counts as four in A_c of its class, and how far the fit was from the person's answer spreads to the
 images that look like it: sum_j max(x~_i.x~_j - r^2, 0) (onehot_j - q_j), weight 5 min(1, answers / classes).
@@ -63,7 +64,7 @@ NONE_OF_THESE = -2
 """Correction of an image of which a person said that it shows none of the classes."""
 
 ROUNDS = 8
-TEMPERATURE = 1.4
+_TEMPERATURE_PER_WEIGHT = 0.04
 _PRIOR_IMAGES = 4.0
 _CENTRE_IMAGES = 8.0
 _CORRECTED_IMAGES = 4.0
@@ -157,7 +158,7 @@ class FolderLabels:
 
     Attributes:
         logits: one row per image, from all *other* images of the folder (and all answers but its own).
-        probabilities: softmax(logits / 1.4).
+        probabilities: softmax(logits / (1 + 0.04 g)), g the mean weight of the folder's term over the classes.
         none_of_these: in [0, 1], how far an image looks like none of the classes.
         shares: of the classes among the images that show one; sums to 1 (even where no image does).
         corrections: what a person said of each image, ``UNSAID`` where nothing.
@@ -216,9 +217,9 @@ def label_folder(
     step = block_rows or max(128, _BLOCK_NUMBERS // len(inductive.text))
     fit = _Folder(inductive, images, answered, step)
     logits = fit.logits()[place_of]
-    probabilities = of.empty_like(logits)
+    probabilities, temperature = of.empty_like(logits), 1 + _TEMPERATURE_PER_WEIGHT * float(fit.weight.mean())
     for block in (slice(at, at + step) for at in range(0, len(rows), step)):
-        probabilities[block] = softmax(logits[block] / TEMPERATURE)
+        probabilities[block] = softmax(logits[block] / temperature)
     counts = fit.counts.clip(min=0) + 1e-12
     return FolderLabels(
         logits,
