@@ -96,9 +96,9 @@ def _bilinear(image: Image, u: Float[np.ndarray, "size size"], v: Float[np.ndarr
     (iu, fu), (iv, fv) = _places(u, last), _places(v, last)
     right, lower = planes(fu), planes(fv)
     # By places in the flat image: several times as fast as two lists of indices.
-    pixels, place, left = image.reshape(-1, image.shape[2]), iv * image.shape[1] + iu, 1 - right
-    below = place + image.shape[1]
-    top = pixels.take(place, axis=0) * left + pixels.take(place + 1, axis=0) * right
+    pixels, flat_index, left = image.reshape(-1, image.shape[2]), iv * image.shape[1] + iu, 1 - right
+    below = flat_index + image.shape[1]
+    top = pixels.take(flat_index, axis=0) * left + pixels.take(flat_index + 1, axis=0) * right
     low = pixels.take(below, axis=0) * left + pixels.take(below + 1, axis=0) * right
     sampled: Image = top * (1 - lower) + low * lower
     return sampled

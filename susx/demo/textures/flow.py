@@ -49,10 +49,10 @@ def _quantiles(values: Field, shares: tuple[float, ...]) -> list[np.float64]:
     ordered = np.sort(values, axis=None)
     quantiles = []
     for share in shares:
-        place = (ordered.size - 1) * share
-        below = int(place)
+        at = (ordered.size - 1) * share
+        below = int(at)
         low, high = ordered[below : below + 2]
-        part, step = place - below, np.float64(high - low)
+        part, step = at - below, np.float64(high - low)
         quantiles.append(np.float64(high - step * (1 - part) if part >= 0.5 else low + step * part))
     return quantiles
 
