@@ -14,8 +14,8 @@ from susx.classifier.classifier_description import JSON, STATE, SUPPORT, TABLE
 from susx.classifier.classifier_folder import read_classifier
 from susx.errors import StoreError
 from susx.hub import Accuracy, HubAddress, choose_licence, fetch, is_hub_address, upload
-from susx.hub.cards import cell, eval_results, table
-from susx.images.support.credits import citations, credits_of
+from susx.hub.cards import cell, eval_results, item, table
+from susx.images.support.credits import citations, credits_of, owed
 from susx.records import SupportRow
 from susx.store.disk import whole_folder
 
@@ -148,15 +148,19 @@ def classifier_card(
 def _credits(rows: Sequence[SupportRow]) -> list[str]:
     """Return the section with author, licence and page of each image, where a source names any."""
     credits = credits_of(rows)
-    if not any(one.author or one.licence for one in credits):
+    if not owed(credits):
         return []
     return [
         "## Credits",
         table(
             ["class", "image", "author", "licence", "page"],
-            [[one.class_name, one.title, one.author or "-", one.licence or "-", one.page] for one in credits],
+            [
+                [one.class_name, one.title or "-", one.author or "-", one.licence or "-", one.page or "-"]
+                for one in credits
+            ],
+            longest=None,
         ),
-        "\n".join(f"* {cell(one)}" for one in citations(credits)),
+        "\n".join(f"* {item(one)}" for one in citations(credits)),
     ]
 
 

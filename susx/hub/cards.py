@@ -15,7 +15,7 @@ from susx.records import SupportRow
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
-__all__ = ["LICENCES", "Accuracy", "accuracies_of", "cell", "choose_licence", "eval_results", "table"]
+__all__ = ["LICENCES", "Accuracy", "accuracies_of", "cell", "choose_licence", "eval_results", "item", "table"]
 
 LICENCES = frozenset(
     [
@@ -161,13 +161,22 @@ def identifier(licence: str) -> str:
     return word if word in LICENCES else "unknown"
 
 
-def cell(text: object) -> str:
-    """Return foreign text for a cell of a Markdown table: one line, and neither markup nor HTML."""
-    plain = " ".join(for_terminal(str(text)).split())[:200]
+def cell(text: object, longest: int | None = 200) -> str:
+    """Return foreign text for a cell of a Markdown table: one line of at most ``longest`` characters, and neither markup nor HTML."""
+    plain = " ".join(for_terminal(str(text)).split())[:longest]
     return re.sub(r"([\\`*_{}\[\]()#|!~])", r"\\\1", plain).replace("&", "&amp;").replace("<", "&lt;")
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *([cell(value) for value in row] for row in rows)]
+def item(text: object) -> str:
+    """Return foreign text for an item of a Markdown list, all of it: it begins no list, quotation or rule of its own."""
+    return re.sub(r"^([-+>=]|\d+(?=[.)]))", lambda match: _unmarked(match[1]), cell(text, None))
+
+
+def _unmarked(start: str) -> str:
+    return f"&#{ord(start[0])};{start[1:]}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, longest: int | None = 200) -> str:
+    """Return a Markdown table whose cells have at most ``longest`` characters."""
+    lines = [header, ["---"] * len(header), *([cell(value, longest) for value in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

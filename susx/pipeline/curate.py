@@ -109,4 +109,4 @@ def _safety_texts(config: EncoderConfig) -> SafetyTexts:
     )
 
 
-STAGE = Stage("curate", 5, run, "Curate the support set", jobs, outside=(ENCODER,))
+STAGE = Stage("curate", 6, run, "Curate the support set", jobs, outside=(ENCODER,))

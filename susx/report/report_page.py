@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from susx.evaluation.calibration import FEWEST
-from susx.images.support.credits import Credit, citations, credits_of
+from susx.images.support.credits import Credit, citations, credits_of, owed
 from susx.report.environment import environment, toy_words
 from susx.report.figures import figures
 from susx.report.gallery import confusion_views, gallery
@@ -41,7 +41,8 @@ def render(data: ReportData) -> str:
             methods=_method_views(data.methods),
             axis=_axis(data.methods),
             gallery=gallery(data),
-            credits=(credited := _credits(data)),
+            credits=(credited := _credits(data))[:_MOST_CREDITS],
+            credited=len(credited),
             citations=citations(credited),
             confidence=_confidence_view(data),
             confusions=confusion_views(data.confusions),
@@ -92,7 +93,7 @@ def _method_views(rows: Sequence[MethodRow]) -> list[dict[str, Any]]:
 def _credits(data: ReportData) -> list[Credit]:
     """Return whose the kept images are, where a source names any."""
     credits = credits_of(image.row for image in data.support)
-    return credits[:_MOST_CREDITS] if any(one.author or one.licence for one in credits) else []
+    return credits if owed(credits) else []
 
 
 def _confidence_view(data: ReportData) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from susx.images.inspect import inspect_file
 from susx.images.retrieve.candidates import Candidate
 from susx.images.retrieve.download import download, download_folder, known_downloads
 from susx.images.retrieve.ledger import Download
-from susx.images.retrieve.placeholders import COPIES, pages_of, said_of
+from susx.images.retrieve.placeholders import COPIES, PLACEHOLDER, pages_of, said_of
 from susx.records import SupportRow
 from susx.store import digest_bytes, digest_file
 
@@ -73,7 +73,7 @@ def _without_placeholders(rows: Sequence[SupportRow]) -> list[SupportRow]:
     for row in rows:
         shown = pages.get((row.class_name, row.original_digest or ""), 0)
         if row.kept and row.page and shown >= COPIES:
-            row = row.reject("placeholder", said_of(shown))
+            row = row.reject(PLACEHOLDER, said_of(shown))
         result.append(row)
     return result
 

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from susx.images.retrieve.candidates import Candidate
 
-__all__ = ["COPIES", "pages_of", "said_of", "without_placeholders"]
+__all__ = ["COPIES", "PLACEHOLDER", "pages_of", "said_of", "without_placeholders"]
+
+PLACEHOLDER = "placeholder"
+"""The reason of their rejection."""
 
 COPIES = 3
 """So many pages of their own with one and the same file show no image of theirs."""
@@ -36,7 +39,7 @@ def without_placeholders(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Mark candidates as refused whose bytes came with the rows of several pages; their ``item`` is the digest of those bytes."""
     pages = pages_of((one.class_name, one.item, one.page) for one in candidates if one.image is not None)
     return [
-        dataclasses.replace(one, refused="placeholder", detail=said_of(shown))
+        dataclasses.replace(one, refused=PLACEHOLDER, detail=said_of(shown))
         if one.image is not None
         and not one.refused
         and one.page

@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from susx.hub.cards import cell
+from susx.hub.cards import cell, item
 from susx.images.retrieve.licences import read_licence
 from susx.printable import for_cell, for_terminal
 from susx.records import SupportRow
@@ -21,6 +21,7 @@ __all__ = [
     "as_markdown",
     "citations",
     "credits_of",
+    "owed",
     "short_classes",
 ]
 
@@ -58,11 +59,16 @@ def credits_of(rows: Iterable[SupportRow]) -> list[Credit]:
         licence = read_licence(row.licence)
         page = row.page or row.url or ""
         credit = Credit(
-            row.class_name, row.caption or "", row.author or "", licence.name if licence else row.licence or "",
-            licence.deed if licence else "", page if page.startswith(("http://", "https://")) else "", row.digest, row.cite or "",
+            row.class_name, _shown(row.caption), _shown(row.author), licence.name if licence else _shown(row.licence),
+            licence.deed if licence else "", page if page.startswith(("http://", "https://")) else "", row.digest, _shown(row.cite),
         )  # fmt: skip
         credits.setdefault((credit.class_name, credit.page, credit.digest), credit)
     return [credits[key] for key in sorted(credits)]
+
+
+def owed(credits: Sequence[Credit]) -> bool:
+    """Whether a source names an author, a licence or a citation of any image."""
+    return any(one.author or one.licence or one.cite for one in credits)
 
 
 def citations(credits: Iterable[Credit]) -> list[str]:
@@ -78,7 +84,7 @@ def as_markdown(credits: Sequence[Credit]) -> str:
         lines += [f"* {_markdown_line(credit)}" for credit in credits if credit.class_name == name]
         lines.append("")
     if cited := citations(credits):
-        lines += ["## Data sets", "", *(f"* {cell(one)}" for one in cited), ""]
+        lines += ["## Data sets", "", *(f"* {item(one)}" for one in cited), ""]
     return "\n".join(lines)
 
 
@@ -86,9 +92,9 @@ def _markdown_line(credit: Credit) -> str:
     def link(text: str, address: str) -> str:
         return f"[{text}](<{_address(address)}>)" if address else text
 
-    title = link(cell(credit.title) or f"image {credit.digest[:12]}", credit.page)
-    author = cell(credit.author) or "an author that the source does not name"
-    licence = link(cell(credit.licence), credit.deed) if credit.licence else "no licence stated"
+    title = link(item(credit.title) or f"image {credit.digest[:12]}", credit.page)
+    author = cell(credit.author, None) or "an author that the source does not name"
+    licence = link(cell(credit.licence, None), credit.deed) if credit.licence else "no licence stated"
     return f"{title}, by {author}, {licence}"
 
 
@@ -161,6 +167,12 @@ def short_classes(rows: Iterable[SupportRow], classes: Sequence[str], per_class:
         why = f"of {number} candidates, {reasons}" if reasons else f"the sources gave {number} candidates"
         sentences.append(f"'{name}' has {kept[name]} of {per_class} images: {why}.")
     return sentences
+
+
+def _shown(text: str | None) -> str:
+    """Return a text, "" where it has no sign that can be seen (spaces, zero-width ones)."""
+    plain = (text or "").strip()
+    return plain if any(sign.isprintable() and not sign.isspace() for sign in plain) else ""
 
 
 def _address(text: str) -> str:

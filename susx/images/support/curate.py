@@ -18,14 +18,16 @@ from torch import Tensor
 from susx.config import CurationConfig
 from susx.errors import InputError
 from susx.images.duplicates import Likeness, NearRule, near_any
+from susx.images.retrieve.placeholders import PLACEHOLDER, said_of
 from susx.images.support.safety import SafetyTexts, column_probability, unsafe_probability
+from susx.images.support.shown_instead import pages_with_the_same
 from susx.methods.functional.support_choice import Alike, choose_support
 from susx.records import SupportRow
 
 __all__ = ["RULES", "curate"]
 
 RULES = (
-    "undecodable", "too-small", "unsafe", "contaminated", "disagrees", "duplicate", "surplus", "unbalanced",
+    PLACEHOLDER, "undecodable", "too-small", "unsafe", "contaminated", "disagrees", "duplicate", "surplus", "unbalanced",
 )  # fmt: skip
 """Reasons that curation gives, in the order in which they are tried; retrieval adds its own before them."""
 
@@ -69,7 +71,9 @@ def curate(
         raise InputError("Hashes and features of the target's images must be of the same images.")
     features = features.float()
     agreement = _agreement(rows, features, texts)
-    result = [_by_facts(row, config) if row.kept else row for row in rows]
+    shown = pages_with_the_same(rows, features)
+    result = _reject(rows, PLACEHOLDER, shown.__contains__, lambda at: said_of(shown[at]))
+    result = [_by_facts(row, config) if row.kept else row for row in result]
     if config.clip_safety:
         if safety is None:
             raise InputError("curation.clip_safety is on, but no safety sentences were embedded.")

@@ -7,6 +7,7 @@ import dataclasses
 import io
 
 import pytest
+from markdown_it import MarkdownIt
 
 from susx.images.support.credits import FORMATS, as_csv, as_html, as_markdown, credits_of, short_classes
 from susx.records import SupportRow
@@ -54,6 +55,16 @@ def test_what_is_credited() -> None:
         "\x1b[31m",
         "\u202ecat",
         "\ud800",
+        "1. Ada",
+        "- Ada\n- Bob",
+        "> quoted",
+        "---",
+        "+ Ada",
+        "| a | b |",
+        "&lt;b&gt; &#60;script&#62;",
+        "`code` **bold** ![i](http://evil/i.png)",
+        "<img src=x onerror=alert(1)>",
+        "'\" onmouseover=alert(1) '",
     ],
 )
 def test_titles_of_strangers_break_nothing(evil: str) -> None:
@@ -88,3 +99,31 @@ def test_short_classes_say_why() -> None:
         "'eel' has 0 of 2 images: the sources gave 0 candidates.",
         "'cat' has 1 of 2 images: of 4 candidates, 2 licence, 1 dead-link.",
     ]
+
+
+def test_nothing_that_is_owed_is_cut() -> None:
+    """Authors, licences, pages and citations of any length are in every form; a title or author without a visible sign is none."""
+    author = "; ".join(f"Author {number}" for number in range(60))
+    cite = "Observers (2025). " + "A very long name of a data set. " * 12 + "https://doi.org/10.15468/abc"
+    page = "https://p.example/" + "a" * 400
+    found = credits_of([row(author=author, cite=cite, page=page, licence="terms " * 60 + "end")])
+    for write in FORMATS.values():
+        text = write(found).replace("\\", "")
+        assert "Author 59" in text
+        assert page in text
+        assert "10.15468/abc" in text
+        assert "terms end" in text
+    for nobody in ("", " ", "\u200b", "\n\t", "\u202e\u200d"):
+        [one] = credits_of([row(author=nobody, caption=nobody, licence=nobody)])
+        assert (one.author, one.title, one.licence) == ("", "", "")
+        assert "by an author that the source does not name, no licence stated" in as_markdown([one])
+
+
+@pytest.mark.parametrize("start", ["1. Ada", "2) Ada", "- Ada", "+ Ada", "> Ada", "---", "==="])
+def test_an_item_begins_nothing_of_its_own(start: str) -> None:
+    """A title without a page, or a citation, that looks like a list, a quotation or a rule stays a text."""
+    text = as_markdown(credits_of([row(caption=start, page=None, url=None, cite=start)]))
+    html = MarkdownIt().render(text)
+    assert html.count("<ul>") == 2
+    assert not any(tag in html for tag in ("<ol", "<hr", "<blockquote", "<h3"))
+    assert html.count(start.replace(">", "&gt;")) == 2
