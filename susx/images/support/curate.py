@@ -72,7 +72,7 @@ def curate(
     features = features.float()
     agreement = _agreement(rows, features, texts)
     shown = pages_with_the_same(rows, features)
-    result = _reject(rows, PLACEHOLDER, shown.__contains__, lambda at: said_of(shown[at]))
+    result = _reject([*rows], PLACEHOLDER, shown.__contains__, lambda at: said_of(shown[at]))
     result = [_by_facts(row, config) if row.kept else row for row in result]
     if config.clip_safety:
         if safety is None:
