@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import pytest
 from susx.config import DownloadConfig, RetrievalConfig
 from susx.errors import LimitReached, RetrievalError, SourceDown
 from susx.images.retrieve import Candidate, Query, fetch_images, search
-from susx.images.retrieve.backends import backend_settings
+from susx.images.retrieve.backends import BackendSettings, backend_settings
 from susx.images.retrieve.backends.backend import Opening
 from susx.testing.collections import Picture, pictures
 from susx.testing.encoders import WordEncoder
@@ -53,17 +54,21 @@ def many(number: int, licence: str = "CC BY 2.0") -> list[Picture]:
     ]
 
 
+def settings_of(kind: str, server: SourceServer, **settings: object) -> BackendSettings:
+    more = {"dataset": DATASET} if kind == "viewer" else {}
+    section = {
+        "backend": kind, "address": server.address, "timeout": 2.0, "patience": 0.3, **more, **settings,
+    }  # fmt: skip
+    section |= {} if LIMIT[kind] in settings else {LIMIT[kind]: 1000}
+    section |= {"per_day": 1000} if kind == "openverse" else {}
+    return backend_settings(RetrievalConfig.model_validate(section))
+
+
 def find(
     kind: str, server: SourceServer, work: Path, wanted: int = 5, name: str = "banded", licences: Sequence[str] = (), build: str = "one",
     **settings: object,
 ) -> list[Candidate]:  # fmt: skip
-    more = {"dataset": DATASET} if kind == "viewer" else {}
-    section = {
-        "backend": kind, "address": server.address, "timeout": 2.0, "patience": 0.3, "licence": list(licences), **more, **settings,
-    }  # fmt: skip
-    section |= {} if LIMIT[kind] in settings else {LIMIT[kind]: 1000}
-    section |= {"per_day": 1000} if kind == "openverse" else {}
-    opened = backend_settings(RetrievalConfig.model_validate(section)).open(
+    opened = settings_of(kind, server, licence=list(licences), **settings).open(
         Opening(WordEncoder(), DownloadConfig(allow_hosts=(server.host,)), work=work, build=build)
     )
     return search(opened, [Query(name, name, name, wanted, subject=name)], licences)[0]
@@ -187,6 +192,33 @@ def test_a_limit_in_the_middle(kind: str, tmp_path: Path) -> None:
 
 
 @every
+def test_a_limit_in_the_middle_of_a_class(kind: str, tmp_path: Path) -> None:
+    """Several queries share the pages of a class, and the limit comes between two of them: the next run asks the last page alone."""
+
+    def ask(server: SourceServer, work: Path, **settings: object) -> list[Candidate]:
+        opened = settings_of(kind, server, **settings).open(
+            Opening(WordEncoder(), DownloadConfig(allow_hosts=(server.host,)), work=work, build="one")
+        )
+        wanted = PAGES[kind] // 2 + 5
+        asked_for = [
+            Query("banded", text, text, wanted, subject="banded") for text in ("a banded one", "banded, near")
+        ]
+        return [one for of_query in search(opened, asked_for) for one in of_query]
+
+    with served(kind, many(PAGES[kind] + 10)) as server:
+        right = told(ask(server, tmp_path / "right"))
+        number = len(server.asked)
+    with served(kind, many(PAGES[kind] + 10)) as server:
+        with pytest.raises(LimitReached, match="What was found is kept"):
+            ask(server, tmp_path / "cut", **{LIMIT[kind]: number - 1})
+        assert len(server.asked) == number - 1
+        assert told(ask(server, tmp_path / "cut")) == right
+        assert len(server.asked) == number
+        assert max(asked(server).values()) == 1
+    assert len(right) == PAGES[kind] + 10
+
+
+@every
 def test_a_licence_never_heard_of(kind: str, tmp_path: Path) -> None:
     """It is no licence that anybody asked for: nothing of it is fetched. Without a filter it is told as the source says it, or as none."""
     with served(kind, many(6, "sampling+ 1.0")) as server:
@@ -283,3 +315,73 @@ def test_a_parquet_file_that_is_damaged_in_its_middle(tmp_path: Path) -> None:
     opened = backend_settings(section).open(Opening(WordEncoder()))
     with pytest.raises(RetrievalError, match=r"t\.parquet \(retrieval\.data\) cannot be searched"):
         search(opened, [Query("banded", "banded", "banded", 8, subject="banded")])
+
+
+ODD = (
+    None,
+    True,
+    -1,
+    1e30,
+    float("inf"),
+    "",
+    " ",
+    "\0\ud800",
+    "x" * 30_000,
+    [],
+    [None],
+    {},
+    {"": []},
+    [[[]]],
+)
+"""Values that no schema has where they are put; JSON of Python's writes infinity, which is none."""
+
+
+def changed(value: object, rng: random.Random) -> object:
+    """Return an answer in which one value, however deep, is another."""
+    if isinstance(value, dict) and value and rng.random() < 0.9:
+        key = rng.choice([*value])
+        if rng.random() < 0.15:
+            return {name: inner for name, inner in value.items() if name != key}
+        return {**value, key: changed(value[key], rng)}
+    if isinstance(value, list) and value and rng.random() < 0.9:
+        at = rng.randrange(len(value))
+        return [*value[:at], changed(value[at], rng), *value[at + 1 :]]
+    return rng.choice(ODD)
+
+
+@every
+def test_values_that_no_schema_has(kind: str, tmp_path: Path) -> None:
+    """Another value in any field of any answer: a result as it is documented, a paragraph, or fewer images; and the same again on a rerun."""
+    ordinary = type(served(kind, []))
+
+    class Odd(ordinary):  # type: ignore[misc, valid-type]
+        rng = random.Random(0)
+
+        def answer(self, path, parameters, headers):  # type: ignore[no-untyped-def]
+            status, result, extra = super().answer(path, parameters, headers)
+            for _ in range(self.rng.choice((1, 1, 3))):
+                result = changed(result, self.rng)
+            return status, result, extra
+
+    problems: list[str] = []
+    answered = 0
+    with served(kind, many(30), base=Odd) as server:
+        for seed in range(40):
+            server.rng = random.Random(seed)
+            try:
+                first = find(kind, server, tmp_path / str(seed), wanted=8, build=str(seed), timeout=1.0)
+            except RetrievalError as error:
+                problems.append(str(error))
+                continue
+            assert all(isinstance(one.item, str) and (one.url or one.image or one.refused) for one in first)
+            for one in first:
+                for text in (one.caption, one.author, one.licence, one.page):
+                    assert text is None or (
+                        text.strip() and len(text) <= 7000 and text.encode() and "\n" not in text
+                    )
+            number = len(server.asked)
+            assert told(find(kind, server, tmp_path / str(seed), wanted=8, build="again")) == told(first)
+            assert len(server.asked) == number
+            answered += 1
+    assert answered >= 10, problems
+    assert not [problem for problem in problems if "\n" in problem]
