@@ -64,6 +64,14 @@ def test_a_parquet_data_set(tmp_path: Path) -> None:
     for row in table[table["rejected"] == ""].itertuples():
         source = by_page[str(row.page)]
         assert (row.class_name, row.author, row.licence) == (source.class_name, source.author, source.licence)
+    told = json.loads((world.store.folder(world.result.report) / "metrics.json").read_text())
+    assert [(one["class_name"], one["kept"], one["fetched"]) for one in told["purity"]] == [
+        (name, 2, 4) for name in CLASSES
+    ]
+    assert any(note.startswith("8 of 16 fetched images were kept as support.") for note in told["notes"])
+    # The statistics of the pool are those of all that was fetched, kept or not.
+    [statistics] = (world.store.root / "artefacts" / "pool-statistics").glob("*/*/manifest.json")
+    assert json.loads(statistics.read_text())["counts"]["images"] == 16
     assert not world.computed()
     world.change(licence="cc0", per_class=3)
     world.build()
