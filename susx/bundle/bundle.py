@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,12 +87,14 @@ class Bundle(Answering):
         return self.stored.description.pixels.prepare(picture)
 
     def encode(self, images: Iterable[Image.Image | Path | np.ndarray]) -> Features:
-        """Return features of readable images, in their order; memory holds one batch at a time."""
+        """Return features of readable images, in their order; memory holds about one batch at a time."""
         names = self.stored.description.inputs
         outputs: dict[str, list[np.ndarray]] = {name: [] for name in names}
-        for batch in _batches(images, self.batch_size):
-            pixels = np.stack([self.prepare(image) for image in batch])
-            for name, rows in zip(names, self.stored.image.run(list(names), {"pixels": pixels}), strict=True):
+        pixels: Iterable[np.ndarray] = (self.prepare(image) for image in images)
+        if isinstance(images, Sequence) and len(images) <= self.batch_size:
+            pixels = list(pixels)
+        for run in self.stored.image.run(names, pixels, self.batch_size):
+            for name, rows in zip(names, run, strict=True):
                 outputs[name].append(rows)
         if not outputs["features"]:
             return Features({"features": np.zeros((0, self.stored.description.encoder.dim), np.float32)})
@@ -210,9 +211,3 @@ def load_bundle(
 def _largest(values: np.ndarray, count: int) -> np.ndarray:
     """Return the columns of the largest values of each row, largest first."""
     return np.argsort(-values, axis=1, kind="stable")[:, :count]
-
-
-def _batches(images: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    stream = iter(images)
-    while batch := list(islice(stream, size)):
-        yield batch

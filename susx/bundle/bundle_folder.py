@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from susx.bundle.bundle_description import FILES, JSON, Description, read_description
-from susx.bundle.sessions import open_session
+from susx.bundle.image_graph import ImageGraph
+from susx.bundle.sessions import open_session, threads_here
 from susx.classifier.predictions import About
 from susx.errors import DamagedArtefact, InputError, SusxError
 from susx.records import SupportRow, decode_rows
@@ -34,14 +35,15 @@ class StoredBundle:
     Attributes:
         folder: where it lies.
         description: what ``bundle.json`` says.
-        image, head: sessions of the image tower and of the method.
+        image: the image tower.
+        head: session of the method.
         classes: zero-shot's text classifier, one unit row a class.
         support: features of the support images; None where there are none.
     """
 
     folder: Path
     description: Description
-    image: Any
+    image: ImageGraph
     head: Any
     classes: Float32[np.ndarray, "classes dim"]
     support: Float32[np.ndarray, "support dim"] | None
@@ -104,7 +106,10 @@ def read_bundle(folder: Path, device: str = "cpu", *, few: bool = False) -> Stor
     with ThreadPoolExecutor(1, thread_name_prefix="digest") as pool:
         digests = pool.submit(_check_digests, folder, told)
         try:
-            image = _opened(folder, "image.onnx", told, device, few)
+            image = ImageGraph(
+                partial(_opened, folder, "image.onnx", told, device, few), threads=threads_here(device), few=few,
+                alone=told.quantised is not None and told.quantised.how == "dynamic",
+            )  # fmt: skip
             head = _opened(folder, "head.onnx", told, "cpu", few)
         except SusxError:
             digests.result()  # a damaged file is said to be damaged, whatever onnxruntime makes of it
@@ -112,13 +117,15 @@ def read_bundle(folder: Path, device: str = "cpu", *, few: bool = False) -> Stor
         classes = _rows(folder / "classes.npy", told.encoder.dim)
         support = _rows(folder / "support.npy", told.encoder.dim) if "support.npy" in told.files else None
         digests.result()
-    _check_shapes(folder, told, image, head, len(classes))
+    _check_shapes(folder, told, image.session, head, len(classes))
     return StoredBundle(folder, told, image, head, classes, support)
 
 
-def _opened(folder: Path, name: str, told: Description, device: str, few: bool) -> Any:
+def _opened(
+    folder: Path, name: str, told: Description, device: str, few: bool, threads: int | None = None
+) -> Any:
     beside = frozenset(data for data in [_DATA.get(name)] if data in told.files)
-    return open_session(folder / name, device, beside, few=few)  # type: ignore[arg-type]
+    return open_session(folder / name, device, beside, few=few, threads=threads)  # type: ignore[arg-type]
 
 
 def _check_names(folder: Path, told: Description) -> None:

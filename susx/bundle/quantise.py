@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from susx.bundle.sessions import open_session
+from susx.bundle.image_graph import ImageGraph
+from susx.bundle.sessions import open_session, threads_here
 from susx.errors import ConfigError
 
 __all__ = ["Candidate", "candidates", "replace_graph"]
@@ -89,9 +90,10 @@ def candidates(
 
 
 def _features(path: Path, pixels: Sequence[np.ndarray]) -> np.ndarray:
-    session = open_session(path)
-    rows = [session.run(["features"], {"pixels": one[None]})[0] for one in pixels]
-    return np.concatenate(rows)
+    graph = ImageGraph(
+        lambda threads: open_session(path, threads=threads), threads=threads_here(), alone=True
+    )
+    return np.concatenate([rows for (rows,) in graph.run(["features"], pixels, len(pixels))])
 
 
 def _dynamic(graph: Path, path: Path, pixels: Sequence[np.ndarray]) -> None:

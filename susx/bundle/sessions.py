@@ -9,7 +9,7 @@ from typing import Any
 from susx.bundle.graph_check import check_graph
 from susx.errors import ConfigError, InputError, ModelError
 
-__all__ = ["open_session", "providers_for"]
+__all__ = ["open_session", "providers_for", "threads_here"]
 
 
 def providers_for(device: str) -> list[str]:
@@ -35,7 +35,12 @@ def providers_for(device: str) -> list[str]:
 
 
 def open_session(
-    path: Path, device: str = "cpu", beside: frozenset[str] = frozenset(), *, few: bool = False
+    path: Path,
+    device: str = "cpu",
+    beside: frozenset[str] = frozenset(),
+    *,
+    few: bool = False,
+    threads: int | None = None,
 ) -> Any:
     """Return a session of an ONNX file.
 
@@ -44,6 +49,7 @@ def open_session(
         device: auto, cpu, cuda.
         beside: files of its folder that it may keep data in.
         few: for a picture or two: weights are used as they lie in the file. Packing them takes as long as ten pictures, and makes each a third faster.
+        threads: of one run; by default what OMP_NUM_THREADS says, else what onnxruntime takes.
 
     Raises:
         InputError: the file is no ONNX file, asks for more than standard operators, or this onnxruntime cannot run it.
@@ -61,9 +67,8 @@ def open_session(
     options.log_severity_level = 4
     if few:
         options.add_session_config_entry("session.disable_prepacking", "1")
-    if threads := _threads():
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
+    options.intra_op_num_threads = _asked_for() if threads is None else threads  # 0: onnxruntime's own number
+    options.inter_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers_for(device))
     except ModelError:
@@ -76,7 +81,19 @@ def open_session(
         ) from error
 
 
-def _threads() -> int:
-    """Return the threads that OMP_NUM_THREADS asks for, as torch obeys it; 0 leaves it to onnxruntime."""
+def threads_here(device: str = "cpu") -> int:
+    """Return how many threads are to compute: what OMP_NUM_THREADS says, else the cores that this process may use; 0 on another device than the CPU.
+
+    Raises:
+        ModelError: the device is not here.
+    """
+    if providers_for(device)[0] != "CPUExecutionProvider":
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return _asked_for() or cores
+
+
+def _asked_for() -> int:
+    """Return the threads that OMP_NUM_THREADS asks for, as torch obeys it; 0 where it asks for none."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return int(asked) if asked.isdigit() else 0

@@ -63,7 +63,8 @@ class InferenceWorker:
             SusxError: the encoder cannot be loaded, or is not the classifier's.
         """
         self._classifier.load()
-        self._classifier.predict([Image.new("RGB", (64, 64))])
+        blank = self._classifier.prepare(Image.new("RGB", (64, 64)))
+        self._classifier.predict_features(["blank"], self._classifier.encode([blank]))
         self._thread.start()
 
     def stop(self) -> None:
