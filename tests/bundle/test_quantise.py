@@ -13,7 +13,7 @@ from susx.bundle.lost import drawn_to_compare
 from susx.bundle.support_pictures import Shown, from_folder
 from susx.bundle.write_bundle import export_bundle
 from susx.cli import main
-from susx.errors import InputError, MismatchError
+from susx.errors import ConfigError, InputError, MismatchError
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +87,13 @@ def test_options_without_effect_are_refused(words, classifier_folder, capsys):
     with pytest.raises(SystemExit):
         main(["export", "--classifier", str(classifier_folder), *words])
     assert "has no effect" in capsys.readouterr().err
+
+
+def test_weights_beyond_one_protobuf_are_refused(load, tmp_path, monkeypatch):
+    """What the quantiser cannot hold is said before it is tried; nothing is written."""
+    import susx.bundle.quantise as quantise
+
+    monkeypatch.setattr(quantise, "_LARGEST", 1_000_000)
+    with pytest.raises(ConfigError, match="more than 2 GB are not quantised"):
+        export_bundle(load("torch"), tmp_path / "b", quantise="int8", force=True)
+    assert list(tmp_path.iterdir()) == []

@@ -326,3 +326,31 @@ def test_an_archive_of_npms_is_taken_as_it_is(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "ort").iterdir()} >= {*FILES, "package.json", "LICENSE"}
     assert "MIT License" in (tmp_path / "ort" / "LICENSE").read_text()
     assert not (tmp_path / "ort" / "other.js").exists()
+
+
+def test_how_large_it_is_is_said_and_what_no_browser_can_do_is_refused(
+    bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond what a visitor waits for, beyond what a page can hold, and a filter that a page has not."""
+    from susx.bundle.web import write_web
+
+    package = tmp_path / "npm"
+    (package / "dist").mkdir(parents=True)
+    (package / "package.json").write_text(json.dumps({"name": PACKAGE, "version": "9.9"}))
+    for name in FILES:
+        (package / "dist" / name).write_text("x")
+    assert "much for a visitor" not in export_web(bundle_folder, tmp_path / "small", package)
+    monkeypatch.setattr(write_web, "LARGE", 1_000_000)
+    assert "much for a visitor to wait for: --quantize int8" in export_web(
+        bundle_folder, tmp_path / "large", package
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(write_web, "_MOST", 1_000_000)
+        with pytest.raises(ConfigError, match="more than 2 GB of weights"):
+            export_web(bundle_folder, tmp_path / "refused", package)
+    folder = Path(shutil.copytree(bundle_folder, tmp_path / "bundle"))
+    told = json.loads((folder / "bundle.json").read_text())
+    sealed_again(folder, pixels=told["pixels"] | {"interpolation": "nearest"})
+    with pytest.raises(ConfigError, match="'nearest', which the page cannot do"):
+        export_web(folder, tmp_path / "refused", package)
+    assert not (tmp_path / "refused").exists()
