@@ -24,9 +24,9 @@ table { border-collapse: collapse } td { padding: .1rem .8rem .1rem 0; vertical-
 <h2>Try it</h2>
 <form action="predict" method="post" enctype="multipart/form-data">
 <input type="file" name="image" accept="image/*" required> <button>Classify</button></form>
-<pre>curl --data-binary @photo.jpg 'http://HOST:PORT/predict?top_k=3'
-curl -F image=@photo.jpg http://HOST:PORT/predict
-curl -F image=@one.jpg -F image=@two.jpg http://HOST:PORT/predict/batch</pre>
+<pre>curl --data-binary @photo.jpg '{{ address }}/predict?top_k=3'
+curl -F image=@photo.jpg '{{ address }}/predict'
+curl -F image=@one.jpg -F image=@two.jpg '{{ address }}/predict/batch'</pre>
 {% for path, methods in paths.items() %}
 {% for method, operation in methods.items() %}
 <h2><code>{{ method | upper }} {{ path }}</code></h2>
@@ -51,11 +51,12 @@ curl -F image=@one.jpg -F image=@two.jpg http://HOST:PORT/predict/batch</pre>
 """)
 
 
-def page(description: dict[str, Any], notes: Sequence[str]) -> str:
-    """Return the HTML of an OpenAPI description; ``notes`` stand first."""
+def page(description: dict[str, Any], notes: Sequence[str], address: str) -> str:
+    """Return the HTML of an OpenAPI description; ``notes`` stand first, ``address`` is the one that the reader has of the service."""
     return _PAGE.render(
         info=description["info"],
         paths=description["paths"],
         schemas=description["components"]["schemas"],
         notes=notes,
+        address=address,
     )

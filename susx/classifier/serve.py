@@ -213,8 +213,8 @@ def create_app(classifier: Answering, limits: Limits | None = None) -> FastAPI:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/docs", include_in_schema=False)
-    async def show_page() -> HTMLResponse:
-        return HTMLResponse(page(app.openapi(), about.notes))
+    async def show_page(request: Request) -> HTMLResponse:
+        return HTMLResponse(page(app.openapi(), about.notes, str(request.base_url).rstrip("/")))
 
     def show(name: str) -> Callable[[], Awaitable[Response]]:
         content, kind = page_file(name), PAGE_FILES[name]

@@ -28,6 +28,7 @@ from susx.features.importers.sus_x import looks_like_sus_x, read_sus_x
 from susx.features.importers.tip_adapter import looks_like_tip_adapter, read_tip_adapter
 from susx.methods.unit_rows import checked_unit_rows
 from susx.modes import plain_mode
+from susx.store.disk import whole_file
 
 __all__ = ["read_features", "read_native", "write_features"]
 
@@ -200,9 +201,11 @@ def write_features(features: FeatureSet, folder: Path) -> Path:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, folder / _TENSORS)
-        plain_mode(folder / _TENSORS)
-        (folder / _FACTS).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with whole_file(folder / _TENSORS) as partial:
+            save_file(tensors, partial)
+            plain_mode(partial)
+        with whole_file(folder / _FACTS) as partial:
+            partial.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{folder}: features cannot be written ({error}). Choose another folder.") from error
     return folder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from susx.report.metrics import write_json, write_parquet
 from susx.report.model import ReportData
 from susx.report.published import published_for
 from susx.report.report_page import render
+from susx.store.disk import whole_file
 
 __all__ = ["write_report"]
 
@@ -46,9 +46,5 @@ def write_report(data: ReportData, folder: Path) -> Path:
 
 
 def _write(path: Path, writer: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        writer(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as partial:
+        writer(partial)

@@ -163,20 +163,17 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a file beside ``path`` that takes its place when all went well, on the disk by then, and is gone when not.
+    """Yield a file in a folder beside ``path`` that takes its place when all went well, on the disk by then, and is gone when not.
 
-    For writers that take a path; it has the same ending, by which some of them choose a format.
+    For writers that take a path; it has the same name, by whose ending some of them choose a format. See :func:`whole_folder` on
+    what a killed process left.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.parent / f".tmp-{uuid.uuid4().hex}{path.suffix}"
-    try:
+    path = path.absolute()
+    with _part_beside(path) as folder:
+        partial = folder / path.name
         yield partial
         sync_folder(partial)
         os.replace(partial, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise
 
 
 @contextlib.contextmanager
@@ -186,18 +183,37 @@ def whole_folder(out: Path) -> Iterator[Path]:
     What a killed process left of an earlier try is removed; the lock that each holds on its folder tells it from one at work.
     """
     out = out.absolute()
-    _remove_dead_parts(out)
-    partial = out.with_name(f".{out.name}-{uuid.uuid4().hex[:8]}.part")
-    partial.mkdir(parents=True)
-    lock = _locked(partial)
-    try:
+    with _part_beside(out) as partial:
         yield partial
         files = [path for path in partial.rglob("*") if path.is_file()]
         plain_mode(*files)
         sync_tree(partial, [path.relative_to(partial).as_posix() for path in files])
         move(partial, out)
+
+
+@contextlib.contextmanager
+def _part_beside(out: Path) -> Iterator[Path]:
+    _remove_dead_parts(out)
+    partial, lock = _new_part(out)
+    try:
+        yield partial
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _new_part(out: Path) -> tuple[Path, int | None]:
+    """Return a new folder and the handle that locks it; another process may take one for a leftover before it is locked."""
+    while True:
+        partial = out.with_name(f".{out.name}-{uuid.uuid4().hex[:8]}.part")
+        partial.mkdir(parents=True)
+        try:
+            lock = _locked(partial, wait=True)
+        except FileNotFoundError:
+            continue
+        if partial.is_dir():
+            return partial, lock
         if lock is not None:
             os.close(lock)
 
@@ -212,12 +228,12 @@ def _remove_dead_parts(out: Path) -> None:
                 os.close(lock)
 
 
-def _locked(folder: Path) -> int | None:
+def _locked(folder: Path, *, wait: bool = False) -> int | None:
     """Return an open handle that locks a folder until it is closed or its process ends; None where another process holds it, or where the
     file system knows no such locks."""
     number = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(number, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(number)
         return None
