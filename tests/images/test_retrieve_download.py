@@ -24,7 +24,7 @@ from susx.images.retrieve.download import (
 from susx.images.retrieve.reasons import fetch_reason, probable_cause
 from susx.testing.http_images import ImageServer
 
-CONFIG = DownloadConfig(allow_private=True, timeout=2, retries=1, image_size=48, threads=8)
+CONFIG = DownloadConfig(allow_private=True, timeout=5, retries=1, image_size=48, threads=8)
 
 FAILURES = {
     "404": "dead-link", "410": "dead-link", "403": "forbidden", "503": "server-error", "hang": "timeout",
