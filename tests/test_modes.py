@@ -8,9 +8,12 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from susx.children import child_environment
+from susx.cli import main
+from susx.demo.textures import render
 from susx.modes import plain_mode, umask
 from susx.store import ArtefactStore, Job
 from susx.store.disk import whole_folder
@@ -48,13 +51,52 @@ def test_artefacts_and_exports_follow_the_umask(mask, tmp_path):
     assert modes(tmp_path / "out") == {0o666 & ~mask}
 
 
+def test_what_commands_write_follows_the_umask(tmp_path, monkeypatch):
+    """Files and folders of each kind of output, and the store, of a group that shares them: 0664 and 0775, nothing for the owner alone."""
+    monkeypatch.chdir(tmp_path)
+    before = os.umask(0o002)
+    try:
+        for name in ("dotted", "woven"):
+            (tmp_path / "photos" / name).mkdir(parents=True)
+            for number in range(4):
+                Image.fromarray(render(name, "web", "train", number)).save(f"photos/{name}/{number}.png")
+        (tmp_path / "names.txt").write_text("dotted\nwoven\n")
+        lines = [
+            "encode photos --out features", "index build index --images photos --tool susx", "evaluate --features features --out result",
+            "label photos --classes names.txt --out labels --no-pool", "import-features --features features --out again",
+            "datasets new d --from photos --out d.yaml",
+        ]  # fmt: skip
+        lines += [
+            f"label export labels --format {form} --out {form}" for form in ("coco", "datasets", "webdataset")
+        ]
+        for line in lines:
+            main(line.split())
+    finally:
+        os.umask(before)
+    odd = {
+        path.relative_to(tmp_path).as_posix(): oct(path.stat().st_mode & 0o777)
+        for path in tmp_path.rglob("*")
+        if not path.is_symlink() and path.stat().st_mode & 0o777 != (0o775 if path.is_dir() else 0o664)
+    }
+    assert not odd
+    assert {path.name for path in tmp_path.iterdir()} >= {
+        "features",
+        "index",
+        "result",
+        "labels",
+        "again",
+        "coco",
+        "webdataset",
+    }
+
+
 def test_a_file_of_somebody_else_stays(tmp_path):
     """One that is gone or cannot be changed is no error."""
     plain_mode(tmp_path / "gone")
 
 
 def test_every_writer_of_tensors_gives_a_plain_mode():
-    """Each module that writes safetensors outside a stage's workspace sets the mode (stages: when they commit)."""
+    """Each module that writes safetensors sets the mode."""
     import pathlib
 
     import susx
@@ -62,7 +104,7 @@ def test_every_writer_of_tensors_gives_a_plain_mode():
     root = pathlib.Path(susx.__file__).parent
     for path in root.rglob("*.py"):
         text = path.read_text()
-        if "save_file(" in text and path.parent.name not in {"stages", "labelling"}:
+        if "save_file(" in text and path.parent.name not in {"testing", "labelling"}:
             assert "plain_mode(" in text, path
 
 
