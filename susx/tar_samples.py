@@ -20,6 +20,9 @@ from susx.user_folder import is_leftover
 __all__ = ["Member", "TarSample", "tar_samples"]
 
 
+_UNPACKERS = {b"\x1f\x8b": "gunzip", b"BZh": "bunzip2", b"\xfd7zXZ\0": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
+
+
 @dataclass(frozen=True)
 class Member:
     """A file in a tar: its name there, where its content begins (in the uncompressed tar) and its bytes."""
@@ -66,8 +69,22 @@ def tar_samples(path: Path, error: type[SusxError], *, compressed: bool = True) 
             members = _members(tar)
     except (tarfile.TarError, EOFError, OSError, ValueError) as problem:
         kind = "a tar" if compressed else "an uncompressed tar"
+        if not compressed and (tool := _unpacker(path)):
+            raise error(
+                f"{path} is compressed, and its images are read where they lie in it. Unpack it first ({tool})."
+            ) from problem
         raise error(f"{path} cannot be read as {kind} ({problem}). Get this file again.") from problem
     return _grouped(members)
+
+
+def _unpacker(path: Path) -> str:
+    """Return the program that unpacks a file, "" where it is not compressed or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(6)
+    except OSError:
+        return ""
+    return next((tool for magic, tool in _UNPACKERS.items() if begin.startswith(magic)), "")
 
 
 def _members(tar: tarfile.TarFile) -> dict[str, Member]:

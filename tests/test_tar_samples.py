@@ -112,3 +112,12 @@ def test_a_cut_tar_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:9000])
     with pytest.raises(InputError, match="cannot be read as a tar"):
         tar_samples(path, InputError)
+
+
+@pytest.mark.parametrize(("mode", "tool"), [("w:gz", "gunzip"), ("w:bz2", "bunzip2"), ("w:xz", "unxz")])
+def test_a_compressed_tar_is_read_or_named_as_what_it_is(tmp_path: Path, mode: str, tool: str) -> None:
+    """Where members are read in their place it says how to unpack it, whatever its name says."""
+    tar = _tar(tmp_path / "a.tar", {"0.jpg": b"x"}, mode)
+    assert [sample.key for sample in tar_samples(tar, InputError)] == ["0"]
+    with pytest.raises(InputError, match=rf"a\.tar is compressed.*\({tool}\)"):
+        tar_samples(tar, InputError, compressed=False)
