@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,14 @@ def threads_here(device: str = "cpu") -> int:
     """
     if providers_for(device)[0] != "CPUExecutionProvider":
         return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return _asked_for() or cores
+    return _asked_for() or _cores()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _asked_for() -> int:
-    """Return the threads that OMP_NUM_THREADS asks for, as torch obeys it; 0 where it asks for none."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdigit() else 0
+    """Return the threads that OMP_NUM_THREADS asks for, of a list of levels the first, and no more than there are cores; 0 where it asks for none."""
+    asked = re.match(r"\s*(\d{1,9})\s*(,|$)", os.environ.get("OMP_NUM_THREADS", ""), re.ASCII)
+    return min(int(asked[1]), _cores()) if asked else 0

@@ -61,6 +61,8 @@ def read_sealed(path: Path, kind: type[S], version: int, what: str, advice: str)
     try:
         text = path.read_text(encoding="utf-8")
         data = json.loads(text)
+        if not isinstance(data, dict):
+            raise ValueError(f"expected an object, found a {type(data).__name__}")
         written, writer = data["format"], data.get("susx", "unknown")
         if written != version:
             raise InputError(

@@ -65,7 +65,7 @@ class _Body:
         """
         too_large = HTTPException(413, f"The image has more than {self.most} bytes.")
         declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > DRAINED * self.most:
+        if declared.isdecimal() and int(declared) > DRAINED * self.most:
             raise too_large
         parts: list[bytes] = []
         seen, refusal = 0, None

@@ -196,7 +196,7 @@ def _numbers(text: str) -> list[int]:
     from susx.errors import ConfigError
 
     entries = _listed(text)
-    if not entries or not all(entry.isdigit() and int(entry) > 0 for entry in entries):
+    if not entries or not all(entry.isdecimal() and int(entry) > 0 for entry in entries):
         raise ConfigError(f"--shots expects numbers from 1 up, joined by commas, found '{text}'.")
     return [int(entry) for entry in entries]
 

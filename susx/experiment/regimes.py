@@ -51,7 +51,7 @@ def check_regime(regime: str) -> str:
     Raises:
         ConfigError: there is none of this name, and it is no number of images.
     """
-    if regime in REGIMES or (regime.isdigit() and int(regime) > 0):
+    if regime in REGIMES or (regime.isdecimal() and int(regime) > 0):
         return regime
     raise ConfigError(
         f"There is no regime '{regime}'.{did_you_mean(regime, REGIMES)} Give one of {', '.join(REGIMES)}, or a number of images."
@@ -92,7 +92,7 @@ def draw_folder(
         return rows[torch.randperm(len(rows), generator=generator)]
 
     rows, outside = torch.arange(len(labels)), torch.zeros(0, dtype=torch.int64)
-    if regime.isdigit():
+    if regime.isdecimal():
         if int(regime) > len(rows):
             raise InputError(
                 f"A folder of {regime} images was asked for, and the split has {len(rows)}. Give a smaller number."

@@ -76,4 +76,4 @@ def _length(link: str) -> int | None:
             length = response.headers.get("Content-Length", "") if response.ok else ""
     except requests.RequestException:
         return None
-    return int(length) if length.isdigit() else None
+    return int(length) if length.isdecimal() else None

@@ -70,7 +70,7 @@ def _ray(address: str | None) -> Iterator[TaskRunner[Any]]:
 def _knock(address: str | None) -> None:
     """Raise OSError unless something listens at the address; Ray itself would try for minutes."""
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
-    if colon and port.isdigit():
+    if colon and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 

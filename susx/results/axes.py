@@ -74,7 +74,7 @@ def values_of(axis: Axis, rows: Iterable[Row]) -> list[str]:
     """Return the values of an axis in the order of tables: numbers rise, access grows, others as they come."""
     values = list(dict.fromkeys(axis.of(row) for row in rows))
     if axis.name == "shots":
-        return sorted(values, key=lambda value: (value == "all", int(value) if value.isdigit() else 0))
+        return sorted(values, key=lambda value: (value == "all", int(value) if value.isdecimal() else 0))
     if axis.name == "access":
         return sorted(
             values, key=lambda value: (value.count("+"), [ACCESS.index(part) for part in value.split(" + ")])

@@ -41,6 +41,7 @@ DAMAGE = {
         lambda folder: (folder / JSON).write_text((folder / JSON).read_text().replace("banded", "bonded")), "is altered",
     ),
     "description cut off": (lambda folder: cut(folder, JSON), "not a bundle's description"),
+    "description a list": (lambda folder: (folder / JSON).write_text("[]"), "expected an object, found a list"),
     "description missing": (lambda folder: (folder / JSON).unlink(), "There is no bundle in"),
 }  # fmt: skip
 

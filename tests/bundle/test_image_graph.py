@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from susx.bundle import load_bundle, quantise
+from susx.bundle import load_bundle, quantise, sessions
 from susx.bundle.check_pictures import drawn_pictures
 from susx.bundle.image_graph import ImageGraph
 from susx.bundle.sessions import open_session, threads_here
@@ -129,11 +129,13 @@ def test_in_8_bits_no_answer_depends_on_the_company(load, tmp_path, monkeypatch,
 
 
 def test_threads_are_those_that_were_asked_for(monkeypatch):
-    """OMP_NUM_THREADS, as torch obeys it; else the cores of this process; a device that is not here is said to be missing."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert threads_here() == 3
-    for nonsense in ("", "many", "0"):
+    """OMP_NUM_THREADS in every form that it has; else the cores of this process; a device that is not here is said to be missing."""
+    monkeypatch.setattr(sessions, "_cores", lambda: 4)
+    for asked, threads in (("3", 3), (" 2 ", 2), ("3,1", 3), ("1, 1", 1), ("500", 4)):
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+        assert threads_here() == threads
+    for nonsense in ("", "many", "0", "-1", "\u00b2", "1.5", "9" * 5000):
         monkeypatch.setenv("OMP_NUM_THREADS", nonsense)
-        assert threads_here() >= 1
+        assert threads_here() == 4
     with pytest.raises(ModelError, match="not a device"):
         threads_here("abacus")

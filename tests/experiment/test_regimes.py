@@ -67,4 +67,7 @@ def test_what_cannot_be_drawn_is_said() -> None:
         draw("outsiders")
     with pytest.raises(ConfigError, match=r"no regime 'fith'\. Did you mean 'fifth'"):
         check_regime("fith")
+    for no_number in ("\u00b2", "1\u00bd", "-3", "0"):
+        with pytest.raises(ConfigError, match="or a number of images"):
+            check_regime(no_number)
     assert check_regime("64") == "64"

@@ -162,7 +162,7 @@ class _SchemeAndProxyCheck(urllib.request.BaseHandler):
         scheme = request.type
         if scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(request.host or ""):
             host, _, port = (request.host or "").rpartition(":")
-            if not host or not port.isdigit():
+            if not host or not port.isdecimal():
                 host, port = request.host or "", "443" if scheme == "https" else "80"
             self.guard.addresses(host.strip("[]"), int(port))
 
@@ -230,7 +230,7 @@ class _BodyLimit(urllib.request.BaseHandler):
             response.close()
             raise urllib.error.URLError(f"X-Robots-Tag: {directive}")
         declared = response.headers.get("Content-Length", "")
-        if declared.isdigit() and int(declared) > self.guard.max_bytes:
+        if declared.isdecimal() and int(declared) > self.guard.max_bytes:
             response.close()
             raise urllib.error.URLError(f"body too large: {declared} bytes, at most {self.guard.max_bytes}")
         response.read = _limited(response, self.guard)
@@ -255,7 +255,7 @@ def _limited(response: Any, guard: FetchGuard) -> Any:
             if time.monotonic() > end:
                 raise TimeoutError(f"timed out: the body took more than {guard.deadline:g} seconds")
         declared = response.headers.get("Content-Length", "")
-        if declared.isdigit() and body.tell() < int(declared):
+        if declared.isdecimal() and body.tell() < int(declared):
             raise urllib.error.URLError(f"incomplete body: {body.tell()} of {declared} bytes")
         return body.getvalue()
 

@@ -115,4 +115,4 @@ def check_answer(status: int, headers: Mapping[str, str], body: bytes, url: str)
 
 def _wait(headers: Mapping[str, str]) -> float:
     value = headers.get("Retry-After", "")
-    return min(float(value), 60.0) if value.isdigit() else 0.0
+    return min(float(value), 60.0) if value.isdecimal() else 0.0
