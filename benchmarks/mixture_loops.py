@@ -74,7 +74,8 @@ def stata_loop(rows: Tensor, text: Tensor, scale: float = 100.0, anchor: float =
     variances = first.repeat(len(text), 1)
     graph = affinities(rows)
     for step in range(ROUNDS + 1):
-        shares = new_shares(prompts, densities(rows, centre, variances), graph, shares)
+        likely = densities(rows, centre, variances) - variances.log().sum(dim=1) / 2
+        shares = new_shares(prompts, likely, graph, shares)
         if step < ROUNDS:
             chosen = torch.bincount(shares.argmax(dim=1), minlength=len(text))
             trust = (chosen / (anchor + chosen + 1e-12))[:, None]

@@ -35,6 +35,7 @@ class StatA(Method[ZeroShotState]):
     smoothing: float = 1.0
 
     name = "stata"
+    version = 2
     title = "StatA"
     access = frozenset({"names", "folder"})
     state_type = ZeroShotState

@@ -1,8 +1,8 @@
 """Mixtures of Gaussians over the images of a folder, held near what the class prompts say of each and alike among neighbours.
 
 Zanella et al., TransCLIP (NeurIPS 2024) and StatA (CVPR 2025), with z an image's shares in the classes, y its zero-shot
-probabilities, W its neighbours' cosines (k of them) and l the log densities of the Gaussians without their determinant, as both
-released solvers have them:
+probabilities, W its neighbours' cosines (k of them) and l the log densities of the Gaussians; one covariance for all classes
+needs no determinant, StatA's have it since a correction of its released solver (commit 44553b0, April 2025):
 
     z_i  ~  y_i^lam exp((l_i + (50 / 2k) sum_j (W_ij + W_ji) z_j) / 50)
 
@@ -147,7 +147,8 @@ def stata_shares(
     means, variances = prompts, first.expand_as(prompts)
     log_shares = log_prompts
     for step in range(ROUNDS + 1):
-        densities = log_densities(x, means, variances)
+        volumes = variances.clamp(min=_LEAST_VARIANCE).log().sum(dim=1)
+        densities = log_densities(x, means, variances) - volumes / 2
         log_shares = new_shares(log_prompts, densities, graph, shares, smoothing)
         if step == ROUNDS:
             break
