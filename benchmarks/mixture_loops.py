@@ -1,6 +1,7 @@
-"""TransCLIP and StatA read directly from the steps of their released solvers: every image minus every mean, channel by channel, in float32.
+"""TransCLIP and StatA read directly from the steps of their released solvers: every image minus every mean, channel by channel, in the rows' precision.
 
-What the project's own are timed against and must equal. StatA's first variance is divided once (see ``susx.methods.stata``).
+The released solvers work in float32. What the project's own are timed against and must equal; in float64 to the last digits. StatA's first
+variance is divided once (see ``susx.methods.stata``).
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def transclip_loop(rows: Tensor, text: Tensor, scale: float = 100.0) -> Tensor:
         best = of_class.topk(min(CONFIDENT, len(rows))).indices
         means.append((rows[best] * of_class[best, None]).mean(dim=0))
     centre = torch.nn.functional.normalize(torch.stack(means))
-    variances = torch.full((rows.shape[1],), 1 / rows.shape[1])
+    variances = torch.full((rows.shape[1],), 1 / rows.shape[1], dtype=rows.dtype)
     graph = affinities(rows)
     for step in range(ROUNDS + 1):
         shares = new_shares(prompts, densities(rows, centre, variances), graph, shares)

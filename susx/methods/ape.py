@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from susx.methods.base import Method, Need, Run, TextState
 from susx.methods.tip_adapter import steps
 
 if TYPE_CHECKING:
-    import numpy as np
     from jaxtyping import Float, Int64
     from torch import Tensor
 
@@ -141,46 +140,31 @@ class Ape(Method[ApeState]):
         run: Run = Run(),
     ) -> Optimum:
         """Return the optimum over the grid: affinities are made once, votes once for each beta and gamma, and weighed by every alpha."""
-        import numpy as np
-
         from susx.methods.cache_search import pinned_nominal
-        from susx.methods.exhaustive import folds_of
-        from susx.search import Optimum
+        from susx.methods.weighed_search import Terms, search_weights
 
         pinned = pinned_nominal(self, evidence)
-        axes = [axis.name for axis in self.axes]
-        counts = np.zeros([len(grid[name]) for name in axes], dtype=np.int64)
-        for part, rows in folds_of(evidence, fold, len(labels)):
+
+        def terms_of(part: Evidence) -> Terms:
             state = pinned.fit(part, run)
-            step = max(1, _BLOCK_NUMBERS // len(state.labels))
-            for start in range(0, len(rows), step):
-                block = rows[start : start + step]
-                counts += _counts(state, query.take(block).pooled, labels[block], grid)
-        return Optimum.of(counts, {name: grid[name] for name in axes}, len(labels))
+            return lambda images: _terms(state, images.pooled, grid["beta"], grid["gamma"])
+
+        block = max(1, _BLOCK_NUMBERS // len(evidence.support(self.name)[1]))
+        return search_weights(self, "alpha", terms_of, evidence, query, labels, grid, fold, block=block)
 
 
-def _counts(
-    state: ApeState,
-    pooled: Float[Tensor, "query dim"],
-    truth: Int64[Tensor, " query"],
-    grid: Mapping[str, tuple[float, ...]],
-) -> np.ndarray:
-    """Return how many of some rows every point of the grid gets right: alphas x betas x gammas."""
-    import numpy as np
-
+def _terms(
+    state: ApeState, pooled: Float[Tensor, "query dim"], betas: tuple[float, ...], gammas: tuple[float, ...]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield zero-shot logits and the votes of every beta and gamma."""
     prompts = state.logit_scale * (pooled @ state.text.T)
     alike = state.keys @ _on_channels(pooled, state.channels).T
-    weights = [state.weights * (gamma * state.divergence).exp() for gamma in grid["gamma"]]
-    counts = np.zeros([len(grid[name]) for name in ("alpha", "beta", "gamma")], dtype=np.int64)
-    for at_beta, beta in enumerate(grid["beta"]):
+    weights = [state.weights * (gamma * state.divergence).exp() for gamma in gammas]
+    for beta in betas:
         near = (beta * alike - beta).exp_()
-        for at_gamma, weight in enumerate(weights):
+        for weight in weights:
             sums = near.new_zeros((len(state.text), len(pooled)))
-            votes = sums.index_add_(0, state.labels, near * weight[:, None]).T
-            for at_alpha, alpha in enumerate(grid["alpha"]):
-                right = (prompts + alpha * votes).argmax(dim=1) == truth
-                counts[at_alpha, at_beta, at_gamma] = int(right.sum())
-    return counts
+            yield prompts, sums.index_add_(0, state.labels, near * weight[:, None]).T
 
 
 def _on_channels(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ _VISUAL = (0.0, *steps(0.001, 2.0, 20))
 _TEXTUAL = (0.0, *steps(0.001, 0.1, 20))
 """CALIP's published search for ImageNet, up to 2.0 and 0.1, at every tenth of its 200 x 200 points, with 0 so that
 zero-shot is a point."""
+
+_TUNED_AT_ONCE = 64  # images whose attention a search holds
 
 
 def calip_terms(
@@ -113,29 +115,24 @@ class Calip(Method[ZeroShotState]):
         Raises:
             InputError: the rows come without patch features.
         """
-        import numpy as np
-        import torch
-
-        from susx.search import Optimum
+        from susx.methods.weighed_search import Terms, search_weights
 
         if query.patches is None:
             raise InputError(
                 f"{self.name}: tuning needs patch features of the tuning images. Encode them, or tune 'fixed'."
             )
-        text, step = evidence.text_classifier, 64
-        terms = [
-            calip_terms(query.pooled[at : at + step], query.patches[at : at + step], text, self.temperature)
-            for at in range(0, len(query), step)
-        ]
-        visual, textual = (torch.cat([pair[i] for pair in terms]) for i in (0, 1))
-        prompts = query.pooled @ text.T
-        counts = np.array(
-            [
-                [
-                    int(((prompts + first * visual + second * textual).argmax(dim=1) == labels).sum())
-                    for first in grid["visual"]
-                ]
-                for second in grid["textual"]
-            ]
-        )
-        return Optimum.of(counts, {"textual": grid["textual"], "visual": grid["visual"]}, len(labels))
+
+        def terms_of(part: Evidence) -> Terms:
+            text = part.text_classifier
+
+            def terms(images: ImageFeatures) -> Iterator[tuple[Tensor, Tensor]]:
+                assert images.patches is not None
+                visual, textual = calip_terms(images.pooled, images.patches, text, self.temperature)
+                prompts = images.pooled @ text.T
+                for value in grid["textual"]:
+                    yield prompts + value * textual, visual
+
+            return terms
+
+        # Nothing is learned from support, so that its folds are one.
+        return search_weights(self, "visual", terms_of, evidence, query, labels, grid, block=_TUNED_AT_ONCE)

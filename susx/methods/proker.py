@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,23 +96,20 @@ class Proker(Method[ProkerState]):
         run: Run = Run(),
     ) -> Optimum:
         """Return the optimum over the grid: one fit for each beta and lambda, whose correction is weighed by every alpha."""
-        import numpy as np
-
-        from susx.methods.exhaustive import folds_of
         from susx.methods.functional.kernel_ridge import kernel, ridge_coefficients
-        from susx.search import Optimum
+        from susx.methods.weighed_search import Terms, search_weights
 
-        axes = [axis.name for axis in self.axes]
-        counts = np.zeros([len(grid[name]) for name in axes], dtype=np.int64)
-        for part, rows in folds_of(evidence, fold, len(labels)):
-            images, classes = part.support(self.name)
-            text, asked, truth = part.text_classifier, query.take(rows).pooled, labels[rows]
-            prompts = asked @ text.T
-            for at_beta, beta in enumerate(grid["beta"]):
-                near = kernel(asked, images, beta)
-                for at_lam, lam in enumerate(grid["lam"]):
-                    correction = near @ ridge_coefficients(images, classes, text, beta, lam)
-                    for at_alpha, alpha in enumerate(grid["alpha"]):
-                        right = (prompts + alpha * correction).argmax(dim=1) == truth
-                        counts[at_alpha, at_beta, at_lam] += int(right.sum())
-        return Optimum.of(counts, {name: grid[name] for name in axes}, len(labels))
+        def terms_of(part: Evidence) -> Terms:
+            support, classes = part.support(self.name)
+            text = part.text_classifier
+
+            def terms(images: ImageFeatures) -> Iterator[tuple[Tensor, Tensor]]:
+                prompts = images.pooled @ text.T
+                for beta in grid["beta"]:
+                    near = kernel(images.pooled, support, beta)
+                    for lam in grid["lam"]:
+                        yield prompts, near @ ridge_coefficients(support, classes, text, beta, lam)
+
+            return terms
+
+        return search_weights(self, "alpha", terms_of, evidence, query, labels, grid, fold)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from benchmarks.mixture_loops import stata_loop, transclip_loop
 from susx.errors import ConfigError
 from susx.methods import METHODS, Evidence, ImageFeatures, Sinkhorn, StatA, TransClip, ZeroShot, Zlap
+from susx.methods.functional.mixture import class_log_densities
 
 CLASSES, DIM, EACH, SCALE = 6, 32, 15, 40.0
 FOLDER_WISE = {
@@ -95,6 +98,27 @@ def test_mixtures_are_their_released_loops(method: Any, loop: Any, classes: int)
     evidence, images, _ = _folder(classes)
     found = _logits(method, evidence, images).exp()
     torch.testing.assert_close(found, loop(images, evidence.text_classifier, SCALE), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("method", "loop"), [(TransClip(), transclip_loop), (StatA(), stata_loop)])
+@pytest.mark.parametrize("classes", [CLASSES, 2])
+def test_what_parts_mixtures_from_their_loops_is_rounding(method: Any, loop: Any, classes: int) -> None:
+    """With everything in float64 shares are equal to 1e-8."""
+    evidence, images, _ = _folder(classes)
+    text, rows = evidence.text_classifier.double(), images.double()
+    state = replace(method.fit(evidence), text=text)
+    found = method.scores(state, rows, None).exp()
+    torch.testing.assert_close(found, loop(rows, text, SCALE), rtol=0, atol=1e-8)
+
+
+def test_densities_of_a_covariance_a_class_are_normal_ones() -> None:
+    """With their determinant, to 1e-10; what all classes share is left out."""
+    draw = torch.Generator().manual_seed(0)
+    rows, means = (torch.randn(count, DIM, generator=draw).double() for count in (9, CLASSES))
+    variances = torch.rand(CLASSES, DIM, generator=draw).double() + 0.1
+    normal = torch.distributions.Normal(means, variances.sqrt())
+    expected = normal.log_prob(rows[:, None]).sum(dim=2) + DIM / 2 * math.log(2 * math.pi)
+    torch.testing.assert_close(class_log_densities(rows, means, variances), expected, rtol=1e-10, atol=1e-10)
 
 
 def test_a_heavy_anchor_keeps_the_prompts_as_means() -> None:

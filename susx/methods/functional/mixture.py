@@ -19,6 +19,7 @@ from torch.nn.functional import normalize
 __all__ = [
     "NEIGHBOURS",
     "ROUNDS",
+    "class_log_densities",
     "confident_means",
     "log_densities",
     "new_shares",
@@ -48,6 +49,16 @@ def log_densities(
     cross = rows @ (means * inverse).T - (means.square() * inverse).sum(dim=-1) / 2
     squares = rows.square() @ (inverse.T if inverse.ndim == 2 else inverse[:, None])
     return cross - squares / 2
+
+
+def class_log_densities(
+    rows: Float64[Tensor, "query dim"],
+    means: Float64[Tensor, "classes dim"],
+    variances: Float64[Tensor, "classes dim"],
+) -> Float64[Tensor, "query classes"]:
+    """Return the log densities of variances for each class, with their determinant and without (2 pi)^(-dim / 2)."""
+    volumes = variances.clamp(min=_LEAST_VARIANCE).log().sum(dim=1)
+    return log_densities(rows, means, variances) - volumes / 2
 
 
 def new_shares(
@@ -147,8 +158,7 @@ def stata_shares(
     means, variances = prompts, first.expand_as(prompts)
     log_shares = log_prompts
     for step in range(ROUNDS + 1):
-        volumes = variances.clamp(min=_LEAST_VARIANCE).log().sum(dim=1)
-        densities = log_densities(x, means, variances) - volumes / 2
+        densities = class_log_densities(x, means, variances)
         log_shares = new_shares(log_prompts, densities, graph, shares, smoothing)
         if step == ROUNDS:
             break
