@@ -33,10 +33,10 @@ def takes_build_options(
         annotation = Annotated[what, Field(ge=option.least)] if option.least is not None else what
         kinds = inspect.Parameter.KEYWORD_ONLY
         parameters.append(inspect.Parameter(name, kinds, default=default, annotation=annotation))
-        lines.append(f"        {name}: {option.help}")
+        lines.append(f"    {name}: {option.help}")
 
     def change(function: Callable[..., Any]) -> Callable[..., Any]:
-        documented = (function.__doc__ or "").splitlines()
+        documented = inspect.cleandoc(function.__doc__ or "").splitlines()  # Python 3.13 does so while it compiles
         at = next(i for i, line in enumerate(documented) if line.strip().startswith("options:"))
         documented[at : at + 1] = lines
         function.__doc__ = "\n".join(documented)

@@ -26,6 +26,7 @@ NOT_IMPORTED = {
     "onnxscript": "torch exports ONNX with it",
     "s3fs": "fsspec opens s3:// with it",
     "setuptools": "clip-retrieval imports pkg_resources, which later ones lack",
+    "standard-pipes": "fire below 0.6, which img2dataset and autofaiss ask for, imports a module that Python 3.13 has no more",
 }
 """Declared for another library's sake -> why."""
 
