@@ -26,7 +26,8 @@ NOT_IMPORTED = {
     "onnxscript": "torch exports ONNX with it",
     "s3fs": "fsspec opens s3:// with it",
     "setuptools": "clip-retrieval imports pkg_resources, which later ones lack",
-    "standard-pipes": "fire below 0.6, which img2dataset and autofaiss ask for, imports a module that Python 3.13 has no more",
+    "standard-imghdr": "img2dataset imports a module that Python 3.13 has no more",
+    "standard-pipes": "and so does fire below 0.6, which img2dataset and autofaiss ask for",
 }
 """Declared for another library's sake -> why."""
 
