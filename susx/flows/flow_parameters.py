@@ -36,7 +36,9 @@ def takes_build_options(
         lines.append(f"    {name}: {option.help}")
 
     def change(function: Callable[..., Any]) -> Callable[..., Any]:
-        documented = inspect.cleandoc(function.__doc__ or "").splitlines()  # Python 3.13 does so while it compiles
+        documented = inspect.cleandoc(
+            function.__doc__ or ""
+        ).splitlines()  # Python 3.13 does so while it compiles
         at = next(i for i, line in enumerate(documented) if line.strip().startswith("options:"))
         documented[at : at + 1] = lines
         function.__doc__ = "\n".join(documented)
