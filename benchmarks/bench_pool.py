@@ -107,10 +107,12 @@ def _draw(folder: Path, work: Path, encoder: Any, count: int, turns: int) -> lis
                 "ms a picture": round(1000 * processor / count, 2), "bytes": digest.hexdigest()[:8],
             }  # fmt: skip
             best[name] = min(best.get(name, row), row, key=lambda one: float(one["processor s"]))
-    if revision:
-        former, today = best[revision], best["today"]
-        today["of the former, processor"] = round(today["processor s"] / former["processor s"], 2)
-        today["of the former, wall"] = round(today["wall s"] / former["wall s"], 2)
+    first = next(iter(best.values()))
+    for row in best.values():
+        row |= {
+            "of the first, processor": round(row["processor s"] / first["processor s"], 2),
+            "of the first, wall": round(row["wall s"] / first["wall s"], 2),
+        }
     return list(best.values())
 
 
