@@ -1,6 +1,7 @@
 """Is the promise of ``susx label audit`` kept? ``PYTHONPATH=. python benchmarks/audit_simulation.py --real FOLDER [--audits 2000]``.
 
-Labels of real features (FOLDER as for ``name_only.py``) by zero-shot and by whitened prototypes with the domain in the pool; the true labels answer.
+Labels of real features (FOLDER as for ``name_only.py``) by zero-shot, by whitened prototypes and by folder prototypes, which is what
+``susx label`` writes, with the domain in the pool; the true labels answer.
 Every audit is a new draw. A promise is broken where one of the statements it makes is false; an audit that releases nothing states nothing.
 """
 
@@ -20,7 +21,8 @@ from benchmarks.name_only import Cell, Real, evidence_of, statistics_of
 from benchmarks.tables import table
 from susx.labelling.answers_file import Answer
 from susx.labelling.audit import Audit, Promise, draw_audit, draw_sample, promise
-from susx.methods import ImageFeatures, WhitenedPrototypes, ZeroShot
+from susx.methods import FolderPrototypes, ImageFeatures, WhitenedPrototypes, ZeroShot
+from susx.methods.functional.folder_prototypes import label_folder
 
 QUESTIONS = {
     "the most confident half, n = 100": (100, {"share": 0.5}),
@@ -50,13 +52,18 @@ def labelled(real: Real, folder: Path) -> Iterator[tuple[str, pd.DataFrame, np.n
     )  # fmt: skip
     for cell in cells:
         evidence = evidence_of(cell, statistics_of(cell))
-        for method in (ZeroShot(), WhitenedPrototypes()):
-            chances = method.logits(method.fit(evidence), ImageFeatures(cell.query)).softmax(1)
+        for method in (ZeroShot(), WhitenedPrototypes(), FolderPrototypes()):
+            outside: np.ndarray | float = 0.0
+            if isinstance(method, FolderPrototypes):
+                labels = label_folder(method.fit(evidence).inductive, cell.query)
+                chances, outside = labels.probabilities, labels.none_of_these.double().numpy()
+            else:
+                chances = method.logits(method.fit(evidence), ImageFeatures(cell.query)).softmax(1)
             best, label = chances.max(1)
             names = np.array([f"class {at}" for at in range(len(cell.text))], dtype=object)
             frame = pd.DataFrame({
                 "path": [f"{at}.jpg" for at in range(len(best))], "digest": [f"{at:064x}" for at in range(len(best))],
-                "label": names[label.numpy()], "probability": best.double().numpy(), "none_of_these": 0.0, "by_person": False,
+                "label": names[label.numpy()], "probability": best.double().numpy(), "none_of_these": outside, "by_person": False,
             })  # fmt: skip
             yield (
                 f"{cell.name.removesuffix(' in')}, {method.title.lower()}",
