@@ -24,10 +24,11 @@ setup: $(STAMP)
 demo: setup
 	@$(BIN)/python -m susx.flows.build --dataset textures --mode retrieve
 
-# One thread a process: two processes with two threads each on two cores wait for each other most of the time.
+# One thread a process: two processes with two threads each on two cores wait for each other most of the time. Three processes for two cores: a
+# third of the time is waiting, for servers that start and processes that end (half of it on the pages of the docs).
 test: export OMP_NUM_THREADS = 1
 test: setup
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=10
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=30 --durations-min=10
 
 check: setup
 	@$(BIN)/ruff format --check susx tests flows benchmarks
