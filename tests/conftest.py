@@ -62,7 +62,7 @@ LONGEST = (
     "report/test_browser",
     "classifier/test_serve",
 )
-"""Files of a minute and more: begun first, so that the last of two processes does not end alone with them."""
+"""Files of a minute and more: begun first, so that the last process does not end alone with them."""
 
 
 @pytest.hookimpl(optionalhook=True)

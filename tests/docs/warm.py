@@ -1,4 +1,4 @@
-"""What one test session makes once for all its pages, in both of its processes: a reader's belongings, and artefacts of finished builds.
+"""What one test session makes once for all its pages, in all of its processes: a reader's belongings, and artefacts of finished builds.
 
 An artefact is known by the content of what determines it, so a page that is lent those of the pages before finds what it
 would have made. README's page is lent nothing: it is the newcomer's, from nothing.
