@@ -145,9 +145,14 @@ class WebClient:
             return
         from filelock import FileLock
 
-        with self._first, FileLock(self._gate()) if self._folder else contextlib.nullcontext():
+        with contextlib.ExitStack() as held:
+            held.enter_context(self._first)
+            if self._folder:
+                held.enter_context(FileLock(self._gate()))
+            if answered := self._answered or self._note("up").is_set():
+                held.close()  # Who waited here while the first found out asks beside the others, not one after another.
             yield
-            if self._answered:
+            if self._answered and not answered:
                 self._note("up").set()
 
     def _gate(self) -> Path:
