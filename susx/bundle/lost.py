@@ -12,7 +12,7 @@ from susx.bundle.check_pictures import drawn_pictures
 from susx.bundle.quantise import Candidate, candidates, replace_graph
 from susx.bundle.support_pictures import Shown
 from susx.errors import MismatchError
-from susx.evaluation import bootstrap_interval
+from susx.evaluation.interval import exact_interval
 
 __all__ = ["LEAST", "drawn_to_compare", "make_smaller"]
 
@@ -82,5 +82,5 @@ def _sentence(plain: Bundle, shown: Sequence[Shown], wanted: np.ndarray, predict
 
 
 def _share(count: int, n: int) -> str:
-    low, high = bootstrap_interval(count, n)
+    low, high = exact_interval(count, n)
     return f"{100 * count / n:.1f} %, 95 % interval {100 * low:.1f} to {100 * high:.1f}"

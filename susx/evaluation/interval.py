@@ -1,4 +1,4 @@
-"""95 % bootstrap intervals over images (Efron & Tibshirani, 1993, percentile interval): of one run, of a mean of runs."""
+"""95 % intervals over images: bootstrap (Efron & Tibshirani, 1993, percentile interval) of one run and of a mean of runs, and exact."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from susx.errors import InputError
 from susx.seeds import derive_seed
 
-__all__ = ["bootstrap_interval", "mean_interval"]
+__all__ = ["bootstrap_interval", "exact_interval", "mean_interval"]
 
 _RESAMPLES = 10_000
 
@@ -37,6 +37,21 @@ def bootstrap_interval(correct: int, n: int, level: float = 0.95) -> tuple[float
     tail = (1 - level) / 2
     low, high = binom.ppf([tail, 1 - tail], n, correct / n)
     return float(low) / n, float(high) / n
+
+
+def exact_interval(correct: int, n: int) -> tuple[float, float]:
+    """Return Clopper and Pearson's 95 % interval of a share (1934), which has a width also where all are right: a resample of such images is sure.
+
+    >>> low, high = exact_interval(18, 20)
+    >>> round(low, 3), round(high, 3)
+    (0.683, 0.988)
+    >>> round(exact_interval(100, 100)[0], 3)
+    0.964
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, n).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
 
 
 def mean_interval(correct: Bool[Tensor, "runs query"], seed: int = 0) -> tuple[float, float]:

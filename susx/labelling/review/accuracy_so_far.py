@@ -11,20 +11,7 @@ from susx.types import Json
 if TYPE_CHECKING:
     from susx.labelling.review.session import ReviewSession
 
-__all__ = ["accuracy_of", "exact_interval"]
-
-
-def exact_interval(right: int, n: int) -> tuple[float, float]:
-    """Return Clopper and Pearson's 95 % interval of a share (1934).
-
-    >>> low, high = exact_interval(18, 20)
-    >>> round(low, 3), round(high, 3)
-    (0.683, 0.988)
-    """
-    from scipy.stats import binomtest
-
-    interval = binomtest(right, n).proportion_ci(0.95, method="exact")
-    return float(interval.low), float(interval.high)
+__all__ = ["accuracy_of"]
 
 
 def accuracy_of(session: ReviewSession, latest: Mapping[int, Answer], audit: Json) -> Json:
@@ -33,6 +20,8 @@ def accuracy_of(session: ReviewSession, latest: Mapping[int, Answer], audit: Jso
     An audit's images are random, and asked in random order: what is answered so far is a fair sample of the labels it was drawn from. Images
     that a person chose, or that were shown because they were doubtful, are not, and no interval makes them so.
     """
+    from susx.evaluation.interval import exact_interval
+
     judged = [tile for tile in session.tiles if tile in latest and not session.fit.answered_before[tile]]
     chosen = {"n": len(judged), "right": sum(latest[row].label == session.fit.labels[row] for row in judged)}
     random = None

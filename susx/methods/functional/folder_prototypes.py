@@ -65,6 +65,7 @@ NONE_OF_THESE = -2
 
 ROUNDS = 8
 _TEMPERATURE_PER_WEIGHT = 0.04
+"""The best of six values on the swapped cells (docs/methods/folder-prototypes.md), with CLIP's logit scale of 100."""
 _PRIOR_IMAGES = 4.0
 _CENTRE_IMAGES = 8.0
 _CORRECTED_IMAGES = 4.0

@@ -235,8 +235,12 @@ class WebClient:
         except IndexError:
             session = requests.Session()
             session.auth = _as_it_is  # else requests looks for a password in .netrc
-        yield session
-        self._idle.append(session)  # one that failed is not used again
+        try:
+            yield session
+        except BaseException:
+            session.close()  # one that failed is not used again
+            raise
+        self._idle.append(session)
 
     def _wait_for_quota(self) -> None:
         while (wait := self.quota.take()) > 0:
